@@ -1,0 +1,177 @@
+// Package observe is what a role tells whoever watches it: the ready line it
+// prints when it listens, its counters, and the events of its life. The types
+// are the contract between roles and harness, which know each other only as
+// processes; so they are a room of their own that both sides may import.
+//
+// Times are nanoseconds since the Unix epoch by the clock of the host that
+// stamped them.
+package observe
+
+// Ready is the one JSON line by which a role says that it serves.
+type Ready struct {
+	Role    string `json:"role"` // directory, cloudsim, connector
+	Name    string `json:"name"` // of this process, unique within a run
+	PID     int    `json:"pid"`
+	Version string `json:"version"`
+	// Ports says where the role listens: the documented port number, or a word
+	// where there is none ("ldaps", "observe"), to host:port.
+	Ports map[string]string `json:"ports"`
+	// CAPEM is the certificate that signs the role's server certificates.
+	CAPEM string `json:"ca_pem,omitempty"`
+	// Info holds what is particular to a role, such as a directory's base DN.
+	Info map[string]string `json:"info,omitempty"`
+}
+
+// Kind names an event. The values are part of the run format: never reuse one.
+type Kind string
+
+// The events of the cloud simulator.
+const (
+	ConnectorAttached  Kind = "connector-attached"
+	ConnectorLost      Kind = "connector-lost"   // Cause: reset, eof, heartbeat, replaced, drained ...
+	ConnectorStatus    Kind = "connector-status" // Cause: directory-unreachable, directory-reachable, draining
+	HandedOff          Kind = "handed-off"       // Count sign-ins left Connector for others
+	Dropped            Kind = "dropped"          // Count sign-ins were lost with Connector (handoff: off)
+	AttemptTimedOut    Kind = "attempt-timed-out"
+	FallbackBegan      Kind = "fallback-began" // the first sign-in answered by hash sync
+	FallbackEnded      Kind = "fallback-ended" // pass-through answers again
+	BreakerOpened      Kind = "breaker-opened"
+	BreakerProbing     Kind = "breaker-probing"
+	BreakerClosed      Kind = "breaker-closed"
+	GateSet            Kind = "gate-set"
+	GateCleared        Kind = "gate-cleared"
+	AnswerNotGiven     Kind = "answer-not-given" // an answer to a request the connector did not have
+	RegistrationDenied Kind = "registration-denied"
+	EventsOverflowed   Kind = "events-overflowed" // Count events were lost to a slow reader
+)
+
+// An Event is one thing that happened in a role.
+type Event struct {
+	AtNS      int64  `json:"at_ns"`
+	Kind      Kind   `json:"kind"`
+	Tenant    string `json:"tenant,omitempty"`
+	Connector string `json:"connector,omitempty"`
+	Cause     string `json:"cause,omitempty"`
+	Count     int64  `json:"count,omitempty"`
+}
+
+// CloudCounters is what the cloud simulator counted since it started.
+type CloudCounters struct {
+	Tenants []TenantCounters `json:"tenants"`
+	// Denied counts refused input by reason: malformed sign-ins, unknown
+	// tenants, bad certificates, used registration tokens.
+	Denied map[string]uint64 `json:"denied"`
+}
+
+// TenantCounters counts the sign-ins of one tenant. Received = Accepted +
+// Refused + Failed + those not yet answered; ByPath splits the answered ones
+// that somebody decided.
+type TenantCounters struct {
+	Name        string              `json:"name"`
+	Received    uint64              `json:"received"`
+	Accepted    uint64              `json:"accepted"`
+	Refused     uint64              `json:"refused"`
+	Failed      uint64              `json:"failed"`
+	PassThrough uint64              `json:"pass_through"` // decided by a connector
+	HashSync    uint64              `json:"hash_sync"`    // decided by the hash store
+	Attempts    uint64              `json:"attempts"`     // sign-ins given to connectors, each hand-off once more
+	HandedOff   uint64              `json:"handed_off"`   // attempts given up and given to another connector
+	Expired     uint64              `json:"expired"`      // answered because their deadline passed
+	Overflowed  uint64              `json:"overflowed"`   // refused at a full queue
+	Queued      int                 `json:"queued"`       // at present
+	QueuePeak   int                 `json:"queue_peak"`
+	InFlight    int                 `json:"in_flight"` // at present
+	Breaker     string              `json:"breaker"`   // closed, open, probing
+	Connectors  []ConnectorCounters `json:"connectors"`
+}
+
+// ConnectorCounters counts one connector as the cloud sees it, over all the
+// sessions it had.
+type ConnectorCounters struct {
+	Name         string `json:"name"`
+	Attached     bool   `json:"attached"`
+	Sessions     uint64 `json:"sessions"`
+	Attempts     uint64 `json:"attempts"`      // sign-ins given to it
+	Answered     uint64 `json:"answered"`      // definite answers it gave that were used
+	PathFailures uint64 `json:"path_failures"` // it answered that it could not ask the directory
+	HandedOff    uint64 `json:"handed_off"`    // taken from it and given to another
+	Late         uint64 `json:"late"`          // answers after the sign-in was taken from it
+	NotGiven     uint64 `json:"not_given"`     // answers to what it was never given
+	InFlight     int    `json:"in_flight"`
+	InFlightPeak int    `json:"in_flight_peak"`
+	Credit       int    `json:"credit"` // its concurrency
+}
+
+// AgentCounters is what a connector counted since it started.
+type AgentCounters struct {
+	Taken              uint64            `json:"taken"`   // sign-ins read off the request stream
+	Answers            uint64            `json:"answers"` // answers queued for the response stream
+	Resent             uint64            `json:"resent"`  // of those, sent again on another response port
+	Binds              uint64            `json:"binds"`   // bind requests written to the directory for users
+	BindReplies        uint64            `json:"bind_replies"`
+	ReasonLookups      uint64            `json:"reason_lookups"`
+	DirectoryRedials   uint64            `json:"directory_redials"`
+	CloudSessions      uint64            `json:"cloud_sessions"`
+	Results            map[string]uint64 `json:"results"` // answers by wire.Result name, lower case
+	InFlight           int               `json:"in_flight"`
+	DirectoryReachable bool              `json:"directory_reachable"`
+}
+
+// DirectoryCounters is what the directory counted since it started.
+type DirectoryCounters struct {
+	Binds    map[string]uint64 `json:"binds"`         // user binds by outcome: success, wrong-password, disabled ...
+	Delayed  uint64            `json:"delayed_binds"` // by a delay put while running
+	Service  uint64            `json:"service_binds"`
+	Searches uint64            `json:"searches"`
+	Open     int               `json:"open_connections"`
+	Accepted uint64            `json:"accepted_connections"`
+}
+
+// UserBinds counts the binds of one user. It is served apart from the
+// counters, because it is as long as the population.
+type UserBinds struct {
+	User    string `json:"user"` // user principal name
+	Success uint64 `json:"success"`
+	Refused uint64 `json:"refused"`
+}
+
+// Gate asks the cloud simulator to break some of its own ports. It is put and
+// deleted by its ID, so that doing either twice does no harm.
+type Gate struct {
+	ID    string   `json:"id"`
+	Ports []string `json:"ports"` // documented port numbers, as in Ready.Ports
+	// Sources limits the gate to peers that dial from these addresses; empty
+	// means every peer.
+	Sources []string `json:"sources,omitempty"`
+	Mode    GateMode `json:"mode"`
+}
+
+// A GateMode is what a broken port does to its peers.
+type GateMode string
+
+const (
+	// GateRefuse resets established connections and refuses new ones: by a
+	// closed listener when every peer is meant, else by a reset after accept.
+	GateRefuse GateMode = "refuse"
+	// GateReset accepts new connections and resets them, and resets those
+	// that are established.
+	GateReset GateMode = "reset"
+	// GateStall holds the bytes of both directions until it is cleared.
+	GateStall GateMode = "stall"
+)
+
+// GateEffect is how far a gate has reached.
+type GateEffect struct {
+	ID string `json:"id"`
+	// Injections counts connections reset, refused or stalled.
+	Injections uint64 `json:"injections"`
+	// RefusedByReset says that new connections are reset after accept, because
+	// only some peers of a shared listener are meant.
+	RefusedByReset bool `json:"refused_by_reset,omitempty"`
+}
+
+// Delay is put to a directory to slow every user bind from now on, and deleted
+// to end that.
+type Delay struct {
+	DelayNS int64 `json:"delay_ns"`
+}

@@ -1,0 +1,183 @@
+// Package population makes the users of a run from a seed: their names,
+// passwords, states, and so the true answer to every sign-in. The directory
+// that serves them and the load generator that judges them are processes that
+// share nothing else, so what both derive has a room of its own. Passwords
+// exist only in memory.
+package population
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// A State is what the directory knows of an account besides its password.
+type State uint8
+
+// The states of an account. Each but Active refuses a sign-in.
+const (
+	Active State = iota
+	Disabled
+	Locked
+	PasswordExpired
+	MustChange
+	AccountExpired
+	states
+)
+
+var stateNames = [states]string{"active", "disabled", "locked", "expired", "must-change", "account-expired"}
+
+func (s State) String() string {
+	if s >= states {
+		return "state " + strconv.Itoa(int(s))
+	}
+	return stateNames[s]
+}
+
+// ParseState is the inverse of State.String.
+func ParseState(s string) (State, error) {
+	for i, name := range stateNames {
+		if s == name {
+			return State(i), nil
+		}
+	}
+	return 0, fmt.Errorf("state %q: expected one of %s", s, strings.Join(stateNames[:], ", "))
+}
+
+// MaxUsers is the largest population: what six digits of a user name hold.
+const MaxUsers = 999_999
+
+// A Spec says which population to make. Equal specs make equal populations.
+type Spec struct {
+	Seed   uint64
+	Users  int
+	Domain string            // of the user principal names, such as contoso.test
+	Shares map[State]float64 // of the users, from 0 to 1; the rest are active
+}
+
+// Population is the users of one domain, numbered from 0. It is safe for
+// concurrent use.
+type Population struct {
+	domain string
+	key    []byte
+	state  []State
+	in     [states][]int // users by state
+}
+
+// Validate reports every mistake in the spec at once.
+func (s Spec) Validate() error {
+	var errs []error
+	if s.Users < 1 || s.Users > MaxUsers {
+		errs = append(errs, fmt.Errorf("users %d: expected 1 to %d", s.Users, MaxUsers))
+	}
+	if !domainName.MatchString(s.Domain) || len(s.Domain) > 253 {
+		errs = append(errs, fmt.Errorf("domain %q: expected a name such as contoso.test", s.Domain))
+	}
+	total := 0.0
+	for state := Active + 1; state < states; state++ {
+		share := s.Shares[state]
+		if !(share >= 0 && share <= 1) {
+			errs = append(errs, fmt.Errorf("share of %s users %v: expected 0 to 1", state, share))
+			continue
+		}
+		total += share
+	}
+	if total > 1+1e-9 {
+		errs = append(errs, fmt.Errorf("shares of user states: add up to %.4g, expected at most 1", total))
+	}
+	return errors.Join(errs...)
+}
+
+// domainName is one or more labels of a DNS name. The names become part of
+// distinguished names, so nothing in them may need escaping there.
+var domainName = regexp.MustCompile(`^(?i)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
+
+// New makes a population. The number of users in a state is its share rounded
+// to the nearest, at least one where the share is not zero.
+func New(spec Spec) (*Population, error) {
+	if err := spec.Validate(); err != nil {
+		return nil, err
+	}
+	key := sha256.Sum256(binary.BigEndian.AppendUint64([]byte("ptabench population 1\n"), spec.Seed))
+	p := &Population{domain: strings.ToLower(spec.Domain), key: key[:], state: make([]State, spec.Users)}
+
+	order := rand.New(rand.NewChaCha8(key)).Perm(spec.Users)
+	for s := Active + 1; s < states; s++ {
+		share := spec.Shares[s]
+		if share == 0 {
+			continue
+		}
+		if len(order) == 0 {
+			return nil, fmt.Errorf("users %d: too few to have one in each state, none is left to be %s", spec.Users, s)
+		}
+		// Shares that add up to 1 may round to one user more than there are.
+		n := min(max(int(math.Round(share*float64(spec.Users))), 1), len(order))
+		for _, i := range order[:n] {
+			p.state[i] = s
+		}
+		order = order[n:]
+	}
+	for i, s := range p.state {
+		p.in[s] = append(p.in[s], i)
+	}
+	return p, nil
+}
+
+// Len is the number of users.
+func (p *Population) Len() int { return len(p.state) }
+
+// Domain is the part of every user principal name after the @.
+func (p *Population) Domain() string { return p.domain }
+
+// State is the state of user i.
+func (p *Population) State(i int) State { return p.state[i] }
+
+// In returns the users in a state, in ascending order. The caller must not
+// change it.
+func (p *Population) In(s State) []int { return p.in[s] }
+
+// Name is the account name of user i, such as user000001 for the first.
+func (p *Population) Name(i int) string {
+	digits := strconv.Itoa(1_000_000 + i + 1) // a leading 1, then six digits
+	return "user" + digits[1:]
+}
+
+// UPN is the user principal name of user i.
+func (p *Population) UPN(i int) string { return p.Name(i) + "@" + p.domain }
+
+// UnknownUPN is the n-th name of this domain that no user has.
+func (p *Population) UnknownUPN(n int) string { return fmt.Sprintf("nobody%06d@%s", n+1, p.domain) }
+
+// Index is the inverse of UPN, letter case aside.
+func (p *Population) Index(upn string) (int, bool) {
+	name, domain, ok := strings.Cut(upn, "@")
+	if !ok || !strings.EqualFold(domain, p.domain) || len(name) != len("user000000") || !strings.EqualFold(name[:4], "user") {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(name[4:], 10, 32)
+	if err != nil || n == 0 || n > uint64(len(p.state)) {
+		return 0, false
+	}
+	return int(n - 1), true
+}
+
+// Password is the password of user i: 24 characters from the alphabet of
+// base 32, led by one of each other class that a domain's policy may ask for.
+func (p *Population) Password(i int) string { return "p#7" + p.derive("password", i) }
+
+// WrongPassword looks like the password of user i and is not it.
+func (p *Population) WrongPassword(i int) string { return "p#7" + p.derive("wrong password", i) }
+
+func (p *Population) derive(what string, i int) string {
+	mac := hmac.New(sha256.New, p.key)
+	mac.Write(binary.BigEndian.AppendUint32([]byte(what), uint32(i)))
+	return base32.StdEncoding.EncodeToString(mac.Sum(nil)[:15])
+}
