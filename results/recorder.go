@@ -1,0 +1,269 @@
+package results
+
+import (
+	"fmt"
+	"iter"
+	"strconv"
+	"time"
+)
+
+// maxKinds bounds the codes and the causes that are told apart: a cloud may
+// answer anything.
+const maxKinds = 256
+
+// A Recorder turns sign-ins into the figures of a Result, in memory that does
+// not grow with their number. The harness feeds one while the run goes on, and
+// Summarise feeds one from the file, so the two cannot disagree. It belongs to
+// one goroutine.
+type Recorder struct {
+	header Header
+
+	outcomes   [OutcomeUnknown + 1]uint64
+	paths      [PathHashSync + 1]uint64 // of the decided ones
+	judgements [OtherReason + 1]uint64
+	handedOff  uint64
+	codes      map[uint32]uint64
+	otherCodes uint64
+	errors     []uint64 // by class, 0 none
+	servers    []uint64 // pass-through sign-ins by connector, 0 none
+	wrong      map[wrongKey]uint64
+	lastDue    int64
+
+	response, service, lag *Histogram
+
+	// Sums over pass-through sign-ins; queue, connector, directory in µs.
+	queue, connector, directory, passed uint64
+	served                              int64 // service times, ns
+
+	seconds *seconds
+	recent  second // since the last call of Recent
+	times   *Histogram
+}
+
+// NewRecorder makes a recorder for the sign-ins of a file with this header.
+// Unless log is nil, each second's histograms go there; Close ends that.
+func NewRecorder(h Header, log *IntervalLog) *Recorder {
+	if len(h.Errors) == 0 { // as by hand; CreateSamples and files have them
+		h.Errors = ErrorClasses()
+	}
+	return &Recorder{
+		header:   h,
+		codes:    map[uint32]uint64{},
+		errors:   make([]uint64, len(h.Errors)+1),
+		servers:  make([]uint64, len(h.Connectors)+1),
+		wrong:    map[wrongKey]uint64{},
+		response: NewHistogram(), service: NewHistogram(), lag: NewHistogram(),
+		seconds: newSeconds(len(h.Connectors), time.Duration(h.Timeout), log),
+		recent:  second{by: make([]uint32, len(h.Connectors))},
+		times:   NewHistogram(),
+	}
+}
+
+// Record counts a sign-in that SampleWriter.Append took. Of those due before
+// time 0 it keeps nothing but what Recent shows.
+func (r *Recorder) Record(s Sample) {
+	r.recent.count(&s)
+	sent := s.Outcome != OutcomeUnsent
+	response, service, lag := clamp(s.Done-s.Due), clamp(s.Done-s.Sent), clamp(s.Sent-s.Due)
+	if sent {
+		r.times.Record(response)
+	}
+	if s.Due < 0 {
+		return
+	}
+	r.lastDue = max(r.lastDue, s.Due)
+	r.outcomes[s.Outcome]++
+	r.judgements[s.Judgement]++
+	switch s.Outcome {
+	case OutcomeAccepted, OutcomeRefused:
+		r.decided(&s, service)
+	case OutcomeFailed, OutcomeUnknown:
+		r.errors[s.Error]++
+	}
+	if s.Code != 0 && s.Outcome != OutcomeAccepted {
+		r.code(s.Code)
+	}
+	if s.Judgement > Right {
+		r.wronged(wrongKey{s.Judgement, s.Path, s.Intent, s.Code})
+	}
+	in := r.seconds.at(s.Due)
+	if in != nil {
+		in.count(&s)
+	}
+	if !sent {
+		return
+	}
+	r.response.Record(response)
+	r.service.Record(service)
+	r.lag.Record(lag)
+	if in != nil {
+		in.record(times{response, service, lag})
+	}
+}
+
+func (r *Recorder) decided(s *Sample, service int64) {
+	r.paths[s.Path]++
+	if s.Attempts > 1 {
+		r.handedOff++
+	}
+	if s.Path != PathPassThrough {
+		return
+	}
+	r.servers[s.Server]++
+	r.passed++
+	r.queue += uint64(s.Queue)
+	r.connector += uint64(s.Connector)
+	r.directory += uint64(s.Directory)
+	r.served += service
+}
+
+func (r *Recorder) code(c uint32) {
+	if _, known := r.codes[c]; !known && len(r.codes) >= maxKinds {
+		r.otherCodes++
+		return
+	}
+	r.codes[c]++
+}
+
+func (r *Recorder) wronged(k wrongKey) {
+	if _, known := r.wrong[k]; !known && len(r.wrong) >= maxKinds {
+		k.code = 0
+	}
+	r.wrong[k]++
+}
+
+// Response is the histogram of done - due, to read.
+func (r *Recorder) Response() *Histogram { return r.response }
+
+// Service is the histogram of done - sent, to read.
+func (r *Recorder) Service() *Histogram { return r.service }
+
+// Lag is the histogram of sent - due, to read.
+func (r *Recorder) Lag() *Histogram { return r.lag }
+
+// Recent is what came in since its last call, of the warm-up too: for somebody
+// who watches. At is when the last sign-in of the load was due.
+func (r *Recorder) Recent() Interval {
+	r.recent.p50, r.recent.p99, r.recent.max = r.times.At(50), r.times.At(99), r.times.max
+	now := r.recent.interval(r.lastDue, r.header.Connectors)
+	clear(r.recent.by)
+	r.recent = second{by: r.recent.by}
+	r.times.Reset()
+	return now
+}
+
+// SignIns counts the sign-ins of the load so far.
+func (r *Recorder) SignIns() SignIns {
+	n := SignIns{
+		Accepted: r.outcomes[OutcomeAccepted], Refused: r.outcomes[OutcomeRefused],
+		Failed: r.outcomes[OutcomeFailed], Unknown: r.outcomes[OutcomeUnknown], Unsent: r.outcomes[OutcomeUnsent],
+		HandedOff:     r.handedOff,
+		WrongAccepts:  r.judgements[WrongAccept],
+		WrongRefusals: r.judgements[WrongRefusal],
+		OtherReason:   r.judgements[OtherReason],
+		ByPath:        ByPath{PassThrough: r.paths[PathPassThrough], HashSync: r.paths[PathHashSync]},
+		ByCode:        map[string]uint64{},
+		Errors:        map[string]uint64{},
+	}
+	n.Sent = n.Accepted + n.Refused + n.Failed + n.Unknown
+	n.Planned = n.Sent + n.Unsent
+	if n.Accepted > 0 {
+		n.ByCode["0"] = n.Accepted
+	}
+	for code, count := range r.codes {
+		n.ByCode[strconv.FormatUint(uint64(code), 10)] = count
+	}
+	if r.otherCodes > 0 {
+		n.ByCode["other"] = r.otherCodes
+	}
+	for class, count := range r.errors[1:] {
+		if count > 0 {
+			n.Errors[r.header.Errors[class]] += count
+		}
+	}
+	return n
+}
+
+// Result is everything of a result that derives from the sign-ins and their
+// header. The rest is the caller's: verdict, reasons, objectives, faults,
+// processes, ledgers, warnings, and of the connectors what only the cloud
+// knows.
+func (r *Recorder) Result() Result {
+	n := r.SignIns()
+	res := Result{
+		Format: Format, Scenario: r.header.Scenario, Seed: r.header.Seed, StartedAt: r.header.StartedAt,
+		Command: r.header.Command, Version: r.header.Version, Machine: r.header.Machine,
+		DurationNS: r.length(n.Planned),
+		SignIns:    n,
+		Response:   r.response.Percentiles(), Service: r.service.Percentiles(), Lag: r.lag.Percentiles(),
+		Time:         r.timeSpent(),
+		WrongByCause: causes(r.wrong, r.intent),
+		Intervals:    r.seconds.intervals(r.header.Connectors),
+	}
+	res.Connectors, res.Balance = balance(r.header.Connectors, r.servers[1:])
+	if planned := time.Duration(r.header.Duration).Seconds(); planned > 0 {
+		res.Rate.PlannedPerS = float64(r.header.Planned) / planned
+	}
+	if took := time.Duration(res.DurationNS).Seconds(); took > 0 {
+		res.Rate.AchievedPerS = float64(n.Sent) / took
+		res.Rate.AnsweredPerS = float64(n.Accepted+n.Refused) / took
+	}
+	res.normalise()
+	return res
+}
+
+// length is how long the load went on, in nanoseconds: as planned when every
+// planned sign-in is there, else until the last one that is.
+func (r *Recorder) length(have uint64) int64 {
+	if have >= r.header.Planned && r.header.Duration > 0 {
+		return r.header.Duration
+	}
+	return r.lastDue
+}
+
+func (r *Recorder) intent(i uint8) string {
+	if int(i) < len(r.header.Intents) {
+		return r.header.Intents[i]
+	}
+	return "intent " + strconv.Itoa(int(i))
+}
+
+func (r *Recorder) timeSpent() TimeSpent {
+	if r.passed == 0 {
+		return TimeSpent{}
+	}
+	mean := func(us uint64) int64 { return int64(float64(us) * 1000 / float64(r.passed)) }
+	t := TimeSpent{Queue: mean(r.queue), Directory: mean(r.directory)}
+	t.Connector = max(mean(r.connector)-t.Directory, 0)
+	t.Rest = max(r.served/int64(r.passed)-t.Queue-t.Connector-t.Directory, 0)
+	return t
+}
+
+// Close ends the recording of intervals and closes their log. The figures
+// stay.
+func (r *Recorder) Close() error {
+	r.seconds.closeAll()
+	log := r.seconds.log
+	if log == nil {
+		return nil
+	}
+	r.seconds.log = nil
+	if err := log.Close(); err != nil {
+		return fmt.Errorf("writing the interval log: %w", err)
+	}
+	return nil
+}
+
+// Summarise makes of the sign-ins of a file what Recorder.Result makes of them
+// during the run, in one pass and constant memory. At an error, which is that
+// of the iteration, the figures are those of the sign-ins before it.
+func Summarise(h Header, samples iter.Seq2[Sample, error]) (Result, error) {
+	r := NewRecorder(h, nil)
+	for s, err := range samples {
+		if err != nil {
+			return r.Result(), err
+		}
+		r.Record(s)
+	}
+	return r.Result(), nil
+}

@@ -1,0 +1,231 @@
+package results
+
+// Format is the version of the run format that this program writes. It reads
+// this one and older ones, and refuses newer ones.
+const Format = 1
+
+// A Verdict is the conclusion of a run.
+type Verdict string
+
+// The verdicts.
+const (
+	Pass         Verdict = "pass"
+	Fail         Verdict = "fail"
+	Inconclusive Verdict = "inconclusive"
+	Aborted      Verdict = "aborted"
+)
+
+// Result is result.json. Names end in their unit: _ns, _bytes, _ratio, _per_s.
+// Figures are of the measured load, which begins when the warm-up ends, except
+// ledgers, which are of the whole run. Times called at_ns count from the same
+// instant.
+type Result struct {
+	Format       int         `json:"format"`
+	Scenario     string      `json:"scenario"`
+	Verdict      Verdict     `json:"verdict"`
+	Reasons      []string    `json:"reasons"` // why the verdict is not pass
+	Seed         uint64      `json:"seed"`
+	StartedAt    string      `json:"started_at"` // RFC 3339, of time 0
+	DurationNS   int64       `json:"duration_ns"`
+	Command      string      `json:"command"` // repeats the run
+	Version      string      `json:"version"`
+	SignIns      SignIns     `json:"sign_ins"`
+	Response     Percentiles `json:"response_ns"` // done - due
+	Service      Percentiles `json:"service_ns"`  // done - sent
+	Lag          Percentiles `json:"lag_ns"`      // sent - due: the generator's own health
+	Rate         Rate        `json:"rate"`
+	Time         TimeSpent   `json:"time_spent_ns"`
+	Objectives   []Objective `json:"objectives"`
+	Connectors   []Connector `json:"connectors"`
+	Balance      Balance     `json:"balance"`
+	Faults       []Fault     `json:"faults"`
+	WrongByCause []Wrong     `json:"wrong_by_cause"`
+	Processes    []Process   `json:"processes"`
+	Machine      Machine     `json:"machine"`
+	Ledgers      Ledgers     `json:"ledgers"`
+	Intervals    []Interval  `json:"intervals"` // one a second
+	Warnings     []string    `json:"warnings"`  // shown as footnotes
+}
+
+// SignIns counts sign-ins. Planned = Sent + Unsent, and
+// Sent = Accepted + Refused + Failed + Unknown.
+type SignIns struct {
+	Planned       uint64            `json:"planned"`
+	Sent          uint64            `json:"sent"`
+	Accepted      uint64            `json:"accepted"`
+	Refused       uint64            `json:"refused"`    // definite, by the directory or the hash store
+	Failed        uint64            `json:"failed"`     // definite, the path broke
+	Unknown       uint64            `json:"unknown"`    // no answer: it may have happened
+	Unsent        uint64            `json:"unsent"`     // the generator could not send it
+	HandedOff     uint64            `json:"handed_off"` // answered after more than one attempt
+	WrongAccepts  uint64            `json:"wrong_accepts"`
+	WrongRefusals uint64            `json:"wrong_refusals"`
+	OtherReason   uint64            `json:"other_reason"` // rightly refused, with another code than the directory's
+	ByPath        ByPath            `json:"by_path"`
+	ByCode        map[string]uint64 `json:"by_code"` // AADSTS code, "0" for accepted; "other" past 256 codes
+	Errors        map[string]uint64 `json:"errors"`  // unknown and failed ones by class of error: timeout, reset, refused ...
+}
+
+// ByPath counts accepted and refused sign-ins by who decided them.
+type ByPath struct {
+	PassThrough uint64 `json:"pass_through"`
+	HashSync    uint64 `json:"hash_sync"`
+}
+
+// Percentiles of a time, in nanoseconds, over Samples values.
+type Percentiles struct {
+	Samples uint64 `json:"samples"`
+	P50     int64  `json:"p50"`
+	P90     int64  `json:"p90"`
+	P99     int64  `json:"p99"`
+	P999    int64  `json:"p999"`
+	Max     int64  `json:"max"`
+	Mean    int64  `json:"mean"`
+	// P99Interval bounds P99 with 95 % confidence, by order statistics; zero
+	// when there are too few samples.
+	P99Interval [2]int64 `json:"p99_interval"`
+}
+
+// Rate compares arrivals with the plan.
+type Rate struct {
+	PlannedPerS  float64 `json:"planned_per_s"`
+	AchievedPerS float64 `json:"achieved_per_s"` // sent
+	AnsweredPerS float64 `json:"answered_per_s"` // accepted and refused
+}
+
+// TimeSpent is where the time of pass-through sign-ins went, on average.
+type TimeSpent struct {
+	Queue     int64 `json:"queue"`     // in the tenant's queue
+	Connector int64 `json:"connector"` // in the connector, the directory aside
+	Directory int64 `json:"directory"`
+	Rest      int64 `json:"rest"` // network, TLS, tokens, scheduling
+}
+
+// Objective is one comparison and how it ended.
+type Objective struct {
+	Text    string  `json:"text"`
+	Verdict Verdict `json:"verdict"`
+	Value   float64 `json:"value"`
+	Unit    string  `json:"unit"` // count, ns, ratio
+	Reason  string  `json:"reason,omitempty"`
+}
+
+// Connector is one connector's part of the pass-through sign-ins.
+type Connector struct {
+	Name         string  `json:"name"`
+	SignIns      uint64  `json:"sign_ins"` // answered by it
+	Share        float64 `json:"share_ratio"`
+	InFlightPeak int     `json:"in_flight_peak"`
+	HandedOff    uint64  `json:"handed_off"` // taken from it
+	Restarts     int     `json:"restarts"`
+}
+
+// Balance says how evenly connectors were used.
+type Balance struct {
+	Jain    float64  `json:"jain"` // (Σx)²/(n·Σx²) of sign-ins; 1 is even
+	Least   string   `json:"least_loaded"`
+	Most    string   `json:"most_loaded"`
+	Nothing []string `json:"got_nothing"` // connectors without a sign-in
+}
+
+// Fault is what one injected fault did. Times that were not observed are -1.
+type Fault struct {
+	Name       string `json:"name"`
+	Kind       string `json:"kind"`
+	Target     string `json:"target"`
+	Text       string `json:"text"` // as it parses
+	Tier       string `json:"tier"` // process, gate, role
+	At         int64  `json:"at_ns"`
+	Duration   int64  `json:"duration_ns"`
+	Injections uint64 `json:"injections"`
+	Detect     int64  `json:"detect_ns"`   // until its first effect in the cloud's eyes
+	Failover   int64  `json:"failover_ns"` // until the first sign-in served another way
+	Recover    int64  `json:"recover_ns"`  // from the undo until its target serves again
+	Failed     uint64 `json:"failed"`      // failed or unknown, due within the fault or its recovery
+	HandedOff  uint64 `json:"handed_off"`
+	HashSync   uint64 `json:"hash_sync"` // answered by hash sync within it
+	P99        int64  `json:"p99_ns"`    // response of sign-ins due within it
+	Healed     bool   `json:"healed"`
+	Note       string `json:"note,omitempty"`
+}
+
+// Wrong counts sign-ins answered differently from the directory, by cause.
+type Wrong struct {
+	Kind  string `json:"kind"` // wrong-accept, wrong-refusal, other-reason
+	Path  string `json:"path"`
+	Cause string `json:"cause"` // such as: locked is not carried by hash sync
+	Count uint64 `json:"count"`
+}
+
+// Process is what one process cost, over all its starts.
+type Process struct {
+	Name         string `json:"name"`
+	Role         string `json:"role"`
+	Starts       int    `json:"starts"`
+	CPU          int64  `json:"cpu_ns"` // user and system, from time 0 to the end of the load
+	CPUPerSignIn int64  `json:"cpu_per_sign_in_ns"`
+	RSSMax       int64  `json:"rss_bytes_max"`
+}
+
+// Machine is where the run was made.
+type Machine struct {
+	OS       string `json:"os"`
+	Arch     string `json:"arch"`
+	Kernel   string `json:"kernel"`
+	CPUModel string `json:"cpu_model"`
+	CPUs     int    `json:"cpus"`
+	Memory   int64  `json:"memory_bytes"`
+	Go       string `json:"go"`
+}
+
+// Ledgers are the books of the harness, the cloud, the connectors and the
+// directory, and whether they balance.
+type Ledgers struct {
+	Balanced   bool              `json:"balanced"`
+	Harness    map[string]uint64 `json:"harness"`
+	Cloud      map[string]uint64 `json:"cloud"`
+	Connectors map[string]uint64 `json:"connectors"`
+	Directory  map[string]uint64 `json:"directory"`
+	// Checks are the equations, each with both sides.
+	Checks []LedgerCheck `json:"checks"`
+	// Missing and Doubled name sign-ins (client request ids), at most 100 each.
+	Missing []string `json:"missing"`
+	Doubled []string `json:"doubled"`
+}
+
+// LedgerCheck is one equation between ledgers.
+type LedgerCheck struct {
+	Text  string `json:"text"` // such as: sent by the harness = received by the cloud
+	Left  uint64 `json:"left"`
+	Op    string `json:"op"` // =, <=
+	Right uint64 `json:"right"`
+	Holds bool   `json:"holds"`
+	Note  string `json:"note,omitempty"` // what excuses an inequality
+}
+
+// Interval is one second of the load: the sign-ins that were due within it,
+// whenever they ended.
+type Interval struct {
+	At          int64             `json:"at_ns"`
+	Sent        uint64            `json:"sent"`
+	Accepted    uint64            `json:"accepted"`
+	Refused     uint64            `json:"refused"`
+	Failed      uint64            `json:"failed"`
+	Unknown     uint64            `json:"unknown"`
+	HashSync    uint64            `json:"hash_sync"`
+	P50         int64             `json:"p50_ns"` // response
+	P99         int64             `json:"p99_ns"`
+	Max         int64             `json:"max_ns"`
+	ByConnector map[string]uint64 `json:"by_connector"`
+}
+
+// Event is one line of events.jsonl.
+type Event struct {
+	At        int64  `json:"at_ns"`  // from time 0
+	Source    string `json:"source"` // harness, cloudsim, connector-1 ...
+	Kind      string `json:"kind"`
+	Tenant    string `json:"tenant,omitempty"`
+	Connector string `json:"connector,omitempty"`
+	Cause     string `json:"cause,omitempty"`
+	Count     int64  `json:"count,omitempty"`
+}
