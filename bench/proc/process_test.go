@@ -1,0 +1,140 @@
+package proc
+
+import (
+	"errors"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestSignals walks one process through its life.
+func TestSignals(t *testing.T) {
+	var untold atomic.Int32
+	s := supervise(t, Options{Ended: func(_ *Process, _ string, told bool) {
+		if !told {
+			untold.Add(1)
+		}
+	}})
+	p, err := s.Start(t.Context(), specOf(t.TempDir(), "a", "good"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := p.Identity()
+	if r := p.Ready(); r.Name != "a" || r.PID != first.PID {
+		t.Errorf("ready line %+v of process %v", r, first)
+	}
+	if err := p.Restart(t.Context()); err != nil || p.Identity() != first {
+		t.Errorf("restarting what runs: %v, %v became %v", err, first, p.Identity())
+	}
+	if p.State() != nil {
+		t.Error("it has a state and runs")
+	}
+	if err := p.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Kill(); err != nil { // frozen, and yet
+		t.Fatal(err)
+	}
+	if err := p.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if how := p.State().Sys().(syscall.WaitStatus); how.Signal() != syscall.SIGKILL {
+		t.Errorf("ended as %v", p.State())
+	}
+	for name, signal := range map[string]func() error{"kill": p.Kill, "freeze": p.Freeze, "thaw": p.Thaw} {
+		if err := signal(); !errors.Is(err, os.ErrProcessDone) {
+			t.Errorf("%s after the end: %v", name, err)
+		}
+	}
+	if err := p.Terminate(t.Context(), 0); err != nil {
+		t.Errorf("terminating what has ended: %v", err)
+	}
+	if err := p.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if p.Identity() == first || p.Sample().Starts != 2 {
+		t.Errorf("%v became %v in %d starts", first, p.Identity(), p.Sample().Starts)
+	}
+	if err := p.Terminate(t.Context(), time.Minute); err != nil {
+		t.Error(err)
+	}
+	if untold.Load() != 0 {
+		t.Errorf("%d ends were untold", untold.Load())
+	}
+}
+
+// TestUntold reports a process that somebody else killed, and starts it again.
+func TestUntold(t *testing.T) {
+	how := make(chan bool, 2)
+	s := supervise(t, Options{Ended: func(_ *Process, _ string, told bool) { how <- told }})
+	p, err := s.Start(t.Context(), specOf(t.TempDir(), "a", "good"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found, err := p.Identity().Kill(t.Context()); err != nil || !found {
+		t.Fatalf("killed from outside: %v, %v", found, err)
+	}
+	if <-how {
+		t.Error("the end counts as told")
+	}
+	<-p.Done()
+	if err := p.Restart(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestUsage carries what a process cost over its starts.
+func TestUsage(t *testing.T) {
+	s := supervise(t, Options{})
+	p, err := s.Start(t.Context(), specOf(t.TempDir(), "a", "busy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const burnt = 50 * time.Millisecond // the child burns 60, by a coarser clock
+	live := p.Sample()
+	if live.Live && (live.CPU < burnt || live.RSS < 1<<20 || live.RSSMax < live.RSS) {
+		t.Errorf("while it runs: %+v", live)
+	}
+	if err := p.Terminate(t.Context(), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	over := p.Sample()
+	if over.CPU < max(burnt, live.CPU) || over.RSS != 0 || over.RSSMax < 1<<20 || over.Live || over.Starts != 1 {
+		t.Errorf("after its end: %+v, before %+v", over, live)
+	}
+	if err := p.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if again := p.Sample(); again.Live && again.CPU < over.CPU+burnt || again.CPU < over.CPU || again.Starts != 2 {
+		t.Errorf("after the second start: %+v, before %+v", again, over)
+	}
+	// One that nobody looked at while it ran counts as well.
+	if err := p.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	second := p.Sample()
+	if err := errors.Join(p.Restart(t.Context()), p.Kill()); err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	if third := p.Sample(); third.CPU < second.CPU+burnt || third.Starts != 3 {
+		t.Errorf("after the third end: %+v, before %+v", third, second)
+	}
+}
+
+func BenchmarkSample(b *testing.B) {
+	s := NewSupervisor(Options{})
+	defer func() { _ = s.Close(b.Context(), time.Minute) }()
+	p, err := s.Start(b.Context(), specOf(b.TempDir(), "a", "good"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if p.Sample().Starts != 1 {
+			b.Fatal("it was started again")
+		}
+	}
+}
