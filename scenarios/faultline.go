@@ -1,0 +1,196 @@
+package scenarios
+
+import (
+	"reflect"
+	"strings"
+	"unicode/utf8"
+)
+
+// faultForm is how a fault is written on one line.
+const faultForm = "a fault such as crash(connector-1) at 6s for 3s, or block(connector-2, ports=requests, mode=stall) at 13s for 5s"
+
+// faultPattern is the same as a regular expression, for the JSON schema: what
+// is inside the brackets is left to the parser.
+const faultPattern = `^(crash|freeze|stop|block|slow-directory) *\([^()]*\) +at +[^ ]+ +for +[^ ]+( +as +[^ ]+)?$`
+
+// ParseFault reads a fault from one line, as Fault.String writes it:
+//
+//	fault   = kind "(" [ target ] { "," setting } ")" "at" duration "for" duration [ "as" name ]
+//	setting = "ports=" port { "," port } | "mode=" mode | "delay=" duration
+//
+// Only slow-directory may leave out its target. Words and ranges of ports are expanded. An error is a Mistake with the
+// column in the line. The fault may still name a connector that is not there.
+func ParseFault(line string) (Fault, error) {
+	f, _, err := parseFault(line)
+	return f, err
+}
+
+// parseFault returns the columns of the fields too.
+func parseFault(line string) (Fault, map[string]int, error) {
+	f, at, bad := scanFault(line)
+	if bad != nil {
+		return Fault{}, nil, *bad
+	}
+	if flaws := f.flaws(); len(flaws) > 0 {
+		wrong := flaws[0]
+		column, ok := at[wrong.field]
+		if !ok {
+			column = at["kind"]
+		}
+		return Fault{}, nil, Mistake{Column: column, Path: wrong.field, Value: wrong.value, Expected: wrong.expected, Excerpt: line}
+	}
+	return f, at, nil
+}
+
+// A lineScanner walks over a line.
+type lineScanner struct {
+	line string
+	at   int // byte offset
+}
+
+// column of a byte offset, from 1, in characters.
+func (s *lineScanner) column(offset int) int { return utf8.RuneCountInString(s.line[:offset]) + 1 }
+
+func (s *lineScanner) mistake(offset int, path, value, expected string) *Mistake {
+	return &Mistake{Column: s.column(offset), Path: path, Value: value, Expected: expected, Excerpt: s.line}
+}
+
+func (s *lineScanner) blanks() {
+	for s.at < len(s.line) && s.line[s.at] == ' ' {
+		s.at++
+	}
+}
+
+// word takes what precedes a blank or one of the stops, after blanks.
+func (s *lineScanner) word(stops string) (word string, offset int) {
+	s.blanks()
+	offset = s.at
+	end := strings.IndexAny(s.line[s.at:], " "+stops)
+	if end < 0 {
+		end = len(s.line) - s.at
+	}
+	s.at += end
+	return s.line[offset:s.at], offset
+}
+
+// scanFault reads the line. It returns the columns of the fields too.
+func scanFault(line string) (Fault, map[string]int, *Mistake) {
+	var f Fault
+	s := &lineScanner{line: line}
+	at := map[string]int{}
+
+	word, offset := s.word("(")
+	at["kind"] = s.column(offset)
+	if bad := s.field(&f, "kind", word, offset); bad != nil {
+		if !strings.Contains(line, "(") {
+			bad.Path, bad.Value, bad.Expected = "", shownValue(line), faultForm
+		}
+		return f, at, bad
+	}
+	s.blanks()
+	if !strings.HasPrefix(line[s.at:], "(") {
+		return f, at, s.mistake(s.at, "", "", "( and the target, as in "+word+"("+kinds[f.Kind].example()+")")
+	}
+	s.at++
+	if bad := s.settings(&f, at); bad != nil {
+		return f, at, bad
+	}
+	if f.Target == "" && f.Kind == SlowDirectory {
+		f.Target = DirectoryTarget
+	}
+	for _, part := range []struct{ keyword, field, example string }{{"at", "at", "at 6s"}, {"for", "for", "for 3s"}, {"as", "name", ""}} {
+		keyword, offset := s.word("")
+		if keyword == "" && part.example == "" {
+			break
+		}
+		if keyword != part.keyword {
+			expected := "the end of the line, or as and a name"
+			if part.example != "" {
+				expected = part.example
+			}
+			return f, at, s.mistake(offset, "", shownValue(keyword), expected)
+		}
+		value, offset := s.word("")
+		at[part.field] = s.column(offset)
+		if bad := s.field(&f, part.field, value, offset); bad != nil {
+			return f, at, bad
+		}
+	}
+	if rest, offset := s.word(""); rest != "" {
+		return f, at, s.mistake(offset, "", shownValue(rest), "the end of the line")
+	}
+	return f, at, nil
+}
+
+func (k faultKind) example() string {
+	if k.connectors {
+		return "connector-1"
+	}
+	return DirectoryTarget
+}
+
+// settings reads what is in the brackets, and the closing one.
+func (s *lineScanner) settings(f *Fault, at map[string]int) *Mistake {
+	open := s.at - 1
+	last := ""
+	for {
+		text, offset := s.word(",)")
+		field, value, named := strings.Cut(text, "=")
+		switch {
+		case named && field != "ports" && field != "mode" && field != "delay":
+			return s.mistake(offset, "", shownValue(field), "ports=, mode= or delay=")
+		case named && at[field] != 0:
+			return s.mistake(offset, field, "given twice", "it once")
+		case named:
+			offset += len(field) + 1
+		case last == "ports" && text != "":
+			field, value = "ports", text
+		case at["target"] == 0 && last == "" && (text != "" || !strings.HasPrefix(s.line[s.at:], ")")):
+			field, value = "target", text
+		case text == "" && last == "": // slow-directory() names no target
+			field = ""
+		default:
+			return s.mistake(offset, "", shownValue(text), "ports=, mode= or delay= with its value")
+		}
+		if field != "" {
+			if at[field] == 0 {
+				at[field] = s.column(offset)
+			}
+			if bad := s.field(f, field, value, offset); bad != nil {
+				return bad
+			}
+			last = field
+		}
+		s.blanks()
+		switch {
+		case strings.HasPrefix(s.line[s.at:], ","):
+			s.at++
+		case strings.HasPrefix(s.line[s.at:], ")"):
+			s.at++
+			return nil
+		case s.at == len(s.line):
+			return s.mistake(open, "", "an open bracket", "one that is closed")
+		default:
+			return s.mistake(s.at, "", "", "a comma or )")
+		}
+	}
+}
+
+// field sets one field of the fault from its text, by the same rules as the
+// mapping form.
+func (s *lineScanner) field(f *Fault, name, text string, offset int) *Mistake {
+	described := structOf(reflect.TypeFor[Fault]()).byName[name]
+	target := reflect.ValueOf(f).Elem().Field(described.index)
+	if name == "ports" {
+		ports, wrong := expandPort(text)
+		if wrong != "" {
+			return s.mistake(offset, name, shownValue(text), wrong)
+		}
+		f.Ports = addPorts(f.Ports, ports)
+		return nil
+	}
+	if wrong := described.setText(target, text); wrong != "" {
+		return s.mistake(offset, name, shownValue(text), wrong)
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package scenarios
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+)
+
+//go:embed *.yaml
+var shipped embed.FS
+
+// shippedNames is the order in which scenarios are listed: the one to begin
+// with first.
+var shippedNames = []string{
+	"quickstart", "throughput",
+	"crash-one", "crash-all", "block-ports", "freeze-one",
+	"slow-directory", "directory-down", "fallback-answers",
+}
+
+// A Listed scenario is one that is shipped.
+type Listed struct {
+	Name    string
+	Summary string // the first sentence of its description
+}
+
+// List returns the shipped scenarios.
+func List() []Listed {
+	var all []Listed
+	for _, name := range shippedNames {
+		text, err := Shipped(name)
+		if err != nil {
+			panic(err)
+		}
+		s, err := Parse(name+".yaml", text, nil)
+		if err != nil {
+			panic(err)
+		}
+		first, _, _ := strings.Cut(strings.TrimSuffix(s.Description, "."), ". ")
+		all = append(all, Listed{Name: name, Summary: first})
+	}
+	return all
+}
+
+// Shipped returns the document of a shipped scenario.
+func Shipped(name string) ([]byte, error) {
+	if !slices.Contains(shippedNames, name) {
+		return nil, fmt.Errorf("scenario %s: expected %s", shownValue(name), meant(name, shippedNames))
+	}
+	text, err := shipped.ReadFile(name + ".yaml")
+	if err != nil {
+		return nil, fmt.Errorf("scenario %s: %w", name, err)
+	}
+	return text, nil
+}
+
+// Open returns the document of a scenario, a shipped one by its name or else a
+// file, and what errors should call it.
+func Open(nameOrFile string) (name string, text []byte, err error) {
+	if slices.Contains(shippedNames, nameOrFile) {
+		text, err = Shipped(nameOrFile)
+		return nameOrFile + ".yaml", text, err
+	}
+	text, err = ReadFile(nameOrFile)
+	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(nameOrFile, "./\\") {
+		return "", nil, fmt.Errorf("scenario %s: no such file, and not a shipped one: expected %s", shownValue(nameOrFile), meant(nameOrFile, shippedNames))
+	}
+	return nameOrFile, text, err
+}
+
+// ReadFile reads the document of a scenario, no more of it than Parse accepts.
+func ReadFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("scenario: %w", err)
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("scenario %s: expected a file, and it is a directory", path)
+	}
+	text, err := io.ReadAll(io.LimitReader(file, MaxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("scenario: %w", err)
+	}
+	if len(text) > MaxSize {
+		return nil, fmt.Errorf("scenario %s: expected at most %d bytes", path, MaxSize)
+	}
+	return text, nil
+}
