@@ -1,0 +1,159 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"regexp"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"ptabench/cloudsim/state"
+	"ptabench/wire"
+)
+
+// A Denial is why a registration was denied: one word, for counters and logs.
+type Denial string
+
+// The denials.
+const (
+	DeniedTenant         Denial = "registration-unknown-tenant"
+	DeniedName           Denial = "registration-malformed-name"
+	DeniedCSR            Denial = "registration-malformed-csr"
+	DeniedKey            Denial = "registration-unfit-key"
+	DeniedTokenUnknown   Denial = "registration-token-unknown"
+	DeniedTokenUsed      Denial = "registration-token-used"
+	DeniedTokenExpired   Denial = "registration-token-expired"
+	DeniedTokenTenant    Denial = "registration-token-of-another-tenant"
+	DeniedTooMany        Denial = "registration-too-many-connectors"
+	DeniedStateUnwilling Denial = "registration-state-error" // the simulator's own fault
+)
+
+// Bounds of the texts of a request, in bytes.
+const (
+	maxToken   = 256
+	maxVersion = 64
+)
+
+// versionSyntax is of what a connector says of its software.
+var versionSyntax = regexp.MustCompile(`^[A-Za-z0-9.+_-]*$`)
+
+// Registration serves the registration port: it grants a client certificate
+// for a one-time token, and replaces the connector of the same name. All
+// fields are needed.
+type Registration struct {
+	wire.UnimplementedRegistrationServer
+
+	Authority *Authority
+	Store     *state.Store
+	Lifetime  time.Duration             // of certificates
+	Tenant    func(name string) bool    // whether there is such a tenant
+	Now       func() time.Time          // time.Now but in tests
+	Log       *slog.Logger              // what was granted and denied, without any token
+	Denied    func(d Denial, by Claims) // is called once for each denial, concurrently
+}
+
+// Claims is who a denied peer said to be: empty where it named nobody that
+// there may be.
+type Claims struct{ Tenant, Name string }
+
+// denial is a denial and what the peer is told.
+type denial struct {
+	word Denial
+	code codes.Code
+	text string
+}
+
+// Register implements wire.RegistrationServer.
+func (r *Registration) Register(ctx context.Context, q *wire.RegisterRequest) (*wire.RegisterResponse, error) {
+	id := Identity{Tenant: q.GetTenant(), Name: q.GetName(), ID: uuid.NewString()}
+	c, der, err := r.grant(ctx, id, q)
+	if err != nil {
+		return nil, r.deny(id, err)
+	}
+	r.Log.Info("registered", "tenant", c.Tenant, "connector", c.Name, "id", c.ID, "version", c.Version,
+		"serial", c.Serial, "not_after", c.NotAfter)
+	return &wire.RegisterResponse{ConnectorId: c.ID, CertificateDer: der, CaDer: r.Authority.DER()}, nil
+}
+
+// grant checks everything before it uses the token up, and the token before
+// it works for the peer.
+func (r *Registration) grant(ctx context.Context, id Identity, q *wire.RegisterRequest) (c state.Connector, der []byte, err error) {
+	if !r.Tenant(id.Tenant) {
+		return c, nil, &denial{DeniedTenant, codes.NotFound, "there is no such tenant"}
+	}
+	if err := id.check(); err != nil {
+		return c, nil, &denial{DeniedName, codes.InvalidArgument, err.Error()}
+	}
+	if v := q.GetVersion(); len(v) > maxVersion || !versionSyntax.MatchString(v) {
+		return c, nil, &denial{DeniedName, codes.InvalidArgument, "version: expected up to 64 of A-Z, a-z, 0-9, ., +, _ and -"}
+	}
+	if len(q.GetToken()) > maxToken {
+		return c, nil, state.ErrTokenUnknown
+	}
+	now := r.Now()
+	if err := r.Store.CheckToken(id.Tenant, q.GetToken(), now); err != nil {
+		return c, nil, err
+	}
+	certificate, err := r.Authority.Issue(q.GetCsrDer(), id, r.Lifetime)
+	if err != nil {
+		return c, nil, err
+	}
+	if err := ctx.Err(); err != nil { // nobody is left to take the certificate: the token stays good
+		return c, nil, err
+	}
+	c = state.Connector{
+		ID: id.ID, Tenant: id.Tenant, Name: id.Name, Version: q.GetVersion(),
+		Serial: Serial(certificate), NotAfter: certificate.NotAfter, RegisteredAt: now,
+	}
+	return c, certificate.Raw, r.Store.Register(q.GetToken(), c, now)
+}
+
+// deny counts and logs a denial, and makes of it what the peer is told.
+func (r *Registration) deny(id Identity, err error) error {
+	if ctxErr := status.FromContextError(err); ctxErr.Code() == codes.Canceled || ctxErr.Code() == codes.DeadlineExceeded {
+		return ctxErr.Err()
+	}
+	d := denialOf(err)
+	by := Claims{}
+	if d.word != DeniedTenant {
+		by.Tenant = id.Tenant
+		if nameSyntax.MatchString(id.Name) {
+			by.Name = id.Name
+		}
+	}
+	r.Denied(d.word, by)
+	r.Log.Warn("registration denied", "reason", d.word, "tenant", by.Tenant, "connector", by.Name, "error", err)
+	return status.Error(d.code, d.text)
+}
+
+// denialOf sorts an error. What is the simulator's own is not told the peer.
+func denialOf(err error) *denial {
+	var d *denial
+	if errors.As(err, &d) {
+		return d
+	}
+	for _, known := range []struct {
+		err  error
+		word Denial
+		code codes.Code
+	}{
+		{state.ErrTokenUnknown, DeniedTokenUnknown, codes.Unauthenticated},
+		{state.ErrTokenUsed, DeniedTokenUsed, codes.Unauthenticated},
+		{state.ErrTokenExpired, DeniedTokenExpired, codes.Unauthenticated},
+		{state.ErrTokenTenant, DeniedTokenTenant, codes.Unauthenticated},
+		{state.ErrTooManyConnectors, DeniedTooMany, codes.ResourceExhausted},
+		{ErrMalformedCSR, DeniedCSR, codes.InvalidArgument},
+		{ErrWeakKey, DeniedKey, codes.InvalidArgument},
+	} {
+		if errors.Is(err, known.err) {
+			return &denial{known.word, known.code, err.Error()}
+		}
+	}
+	return &denial{DeniedStateUnwilling, codes.Internal, "the registration could not be recorded"}
+}
+
+func (d *denial) Error() string { return d.text }
