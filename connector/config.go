@@ -1,0 +1,187 @@
+// Package connector is the agent that stands next to a directory and answers
+// the sign-ins that the cloud gives it. It dials out only: it registers once
+// for a client certificate, then keeps two streams to the cloud, one that
+// brings sign-ins and one that takes answers, and a pool of LDAPS connections
+// to the directory.
+//
+// It knows the cloud by the protocol of package wire and by a file that says
+// where the cloud listens, and nothing of what loads, breaks or measures it.
+package connector
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"regexp"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// Defaults of the settings that have one.
+const (
+	DefaultConcurrency    = 200
+	DefaultBindTimeout    = 900 * time.Millisecond
+	DefaultConnectTimeout = 2 * time.Second
+)
+
+// Bounds of the settings.
+const (
+	maxConcurrency = 100_000
+	maxTimeout     = time.Hour
+	minPool        = 4 // connections open before the connector is ready, if it may have so many
+)
+
+// Config is what a connector must be told.
+type Config struct {
+	Name    string // unique within its tenant
+	Tenant  string
+	Version string // of this software
+	Cloud   string // file with the cloud's ready line; read again before each attempt to attach
+	State   string // directory for key and certificate
+
+	// Directory is ldaps://host or ldaps://host:port; DirectoryCA is a file
+	// with the certificates, in PEM, that it is verified against.
+	Directory, DirectoryCA string
+	// BindDN and BindPassword are the service account that looks up why a
+	// bind was refused, among the users below BaseDN.
+	BindDN, BindPassword, BaseDN string
+	// MaxPasswordAge makes older passwords count as expired; 0 leaves that to
+	// the directory.
+	MaxPasswordAge time.Duration
+
+	Source      string // IP address to dial from; empty leaves it to the system
+	Concurrency int    // sign-ins taken at once
+	Pool        int    // connections to the directory at most; 0 means as many as Concurrency
+	// BindTimeout is how long the directory may take for a sign-in, counted
+	// from when it was taken.
+	BindTimeout time.Duration
+	// ConnectTimeout bounds each attempt to connect to a port.
+	ConnectTimeout time.Duration
+
+	Observe           string // host:port to serve counters and metrics at
+	ObserveToken      string // lets its bearer read the counters; empty lets nobody
+	RegistrationToken string // for the first start only
+}
+
+// checked is a Config without mistakes, and what was read to find that out.
+type checked struct {
+	Config
+	directory   string // host:port
+	directoryIn string // host, as the certificate names it
+	directoryCA *x509.CertPool
+	cloud       *endpoints
+}
+
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$`)
+
+// Validate reports every mistake at once, each beginning with the flag or
+// variable that holds it. It opens nothing but the files that cfg names.
+func (c Config) Validate() error {
+	_, err := c.check()
+	return err
+}
+
+// check is Validate, and keeps what was read.
+func (c Config) check() (*checked, error) {
+	var mistakes []error
+	wrong := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
+	ok := &checked{Config: c}
+
+	for _, f := range []struct{ flag, value string }{{"--name", c.Name}, {"--tenant", c.Tenant}} {
+		if !nameForm.MatchString(f.value) {
+			wrong("%s %q: expected 1 to 64 letters, digits, dots, dashes and underscores", f.flag, f.value)
+		}
+	}
+	if c.State == "" {
+		wrong("--state: expected a directory")
+	}
+	var err error
+	if ok.cloud, err = readEndpoints(c.Cloud); err != nil {
+		wrong("--cloud: %w", err)
+	}
+	if ok.directory, ok.directoryIn, err = directoryAddress(c.Directory); err != nil {
+		wrong("--directory %q: %w", c.Directory, err)
+	}
+	if ok.directoryCA, err = readCertificates(c.DirectoryCA); err != nil {
+		wrong("--directory-ca: %w", err)
+	}
+	for _, f := range []struct{ flag, value string }{{"--bind-dn", c.BindDN}, {"--base-dn", c.BaseDN}} {
+		if f.value == "" {
+			wrong("%s: expected a distinguished name", f.flag)
+		} else if _, err := ldap.ParseDN(f.value); err != nil {
+			wrong("%s %q: %w", f.flag, f.value, err)
+		}
+	}
+	if c.BindPassword == "" {
+		wrong("PTABENCH_DIRECTORY_PASSWORD: expected the password of %s", c.BindDN)
+	}
+	if c.Source != "" {
+		if _, err := netip.ParseAddr(c.Source); err != nil {
+			wrong("--source %q: expected an IP address", c.Source)
+		}
+	}
+	if c.Concurrency < 1 || c.Concurrency > maxConcurrency {
+		wrong("--concurrency %d: expected 1 to %d", c.Concurrency, maxConcurrency)
+	}
+	if c.Pool < 0 || c.Pool > maxConcurrency {
+		wrong("--pool %d: expected 0 (as many as --concurrency) to %d", c.Pool, maxConcurrency)
+	}
+	if c.BindTimeout <= 0 || c.BindTimeout > maxTimeout {
+		wrong("--bind-timeout %v: expected more than 0s, up to %v", c.BindTimeout, maxTimeout)
+	}
+	if c.ConnectTimeout <= 0 || c.ConnectTimeout > maxTimeout {
+		wrong("--connect-timeout %v: expected more than 0s, up to %v", c.ConnectTimeout, maxTimeout)
+	}
+	if c.MaxPasswordAge < 0 {
+		wrong("--max-password-age %v: expected 0s (none) or more", c.MaxPasswordAge)
+	}
+	if _, _, err := net.SplitHostPort(c.Observe); err != nil {
+		wrong("--observe %q: expected host:port", c.Observe)
+	}
+	if len(mistakes) > 0 {
+		return nil, errors.Join(mistakes...)
+	}
+	return ok, nil
+}
+
+// pool is the number of connections to the directory to keep and to have at
+// most.
+func (c *checked) pool() (least, most int) {
+	most = c.Pool
+	if most == 0 {
+		most = c.Concurrency
+	}
+	return min(minPool, most), most
+}
+
+func directoryAddress(text string) (address, host string, err error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "ldaps" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Path != "" && u.Path != "/" {
+		return "", "", errors.New("expected ldaps://host or ldaps://host:port; passwords go over TLS only")
+	}
+	port := u.Port()
+	if port == "" {
+		port = "636"
+	}
+	return net.JoinHostPort(u.Hostname(), port), u.Hostname(), nil
+}
+
+func readCertificates(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, errors.New("expected a file")
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s: expected a certificate in PEM", file)
+	}
+	return pool, nil
+}

@@ -1,0 +1,90 @@
+package connector
+
+import (
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ptabench/observe"
+	"ptabench/wire"
+)
+
+// results bounds the values of wire.Result.
+const results = 64
+
+// counters count what the connector did since it started.
+type counters struct {
+	taken    atomic.Uint64
+	answers  atomic.Uint64
+	resent   atomic.Uint64
+	sessions atomic.Uint64
+	results  [results]atomic.Uint64
+	// directory is the time that the directory took for a sign-in.
+	directory prometheus.Histogram
+}
+
+func newCounters() *counters {
+	return &counters{directory: prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "ptabench_connector_directory_seconds",
+		Help: "Time the directory took for a sign-in: the bind, and the look-up of the reason of a refusal.",
+		Buckets: []float64{
+			.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5,
+		},
+	})}
+}
+
+// answered counts an answer that was queued.
+func (c *counters) answered(r wire.Result, directory time.Duration) {
+	c.answers.Add(1)
+	c.results[r].Add(1)
+	if directory > 0 {
+		c.directory.Observe(directory.Seconds())
+	}
+}
+
+// by sums the answers for which is holds.
+func (c *counters) by(is func(wire.Result) bool) uint64 {
+	var n uint64
+	for r := range c.results {
+		if is(wire.Result(r)) {
+			n += c.results[r].Load()
+		}
+	}
+	return n
+}
+
+func accepted(r wire.Result) bool { return r == wire.Result_RESULT_ACCEPTED }
+func failed(r wire.Result) bool   { return r >= wire.Result_RESULT_DIRECTORY_UNREACHABLE }
+func refused(r wire.Result) bool  { return !accepted(r) && !failed(r) }
+
+// resultName is the name of a result as counters and metrics have it.
+func resultName(r wire.Result) string {
+	return strings.ToLower(strings.TrimPrefix(r.String(), "RESULT_"))
+}
+
+// snapshot is the counters as whoever watches gets them.
+func (a *agent) snapshot() observe.AgentCounters {
+	c, pool := a.counters, a.pool
+	reachable, _ := pool.Reachable()
+	s := observe.AgentCounters{
+		Taken:              c.taken.Load(),
+		Answers:            c.answers.Load(),
+		Resent:             c.resent.Load(),
+		Binds:              pool.Counters.Binds.Load(),
+		BindReplies:        pool.Counters.Replies.Load(),
+		ReasonLookups:      pool.Counters.Lookups.Load(),
+		DirectoryRedials:   pool.Counters.Redials.Load(),
+		CloudSessions:      c.sessions.Load(),
+		Results:            map[string]uint64{},
+		InFlight:           int(a.inFlight.Load()),
+		DirectoryReachable: reachable,
+	}
+	for r := range c.results {
+		if n := c.results[r].Load(); n > 0 {
+			s.Results[resultName(wire.Result(r))] = n
+		}
+	}
+	return s
+}

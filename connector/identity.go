@@ -1,0 +1,99 @@
+package connector
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// identityFile holds the connector's private key and certificate, in PEM. They
+// are one file so that no crash can leave a key without its certificate.
+const identityFile = "identity.pem"
+
+// errExpired says that the certificate ran out, and only an administrator with
+// a new registration token can help.
+var errExpired = errors.New("the connector must be registered again, with a new token in PTABENCH_REGISTRATION_TOKEN")
+
+// loadIdentity reads what saveIdentity wrote. It returns nil when there is
+// nothing.
+func loadIdentity(dir string) (*tls.Certificate, error) {
+	file := filepath.Join(dir, identityFile)
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer clear(text)
+	c, err := tls.X509KeyPair(text, text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if c.Leaf == nil {
+		if c.Leaf, err = x509.ParseCertificate(c.Certificate[0]); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	return &c, nil
+}
+
+// checkExpiry refuses a certificate that the cloud would refuse.
+func checkExpiry(c *tls.Certificate, now time.Time) error {
+	if now.After(c.Leaf.NotAfter) {
+		return fmt.Errorf("the certificate expired on %s: %w", c.Leaf.NotAfter.UTC().Format(time.RFC3339), errExpired)
+	}
+	return nil
+}
+
+// saveIdentity keeps a key and its certificate, readable by the owner only.
+// Either both are kept or what was there before stays.
+func saveIdentity(dir string, key *ecdsa.PrivateKey, certificateDER []byte) error {
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	defer clear(keyDER)
+	var text bytes.Buffer
+	defer func() { clear(text.Bytes()) }()
+	for _, b := range []*pem.Block{
+		{Type: "PRIVATE KEY", Bytes: keyDER},
+		{Type: "CERTIFICATE", Bytes: certificateDER},
+	} {
+		if err := pem.Encode(&text, b); err != nil {
+			return err
+		}
+	}
+	f, err := os.CreateTemp(dir, "."+identityFile+"-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // not there any more once renamed
+	_, err = f.Write(text.Bytes())
+	if err == nil {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), filepath.Join(dir, identityFile))
+	}
+	if err != nil {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}

@@ -1,0 +1,76 @@
+package connector
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"ptabench/wire"
+)
+
+// metrics serves the connector's figures in Prometheus' format. The first four
+// are the performance counters that administrators of the real connector know.
+func (a *agent) metrics() http.Handler {
+	c, pool := a.counters, a.pool
+	counter := func(name, help string, value func() uint64) prometheus.Collector {
+		return prometheus.NewCounterFunc(
+			prometheus.CounterOpts{Name: "ptabench_connector_" + name, Help: help},
+			func() float64 { return float64(value()) },
+		)
+	}
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ptabench_connector_" + name, Help: help}, value)
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		counter("authentications_total", "Sign-ins answered (# PTA authentications).", c.answers.Load),
+		counter("authentications_failed_total", "Sign-ins that the directory refused (# PTA failed authentications).",
+			func() uint64 { return c.by(refused) }),
+		counter("authentications_successful_total", "Sign-ins that the directory accepted (# PTA successful authentications).",
+			func() uint64 { return c.by(accepted) }),
+		counter("authentication_errors_total", "Sign-ins that nobody could decide (# PTA authentication errors).",
+			func() uint64 { return c.by(failed) }),
+		counter("taken_total", "Sign-ins read off the request stream.", c.taken.Load),
+		counter("resent_total", "Answers sent again on another response port.", c.resent.Load),
+		counter("sessions_total", "Sessions that the cloud welcomed.", c.sessions.Load),
+		counter("binds_total", "Bind requests written to the directory for users.", pool.Counters.Binds.Load),
+		counter("bind_replies_total", "Answers of the directory to those.", pool.Counters.Replies.Load),
+		counter("reason_lookups_total", "Searches for the reason of a refusal.", pool.Counters.Lookups.Load),
+		counter("directory_redials_total", "Dials that replaced a lost connection to the directory.", pool.Counters.Redials.Load),
+		gauge("in_flight", "Sign-ins taken and not answered yet.", func() float64 { return float64(a.inFlight.Load()) }),
+		gauge("directory_connections", "Open connections to the directory, those for look-ups aside.",
+			func() float64 { return float64(pool.Size()) }),
+		gauge("directory_reachable", "1 while the directory can be reached.", func() float64 {
+			if reachable, _ := pool.Reachable(); reachable {
+				return 1
+			}
+			return 0
+		}),
+		c.directory,
+		&byResult{counters: c, desc: prometheus.NewDesc("ptabench_connector_results_total", "Answers by result.", []string{"result"}, nil)},
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+}
+
+// byResult collects the answers by result, of which only those that the
+// protocol knows can occur.
+type byResult struct {
+	counters *counters
+	desc     *prometheus.Desc
+}
+
+func (b *byResult) Describe(out chan<- *prometheus.Desc) { out <- b.desc }
+
+func (b *byResult) Collect(out chan<- prometheus.Metric) {
+	for r := range b.counters.results {
+		if wire.Result_name[int32(r)] == "" || r == 0 {
+			continue
+		}
+		out <- prometheus.MustNewConstMetric(b.desc, prometheus.CounterValue,
+			float64(b.counters.results[r].Load()), resultName(wire.Result(r)))
+	}
+}

@@ -1,0 +1,176 @@
+package connector
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"ptabench/connector/backoff"
+	"ptabench/connector/bind"
+	"ptabench/observe"
+)
+
+// settledSession is how long a session must have lasted for the next attempt
+// to be made at once, and the waits between attempts to begin from the
+// shortest again. It keeps a cloud that takes connectors and drops them from
+// being dialled without a pause.
+const settledSession = time.Second
+
+// An agent is a running connector.
+type agent struct {
+	cfg         *checked
+	log         *slog.Logger
+	dialer      *net.Dialer
+	cloud       atomic.Pointer[endpoints]
+	certificate *tls.Certificate
+	pool        *bind.Pool
+	counters    *counters
+	inFlight    atomic.Int64 // sign-ins taken and not answered, of all sessions
+	ready       func()       // calls the caller's ready, the first time
+}
+
+// Run is a connector's life: it registers when it must, attaches to the cloud
+// and attaches again whenever it lost it, until ctx ends. Then it drains, and
+// returns nil. ready is called once, when both streams to the cloud stand.
+//
+// It returns an error for mistakes in cfg, for a registration that was refused
+// and for a certificate that expired; nothing else ends it.
+func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.Ready)) error {
+	ok, err := cfg.check()
+	if err != nil {
+		return err
+	}
+	a := &agent{cfg: ok, log: log.With("connector", cfg.Name, "tenant", cfg.Tenant), dialer: newDialer(cfg.Source), counters: newCounters()}
+	a.cloud.Store(ok.cloud)
+
+	listen := net.ListenConfig{}
+	listen.SetMultipathTCP(false)
+	ln, err := listen.Listen(ctx, "tcp", cfg.Observe)
+	if err != nil {
+		return fmt.Errorf("--observe: %w", err)
+	}
+	if a.certificate, err = a.identify(ctx); err != nil {
+		_ = ln.Close()
+		if ctx.Err() != nil {
+			return nil // told to stop before it began
+		}
+		return err
+	}
+	least, most := ok.pool()
+	a.pool = bind.Open(bind.Config{
+		Address:        ok.directory,
+		TLS:            &tls.Config{RootCAs: ok.directoryCA, ServerName: ok.directoryIn, MinVersion: tls.VersionTLS12},
+		Dial:           a.dialer.DialContext,
+		Min:            least,
+		Max:            most,
+		BindTimeout:    cfg.BindTimeout,
+		DialTimeout:    cfg.ConnectTimeout,
+		Account:        cfg.BindDN,
+		Password:       cfg.BindPassword,
+		BaseDN:         cfg.BaseDN,
+		MaxPasswordAge: cfg.MaxPasswordAge,
+		Waiting:        cfg.Concurrency,
+		Log:            a.log,
+	})
+	defer a.pool.Close()
+	stopObserving := a.serveObserve(ln)
+	defer stopObserving()
+
+	var said atomic.Bool
+	a.ready = func() {
+		if said.CompareAndSwap(false, true) {
+			ready(observe.Ready{
+				Role: "connector", Name: cfg.Name, Version: cfg.Version,
+				Ports: map[string]string{"observe": ln.Addr().String()},
+			})
+		}
+	}
+	select {
+	case <-a.pool.Settled():
+	case <-ctx.Done():
+		return nil
+	}
+	return a.stayAttached(ctx)
+}
+
+// serveObserve serves counters and metrics until the returned function is
+// called.
+func (a *agent) serveObserve(ln net.Listener) (stop func()) {
+	_, handler := observe.Handler(a.cfg.ObserveToken, func() any { return a.snapshot() }, nil, a.metrics())
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn)}
+	done := make(chan struct{})
+	go func() { // until Close, for which stop waits
+		defer close(done)
+		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			a.log.Error("serving counters and metrics", "error", err)
+		}
+	}()
+	return func() {
+		_ = server.Close()
+		<-done
+	}
+}
+
+// stayAttached has one session after the other.
+func (a *agent) stayAttached(ctx context.Context) error {
+	var wait backoff.Backoff
+	for ctx.Err() == nil {
+		if err := checkExpiry(a.certificate, time.Now()); err != nil {
+			return err
+		}
+		a.refresh()
+		s, err := a.attach(ctx)
+		if err == nil {
+			began := time.Now()
+			a.counters.sessions.Add(1)
+			a.log.Info("attached", "port", s.port, "session", s.id)
+			err = s.serve(ctx)
+			if errors.Is(err, errDrained) || ctx.Err() != nil {
+				a.log.Info("detached", "session", s.id, "error", err)
+				return nil
+			}
+			a.log.Warn("session lost", "port", s.port, "session", s.id, "error", err)
+			if s.attached.Load() && time.Since(began) >= settledSession {
+				wait.Reset()
+				continue
+			}
+		} else if ctx.Err() == nil {
+			a.log.Warn("attaching", "error", err)
+		}
+		wait.Wait(ctx)
+	}
+	return nil
+}
+
+// attach tries the request ports, the fastest first.
+func (a *agent) attach(ctx context.Context) (*session, error) {
+	var all []error
+	for _, port := range a.cloud.Load().ports(requestPorts) {
+		s, err := a.listen(ctx, port)
+		if err == nil {
+			return s, nil
+		}
+		all = append(all, fmt.Errorf("port %s: %w", port, err))
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, errors.Join(all...)
+}
+
+// refresh reads again where the cloud listens, which changes when it is
+// started again. A file that cannot be read just now changes nothing.
+func (a *agent) refresh() {
+	cloud, err := readEndpoints(a.cfg.Cloud)
+	if err != nil {
+		a.log.Warn("reading again where the cloud listens", "error", err)
+		return
+	}
+	a.cloud.Store(cloud)
+}
