@@ -100,7 +100,7 @@ func (d *decoder) checkTenants(s *Scenario) {
 func (d *decoder) checkLoad(s *Scenario) {
 	l := &s.Load
 	if l.Pool == 0 && d.sound("load.pool", "load.rate") {
-		l.Pool = min(max(int(math.Ceil(float64(l.Rate)/2)), 64), 2048)
+		l.Pool = min(max(int(math.Ceil(float64(l.Rate)/4)), 64), 1024)
 	}
 	if !d.sound("load.rate", "load.warmup", "load.duration") {
 		return

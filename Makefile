@@ -1,0 +1,63 @@
+# ptabench: see README.md. `make run` and `make test` need nothing but Go, make
+# and, for what they install, root or sudo on a Debian system.
+
+SHELL := /bin/bash
+export CGO_ENABLED := 0
+
+staticcheck := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+sudo := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.PHONY: run test build bench lint generate generated unit scenario cross clean
+
+# The main job: real processes, three faults, a verdict and a report.
+run: build
+	bin/ptabench run quickstart
+
+# Everything that CI runs.
+test: lint generated cross unit scenario
+
+build:
+	@mkdir -p bin
+	go build -trimpath -o bin/ptabench ./cmd/ptabench
+
+# Formatting, vet, staticcheck.
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "gofmt differs in:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go run $(staticcheck) ./...
+
+# All tests. The race detector needs cgo, the binary does not.
+unit:
+	CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m ./...
+
+# A short real scenario, end to end, on the binary that users get.
+scenario: build
+	scripts/scenario.sh
+
+# The binary builds wherever it is promised to.
+cross:
+	GOOS=linux GOARCH=amd64 go vet ./cmd/...
+	GOOS=linux GOARCH=arm64 go build -o /dev/null ./cmd/ptabench
+	GOOS=darwin GOARCH=arm64 go build -o /dev/null ./cmd/ptabench
+	GOOS=darwin GOARCH=amd64 go build -o /dev/null ./cmd/ptabench
+
+# Generates wire/*.pb.go anew.
+generate: protoc
+	scripts/generate.sh
+
+# Fails when generated code is not what its source gives.
+generated: generate
+	@git diff --exit-code --stat -- wire || { echo "wire/*.pb.go is stale: run 'make generate' and commit"; exit 1; }
+
+.PHONY: protoc
+protoc:
+	@command -v protoc >/dev/null || { $(sudo) apt-get update -qq && $(sudo) apt-get install -y -qq protobuf-compiler; }
+
+# Figures: hot paths, then the whole system.
+bench: build
+	go test -run '^$$' -bench . -benchmem ./...
+	scripts/bench.sh
+
+clean:
+	rm -rf bin runs

@@ -1,0 +1,162 @@
+// Package bench runs a scenario: it starts the roles as processes, loads them
+// with sign-ins, breaks them on purpose, and leaves a run directory that says
+// what happened and whether it may be believed.
+//
+// It knows a role only as a command line and a ready line, so another build,
+// or another implementation of a connector, can be put in its place.
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"ptabench/bench/fault"
+	"ptabench/bench/load"
+	"ptabench/bench/proc"
+	"ptabench/population"
+	"ptabench/results"
+	"ptabench/scenarios"
+)
+
+// Bounds of the steps around the load.
+const (
+	startWithin = 60 * time.Second // of each role
+	stopGrace   = 8 * time.Second  // from SIGTERM to SIGKILL
+)
+
+// Options say what to run and where to leave it.
+type Options struct {
+	Scenario *scenarios.Scenario
+	Dir      string   // the run directory, which must not exist
+	Program  []string // starts this program's roles; the running program when empty
+	Command  string   // repeats the run; kept in the result
+	Version  string   // of this program; kept in the result
+	// Progress is told several times a second how far the run is, from one
+	// goroutine. It may be nil.
+	Progress func(Progress)
+}
+
+// ErrNotHealed says that a fault could not be undone.
+var ErrNotHealed = errors.New("a fault could not be undone")
+
+// Refuse says why a scenario cannot be run on this machine, all reasons at
+// once, before anything is started; nil when it can.
+func Refuse(s *scenarios.Scenario) error {
+	var errs []error
+	for _, f := range s.Faults {
+		if err := fault.Supported(f); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if _, err := newPopulation(s); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func newPopulation(s *scenarios.Scenario) (*population.Population, error) {
+	shares := make(map[population.State]float64)
+	for state, share := range s.Population.States {
+		shares[state] = float64(share)
+	}
+	p, err := population.New(population.Spec{Seed: s.Seed, Users: s.Population.Users,
+		Domain: s.Tenants[0].Domains[0], Shares: shares})
+	if err != nil {
+		return nil, fmt.Errorf("population: %w", err)
+	}
+	return p, nil
+}
+
+// run is one run under way.
+type run struct {
+	Options
+	users    *population.Population
+	journal  *fault.Journal
+	roles    *proc.Supervisor
+	system   *system
+	watch    *watch
+	progress progress
+}
+
+// Run runs a scenario and returns its result, which is also in the run
+// directory. A result comes with an error when the run was aborted after its
+// load began; the error alone when nothing was measured. When ctx ends, what
+// is broken is put right and the processes are ended before Run returns.
+func Run(ctx context.Context, o Options) (_ *results.Result, err error) {
+	if err := Refuse(o.Scenario); err != nil {
+		return nil, err
+	}
+	r := &run{Options: o}
+	if r.users, err = newPopulation(o.Scenario); err != nil {
+		return nil, err
+	}
+	if len(r.Program) == 0 {
+		if r.Program, err = selfProgram(); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.makeDir(); err != nil {
+		return nil, err
+	}
+	if r.journal, err = fault.Create(r.Dir); err != nil {
+		return nil, err
+	}
+	r.roles = proc.NewSupervisor(proc.Options{Started: r.journal.Process, Ended: r.ended})
+	defer func() { // whatever happened, no process stays
+		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*stopGrace)
+		defer cancel()
+		err = errors.Join(err, r.roles.Close(bound, stopGrace, roleConnector, roleCloud, roleDirectory), r.journal.End())
+	}()
+	r.progress.phase(r, "starting")
+	if err := r.start(ctx); err != nil {
+		return nil, fmt.Errorf("starting: %w", err)
+	}
+	defer r.watch.stop()
+	return r.measure(ctx)
+}
+
+// makeDir makes the run directory and what every run has from the start.
+func (r *run) makeDir() error {
+	if err := results.Create(r.Dir); err != nil {
+		return err
+	}
+	if err := os.Mkdir(filepath.Join(r.Dir, "state"), 0o700); err != nil {
+		return fmt.Errorf("run directory: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(r.Dir, results.ScenarioFile), r.Scenario.YAML(), 0o644); err != nil {
+		return fmt.Errorf("run directory: %w", err)
+	}
+	return nil
+}
+
+// start brings the system up: the cloud, which the others need to know; then
+// the directory, which pushes its hashes; then the connectors, all at once.
+func (r *run) start(ctx context.Context) error {
+	s := newSystem(r)
+	r.system = s
+	if err := s.start(ctx); err != nil {
+		return err
+	}
+	events, err := results.CreateEventLog(filepath.Join(r.Dir, results.EventsFile))
+	if err != nil {
+		return err
+	}
+	r.watch = newWatch(s, events)
+	return nil
+}
+
+// generator makes the load of the scenario.
+func (r *run) generator(sink func(results.Sample)) (*load.Generator, error) {
+	return r.system.generator(r.Scenario, r.users, sink)
+}
+
+// ended notes a process that ended without being told to.
+func (r *run) ended(p *proc.Process, how string, told bool) {
+	if !told && r.watch != nil {
+		r.watch.harness(results.Event{Kind: "process-ended", Connector: p.Name(), Cause: how})
+	}
+}

@@ -1,0 +1,147 @@
+package bench
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ptabench/bench/check"
+	"ptabench/bench/fault"
+	"ptabench/bench/load"
+	"ptabench/bench/proc"
+	"ptabench/results"
+)
+
+// books are what the roles counted by themselves, read when nothing is in hand
+// any more.
+type books struct {
+	cloud      []check.CloudBook
+	connectors []check.ConnectorBook
+	directory  []check.DirectoryBook
+	costs      map[string]proc.Usage
+}
+
+// closeBooks lets the system finish what it has in hand, reads everybody's
+// counters, and ends the processes, which completes the cloud's sign-in log.
+func (r *run) closeBooks(ctx context.Context) books {
+	until := time.Now().Add(settle)
+	for r.watch.read(ctx); r.watch.busy() && time.Now().Before(until); r.watch.read(ctx) {
+		time.Sleep(20 * time.Millisecond)
+	}
+	b := books{costs: make(map[string]proc.Usage)}
+	b.cloud = []check.CloudBook{{Counters: r.watch.cloud()}}
+	for _, last := range r.watch.readings(roleConnector) {
+		b.connectors = append(b.connectors, check.ConnectorBook{Name: last.name, Counters: last.agent, Killed: last.gone()})
+	}
+	for _, last := range r.watch.readings(roleDirectory) {
+		book := check.DirectoryBook{Counters: last.directory, Killed: last.gone()}
+		if !book.Killed {
+			bound, cancel := context.WithTimeout(ctx, callWithin)
+			book.Killed = r.system.client(last.process).Get(bound, "/binds", &book.Users) != nil
+			cancel()
+		}
+		b.directory = append(b.directory, book)
+	}
+	for _, p := range r.roles.Processes() {
+		p.Sample() // for its memory; its peak
+	}
+	for _, role := range []string{roleConnector, roleCloud, roleDirectory} {
+		for _, p := range r.roles.Processes() {
+			if p.Role() == role {
+				_ = p.Terminate(ctx, stopGrace) // who had to be killed is told by events
+			}
+		}
+	}
+	for _, p := range r.roles.Processes() {
+		b.costs[p.Name()] = p.Sample()
+	}
+	return b
+}
+
+// harnessName is how the harness itself appears among the processes.
+const harnessName = "harness"
+
+// cpu is what each process has cost so far, the harness included.
+func (r *run) cpu() map[string]time.Duration {
+	used := map[string]time.Duration{harnessName: ownCPU()}
+	for _, p := range r.roles.Processes() {
+		used[p.Name()] = p.Sample().CPU
+	}
+	return used
+}
+
+func ownUsage() (u unix.Rusage) {
+	_ = unix.Getrusage(unix.RUSAGE_SELF, &u) // fails for no valid argument
+	return u
+}
+
+func ownCPU() time.Duration {
+	u := ownUsage()
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// processes says what each process cost between time 0 and the end of the
+// load.
+func (m *measurement) processes(b books, signIns uint64) (all []results.Process) {
+	add := func(name, role string, starts int, rss int64) {
+		p := results.Process{Name: name, Role: role, Starts: starts, RSSMax: rss,
+			CPU: int64(m.atEnd[name] - m.atZero[name])}
+		if signIns > 0 {
+			p.CPUPerSignIn = p.CPU / int64(signIns)
+		}
+		all = append(all, p)
+	}
+	add(harnessName, "bench", 1, maxRSS(ownUsage()))
+	for _, p := range m.roles.Processes() {
+		u := b.costs[p.Name()]
+		add(p.Name(), p.Role(), u.Starts, u.RSSMax)
+	}
+	return all
+}
+
+// conclude makes the result of what was collected.
+func (m *measurement) conclude(g *load.Generator, records []fault.Record, b books, loaded error) (*results.Result, error) {
+	result := m.recorder.Result()
+	result.Processes = m.processes(b, result.SignIns.Sent)
+	if loaded != nil {
+		result.Verdict = results.Aborted
+		result.Reasons = append(result.Reasons, "the run was stopped: "+loaded.Error())
+	}
+	signIns, err := os.Open(filepath.Join(m.Dir, results.LogsDir, signInLogFile))
+	if err != nil {
+		return nil, err
+	}
+	defer signIns.Close()
+	p := g.Progress()
+	in := check.Input{
+		Header: m.header, Objectives: m.Scenario.Objectives, Population: m.users,
+		Generator: check.Generator{Planned: p.Planned, Sent: p.Sent, Unsent: p.Unsent,
+			TokensVerified: p.TokensVerified, TokensBad: p.TokensBad},
+		RequestID: g.RequestID, Samples: m.saved, SignInLog: signIns,
+		Events: m.watch.seen(), Cloud: b.cloud, Connectors: b.connectors, Directory: b.directory,
+	}
+	for _, rec := range records {
+		in.Faults = append(in.Faults, checkedFault(rec))
+	}
+	return &result, check.Conclude(in, &result)
+}
+
+// checkedFault is a fault as the checks want it. Injection and undo begin when
+// the schedule says, or when the run was cut short.
+func checkedFault(rec fault.Record) check.Fault {
+	undoBegan := int64(rec.Fault.At + rec.Fault.For)
+	if rec.UndoneAt != fault.Never {
+		undoBegan = min(undoBegan, int64(rec.UndoneAt))
+	}
+	f := check.Fault{Name: rec.Name, Kind: rec.Fault.Kind, Target: rec.Fault.Target, Text: rec.Fault.String(),
+		Tier: string(rec.Tier), Began: int64(rec.Fault.At), InjectedAt: int64(rec.InjectedAt),
+		UndoBegan: undoBegan, UndoneAt: int64(rec.UndoneAt),
+		Injections: rec.Injections, Healed: rec.Healed, Note: rec.Note}
+	if rec.Err != nil {
+		f.Err = rec.Err.Error()
+	}
+	return f
+}

@@ -1,0 +1,126 @@
+// Package check concludes what a run shows, from what was collected while it
+// went on: whether the four ledgers balance, what each fault did, whether each
+// objective holds, and the verdict. It does no I/O but reading the samples and
+// the sign-in log, and knows no clock: equal inputs give equal conclusions.
+package check
+
+import (
+	"fmt"
+	"io"
+	"iter"
+
+	"ptabench/observe"
+	"ptabench/population"
+	"ptabench/results"
+	"ptabench/scenarios"
+)
+
+// Input is what was collected. Times are nanoseconds from time 0.
+type Input struct {
+	Header     results.Header // of the samples
+	Objectives []scenarios.Objective
+	Population *population.Population
+
+	// Generator is what the load generator counted, the warm-up included.
+	Generator Generator
+	// RequestID is the client request id of a sign-in.
+	RequestID func(seq uint32) string
+	// Samples iterates over all sign-ins of the run from the first. It is
+	// called more than once.
+	Samples func() iter.Seq2[results.Sample, error]
+	// SignInLog is the cloud's own book, read once to its end.
+	SignInLog io.Reader
+
+	Events     []observe.Event // of the cloud, in order
+	Cloud      []CloudBook     // one for each start
+	Connectors []ConnectorBook // one for each start of each
+	Directory  []DirectoryBook // one for each start
+	Faults     []Fault
+}
+
+// Generator is the generator's own count, which the samples must agree with.
+type Generator struct {
+	Planned, Sent, Unsent     uint64
+	TokensVerified, TokensBad uint64 // signatures checked, and wrong
+}
+
+// A CloudBook is what the cloud simulator counted between a start and its end.
+type CloudBook struct {
+	Counters observe.CloudCounters
+	Killed   bool // it counted on after this reading, and took that along
+}
+
+// A ConnectorBook is what a connector counted between a start and its end.
+type ConnectorBook struct {
+	Name     string
+	Counters observe.AgentCounters
+	Killed   bool
+}
+
+// A DirectoryBook is what the directory counted between a start and its end.
+type DirectoryBook struct {
+	Counters observe.DirectoryCounters
+	Users    []observe.UserBinds
+	Killed   bool
+}
+
+// Conclude completes a result that holds what derives from the samples: its
+// ledgers, faults, objectives, what the cloud knows of connectors, the verdict
+// and its reasons. A verdict of Aborted stays. At an error, which is one of
+// reading, the verdict is Fail unless it is Aborted, and the reason says so.
+func Conclude(in Input, r *results.Result) error {
+	err := conclude(in, r)
+	if err != nil {
+		r.Reasons = append(r.Reasons, fmt.Sprintf("The run could not be checked: %v.", err))
+		if r.Verdict != results.Aborted {
+			r.Verdict = results.Fail
+		}
+	}
+	return err
+}
+
+func conclude(in Input, r *results.Result) error {
+	ledgers, err := balanceBooks(in)
+	if err != nil {
+		return err
+	}
+	r.Ledgers = ledgers
+	completeConnectors(in, r)
+	for _, e := range in.Events {
+		if e.Kind == observe.EventsOverflowed {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("%d events of the cloud were lost; times to detect may be too long.", e.Count))
+		}
+	}
+	if r.Faults, err = faultFigures(in); err != nil {
+		return err
+	}
+	if r.Objectives, err = objectives(in, r); err != nil {
+		return err
+	}
+	judge(in, r)
+	return nil
+}
+
+// completeConnectors adds what the cloud and the harness know of connectors.
+func completeConnectors(in Input, r *results.Result) {
+	for i := range r.Connectors {
+		c := &r.Connectors[i]
+		for _, book := range in.Cloud {
+			for _, t := range book.Counters.Tenants {
+				for _, counted := range t.Connectors {
+					if counted.Name == c.Name {
+						c.InFlightPeak = max(c.InFlightPeak, counted.InFlightPeak)
+						c.HandedOff += counted.HandedOff
+					}
+				}
+			}
+		}
+		starts := 0
+		for _, book := range in.Connectors {
+			if book.Name == c.Name {
+				starts++
+			}
+		}
+		c.Restarts = max(starts-1, 0)
+	}
+}

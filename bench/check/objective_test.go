@@ -1,0 +1,134 @@
+package check
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"ptabench/results"
+)
+
+// The figures of measuring.md: what it takes to claim a p99 with 95 %
+// confidence. One sign-in fewer does not do.
+func TestClaims(t *testing.T) {
+	for _, c := range []struct {
+		n, over uint64
+		q       float64
+		want    results.Verdict
+	}{
+		{299, 0, .99, results.Pass}, {298, 0, .99, results.Inconclusive},
+		{473, 1, .99, results.Pass}, {472, 1, .99, results.Inconclusive},
+		{1693, 10, .99, results.Pass}, {1692, 10, .99, results.Inconclusive},
+		{1000, 10, .99, results.Inconclusive},
+		{1000, 15, .99, results.Inconclusive}, {1000, 16, .99, results.Fail},
+		{1, 1, .99, results.Fail}, {1, 1, .5, results.Inconclusive}, {4, 0, .5, results.Inconclusive}, {5, 0, .5, results.Pass},
+		{2995, 0, .999, results.Pass}, {2994, 0, .999, results.Inconclusive},
+		{0, 0, .99, results.Inconclusive},
+		{1_000_000_000, 0, .99, results.Pass}, {1_000_000_000, 1_000_000_000, .99, results.Fail},
+		{100_000_000, 1_000_000, .99, results.Inconclusive},
+		{100_000_000, 998_000, .99, results.Pass}, {100_000_000, 1_002_000, .99, results.Fail},
+	} {
+		if got := claim(c.n, c.over, c.q); got != c.want {
+			t.Errorf("%d of %d over, q %v: %s, want %s", c.over, c.n, c.q, got, c.want)
+		}
+	}
+	if got, want := atMost(1, 3, .4), .6*.6*.6+3*.4*.6*.6; math.Abs(got-want) > 1e-12 {
+		t.Errorf("at most 1 of 3: %v, want %v", got, want)
+	}
+	if got, want := atLeast(2, 3, .4), 3*.4*.4*.6+.4*.4*.4; math.Abs(got-want) > 1e-12 {
+		t.Errorf("at least 2 of 3: %v, want %v", got, want)
+	}
+}
+
+func TestObjectives(t *testing.T) {
+	// 400 sign-ins of 2 ms, but 10 of 500 ms; 2 failed, 1 unknown, 1 handed off,
+	// 97 by hash sync, one wrong accept among them.
+	w := newWorld(t)
+	for i := range w.samples {
+		s := &w.samples[i]
+		if i%40 == 0 {
+			s.Done = s.Due + 500*ms
+		}
+		if i%4 == 1 && i != 1 && i != 5 && i != 9 {
+			s.Path, s.Server, s.Attempts = results.PathHashSync, 0, 0
+		}
+	}
+	for _, i := range []int{1, 5} {
+		w.samples[i].Outcome, w.samples[i].Path, w.samples[i].Code, w.samples[i].Judgement = results.OutcomeFailed, results.PathNone, 80001, results.NotJudged
+	}
+	w.samples[9].Outcome, w.samples[9].Path, w.samples[9].Judgement = results.OutcomeUnknown, results.PathNone, results.NotJudged
+	w.samples[2].Attempts = 2
+	w.samples[13].Judgement, w.samples[13].Intent = results.WrongAccept, 2
+	w.settle()
+	w.faults = []Fault{
+		{Name: "crash-1", Kind: "crash", Target: "connector-1", Began: 30 * ms, InjectedAt: 30 * ms, UndoBegan: 45 * ms, UndoneAt: 45 * ms, Injections: 1, Healed: true},
+		{Name: "slow", Kind: "slow-directory", Target: "directory", Began: 3990 * ms, InjectedAt: 3995 * ms, UndoBegan: 3999 * ms, UndoneAt: 3999 * ms, Injections: 1, Healed: true},
+	}
+	for text, want := range map[string]string{
+		"failed == 0":                     "fail: it is 2",
+		"failed <= 2":                     "pass",
+		"failed(crash-1) == 1":            "pass",
+		"failed(crash-1) == 0":            "fail: it is 1",
+		"handed_off == 1":                 "pass",
+		"handed_off(crash-1) > 0":         "fail: it is 0",
+		"unknown < 1":                     "fail: it is 1",
+		"planned == 400":                  "pass",
+		"sent >= 400":                     "pass",
+		"unsent != 0":                     "fail: it is 0",
+		"wrong_accepts == 0":              "fail: it is 1",
+		"wrong_refusals == 0":             "pass",
+		"other_reason == 0":               "pass",
+		"accepted == 298":                 "fail: it is 297",
+		"refused == 100":                  "pass",
+		"p99(response) < 400ms":           "fail: it is 500 ms",
+		"p99(response) < 600ms":           "pass",
+		"p99(response) <= 500ms":          "pass",
+		"p99(response) < 500ms":           "fail: it is 500 ms",
+		"p99(response) > 400ms":           "pass",
+		"p95(response) < 3ms":             "pass",
+		"p50(service) < 1900us":           "fail: it is 1.90 ms",
+		"p90(service) <= 1900us":          "pass",
+		"p99.9(response) < 1s":            "inconclusive: it is 500 ms, but 400 sign-ins are too few: the claim takes 2995 with none over the limit",
+		"p99(lag) <= 100us":               "pass",
+		"max(response) < 400ms":           "fail: it is 500 ms",
+		"mean(response) > 1ms":            "pass",
+		"max(lag) < 1ms":                  "pass",
+		"jain(connectors) > 10%":          "pass",
+		"jain(connectors) > 99%":          "fail: it is 0.9",
+		"share(hash_sync) > 24%":          "pass",
+		"share(hash_sync) > 25%":          "fail: it is 0.2443",
+		"share(pass_through) > 75%":       "pass",
+		"rate(achieved) > 99/s":           "pass",
+		"rate(answered) > 100/s":          "fail: it is 99.2/s",
+		"time_to_recover(crash-1) < 1s":   "pass",
+		"time_to_failover(crash-1) < 1s":  "pass",
+		"time_to_failover(crash-1) < 1ms": "fail: it is 102 ms",
+		"time_to_detect(crash-1) < 1s":    "fail: the cloud noticed nothing of it",
+		"time_to_failover(slow) > 1ns":    "fail: no sign-in was served another way",
+		"time_to_detect(nothing-1) < 1s":  "fail: there is no such fault in the result",
+	} {
+		w.objectives = []string{text}
+		r := w.conclude(t)
+		o := r.Objectives[0]
+		got := string(o.Verdict)
+		if o.Reason != "" {
+			got += ": " + o.Reason
+		}
+		if got != want || o.Text != text {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+	// With 4 of 400 over the limit, the p99 could be on either side.
+	w.objectives = []string{"p99(response) < 3ms"}
+	over := 0
+	for i := range w.samples {
+		s := &w.samples[i]
+		if s.Done = s.Due + 2*ms; i%100 == 0 {
+			s.Done = s.Due + 4*ms
+			over++
+		}
+	}
+	if r := w.conclude(t); r.Objectives[0].Verdict != results.Inconclusive || !strings.Contains(r.Objectives[0].Reason, "within the 95 % confidence interval") {
+		t.Errorf("%d over: %+v", over, r.Objectives[0])
+	}
+}

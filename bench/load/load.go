@@ -1,0 +1,201 @@
+// Package load makes sign-ins and measures them. Arrivals are open-loop: each
+// is due when a schedule says, however late the answers before it are, and its
+// response time counts from then. vegeta's library carries the attack; due
+// times, stamps, connections and judgement are this package's own, because
+// vegeta stamps a sign-in when a worker takes it and so leaves out the time it
+// waited for one.
+package load
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"sync"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"ptabench/population"
+	"ptabench/results"
+	"ptabench/scenarios"
+)
+
+// DefaultMaxWorkers is how many sign-ins can be under way at once unless a
+// Config says otherwise: six seconds of silence at 3,000/s.
+const DefaultMaxWorkers = 20_000
+
+// firstWorkers wait for the first arrivals; vegeta adds more when all are busy.
+const firstWorkers = 64
+
+// Config says which sign-ins to make, when, and to whom.
+type Config struct {
+	URL     string // of the token endpoint, https
+	OpenURL string // answers GET with some text; asked once on each pooled connection before the first arrival
+	Roots   *x509.CertPool
+
+	Population *population.Population
+	Mix        map[scenarios.Intent]float64 // shares, which add up to 1
+	Connectors []string                     // names, in the order of the Server numbers of samples
+	Seed       uint64
+
+	Arrivals scenarios.Arrivals
+	Rate     float64 // per second
+	Warmup   time.Duration
+	Duration time.Duration // after the warm-up
+	Timeout  time.Duration // how long a client waits for its answer
+
+	Pool       int // connections kept; 0 makes a new one for each sign-in
+	MaxWorkers int // sign-ins under way at once; DefaultMaxWorkers when 0
+
+	// Sink is given each sign-in when it ended, one at a time, in about the
+	// order in which they ended. It holds up whichever sign-ins end meanwhile.
+	Sink func(results.Sample)
+	// Verify checks the signature of one id token in 256, unless it is nil.
+	Verify func(token []byte) error
+}
+
+// A Generator makes the sign-ins of one run.
+type Generator struct {
+	cfg      Config
+	schedule *Schedule
+	mix      *mix
+	post     *post
+	reader   reader
+	conns    *connections
+	tally    tally
+	sink     sync.Mutex // held while the sink is called
+
+	// watch sees what vegeta itself measured. Tests compare.
+	watch func(*vegeta.Result)
+}
+
+// New plans a load. It reports what of the Config is impossible, all at once,
+// and opens nothing.
+func New(cfg Config) (*Generator, error) {
+	if cfg.MaxWorkers == 0 {
+		cfg.MaxWorkers = DefaultMaxWorkers
+	}
+	var wrong []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			wrong = append(wrong, fmt.Errorf(format, args...))
+		}
+	}
+	target, err := url.Parse(cfg.URL)
+	check(err == nil && target.Scheme == "https" && target.Host != "", "url %q: expected an https address", cfg.URL)
+	check(cfg.Pool >= 0, "pool %d: expected 0 or more", cfg.Pool)
+	check(cfg.Pool == 0 || cfg.OpenURL != "", "url to open connections with: missing")
+	check(cfg.MaxWorkers >= 1, "max workers %d: expected 1 or more", cfg.MaxWorkers)
+	check(cfg.Warmup >= 0, "warm-up %v: expected 0 or more", cfg.Warmup)
+	check(cfg.Duration > 0, "duration %v: expected more than 0", cfg.Duration)
+	check(cfg.Timeout > 0, "timeout %v: expected more than 0", cfg.Timeout)
+	check(len(cfg.Connectors) <= 255, "connectors %d: expected at most 255", len(cfg.Connectors))
+	check(cfg.Sink != nil, "sink: missing")
+	if err := errors.Join(wrong...); err != nil {
+		return nil, fmt.Errorf("planning the load: %w", err)
+	}
+	schedule, err := NewSchedule(cfg.Arrivals, cfg.Rate, cfg.Warmup+cfg.Duration, cfg.Seed)
+	if err != nil {
+		return nil, fmt.Errorf("planning the load: %w", err)
+	}
+	mix, err := newMix(cfg.Population, cfg.Mix, cfg.Seed)
+	if err != nil {
+		return nil, fmt.Errorf("planning the load: %w", err)
+	}
+	g := &Generator{
+		cfg: cfg, schedule: schedule, mix: mix, post: newPost(mix, target),
+		reader: reader{connectors: make(map[string]uint8, len(cfg.Connectors))},
+		conns:  newConnections(&tls.Config{RootCAs: cfg.Roots}, cfg.Pool),
+	}
+	for i, name := range cfg.Connectors {
+		g.reader.connectors[name] = uint8(i + 1)
+	}
+	g.tally.planned.Store(uint64(schedule.Len()))
+	return g, nil
+}
+
+// Planned is how many sign-ins are due from an instant of the plan until its
+// end, counted from time 0: Planned(0) without the warm-up, Planned(-warmup)
+// with it.
+func (g *Generator) Planned(from time.Duration) int {
+	return g.schedule.Len() - g.schedule.Before(from+g.cfg.Warmup)
+}
+
+// RequestID is the client request id of a sign-in.
+func (g *Generator) RequestID(seq uint32) string { return g.post.id(seq) }
+
+// Progress can be asked for at any time.
+func (g *Generator) Progress() Progress {
+	p := g.tally.progress()
+	p.Handshakes = g.conns.handshakes.Load()
+	return p
+}
+
+// Connect opens the pooled connections, 16 handshakes at a time. Without a pool
+// it does nothing.
+func (g *Generator) Connect(ctx context.Context) error {
+	if g.cfg.Pool == 0 {
+		return nil
+	}
+	return g.conns.open(ctx, g.cfg.OpenURL, g.cfg.Pool)
+}
+
+// Run makes the sign-ins. The plan begins at start, and time 0 of the samples
+// is start plus the warm-up. Run returns when each sign-in of the plan was
+// given to the sink, at the latest a client timeout after the plan's end.
+//
+// When the context ends, sign-ins under way become unknown and the plan ends
+// there: what was due until then and not sent is unsent, what would have been
+// due later was never planned, and Run returns the context's cause.
+//
+// A Generator runs once.
+func (g *Generator) Run(ctx context.Context, start time.Time) error {
+	defer g.conns.transport.CloseIdleConnections()
+	pacer, err := newPacer(ctx, g.schedule, start)
+	if err != nil {
+		return err
+	}
+	defer pacer.alarm.close()
+	client := attackClient(g, ctx, start)
+	attacker := vegeta.NewAttacker(
+		vegeta.Client(client),
+		vegeta.Workers(firstWorkers),
+		vegeta.MaxWorkers(uint64(g.cfg.MaxWorkers)),
+	)
+	// The target is of no consequence: the client makes its own requests.
+	target := vegeta.NewStaticTargeter(vegeta.Target{Method: "GET", URL: "http://sign-in"})
+	for result := range attacker.Attack(target, pacer, 0, "") {
+		if g.watch != nil {
+			g.watch(result)
+		}
+	}
+
+	planned := g.schedule.Len()
+	if ctx.Err() != nil {
+		planned = max(pacer.released, g.schedule.Before(time.Since(start)))
+		g.tally.planned.Store(uint64(planned))
+	}
+	for n := pacer.released; n < planned; n++ {
+		g.unsent(uint32(n))
+	}
+	return context.Cause(ctx)
+}
+
+// unsent records an arrival that nobody could send in time.
+func (g *Generator) unsent(seq uint32) {
+	kind, user := g.mix.at(seq)
+	g.record(&results.Sample{
+		Seq: seq, User: user, Intent: kind, Outcome: results.OutcomeUnsent,
+		Due: int64(g.schedule.Due(int(seq)) - g.cfg.Warmup),
+	})
+}
+
+func (g *Generator) record(s *results.Sample) {
+	g.tally.count(s)
+	g.sink.Lock()
+	defer g.sink.Unlock()
+	g.cfg.Sink(*s)
+}

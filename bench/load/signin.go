@@ -1,0 +1,90 @@
+package load
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"ptabench/results"
+)
+
+// sequence is the header in which vegeta says which arrival a request is.
+const sequence = "X-Vegeta-Seq"
+
+// signIns is the http.RoundTripper that vegeta's workers call. What vegeta
+// hands it is only a number; it makes the sign-in of that number, stamps it
+// and records it. To vegeta all went well, always.
+type signIns struct {
+	g     *Generator
+	ctx   context.Context
+	start time.Time
+	end   time.Duration // counted from start: nothing is sent after it
+}
+
+func attackClient(g *Generator, ctx context.Context, start time.Time) *http.Client {
+	return &http.Client{Transport: &signIns{
+		g: g, ctx: ctx, start: start, end: g.schedule.length + lateness,
+	}}
+}
+
+// RoundTrip makes one sign-in.
+func (t *signIns) RoundTrip(req *http.Request) (*http.Response, error) {
+	seq, err := strconv.ParseUint(first(req.Header, sequence), 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	t.signIn(uint32(seq))
+	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: req}, nil
+}
+
+func (t *signIns) signIn(seq uint32) {
+	g := t.g
+	sent := time.Since(t.start)
+	if sent > t.end || t.ctx.Err() != nil {
+		g.unsent(seq)
+		return
+	}
+	g.tally.sent.Add(1)
+	g.tally.inFlight.Add(1)
+	defer g.tally.inFlight.Add(-1)
+
+	kind, user := g.mix.at(seq)
+	s := results.Sample{
+		Seq: seq, User: user, Intent: kind,
+		Due:  int64(g.schedule.Due(int(seq)) - g.cfg.Warmup),
+		Sent: int64(sent - g.cfg.Warmup),
+	}
+	ctx, cancel := context.WithDeadline(t.ctx, t.start.Add(sent+g.cfg.Timeout))
+	defer cancel()
+	id, upn := g.post.id(seq), g.mix.upn(kind, user)
+
+	buf := answerBuffers.Get().(*[]byte)
+	defer answerBuffers.Put(buf)
+	resp, err := g.conns.transport.RoundTrip(g.post.request(ctx, id, upn, g.mix.password(kind, user)))
+	if err == nil {
+		*buf, err = readAnswer(*buf, resp.Body)
+		resp.Body.Close()
+	}
+	s.Done = int64(time.Since(t.start) - g.cfg.Warmup)
+
+	if err != nil {
+		s.Outcome, s.Error = results.OutcomeUnknown, classify(err)
+	} else {
+		token, otherUser := g.reader.read(&s, id, upn, resp.StatusCode, resp.Header, *buf)
+		s.Judgement = judge(&s, kinds[kind].truth, otherUser)
+		g.verify(token)
+	}
+	g.record(&s)
+}
+
+// verify checks the signature of every 256th token, the first included.
+func (g *Generator) verify(token []byte) {
+	if token == nil || g.cfg.Verify == nil || g.tally.accepted.Add(1)%verifyEvery != 1 {
+		return
+	}
+	g.tally.verified.Add(1)
+	if g.cfg.Verify(token) != nil {
+		g.tally.badTokens.Add(1)
+	}
+}

@@ -1,0 +1,195 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"ptabench/bench/fault"
+	"ptabench/bench/load"
+	"ptabench/results"
+)
+
+const (
+	// leadTime passes between the decision to begin and the first arrival, so
+	// that it is not late.
+	leadTime = 50 * time.Millisecond
+	// settle is how long the system may take to finish what is in hand after
+	// the last answer, before its books are read.
+	settle = 2 * time.Second
+)
+
+// measurement is the load of a run and what it left in memory.
+type measurement struct {
+	*run
+	zero    time.Time
+	header  results.Header
+	samples *results.SampleWriter
+	log     *results.IntervalLog
+
+	mu       sync.Mutex // held while recorder and samples are used
+	recorder *results.Recorder
+	failed   error // of the samples, the first
+	p99      time.Duration
+	atZero   map[string]time.Duration // CPU of each process
+	atEnd    map[string]time.Duration
+}
+
+// measure loads the system, breaks it, and concludes.
+func (r *run) measure(ctx context.Context) (_ *results.Result, err error) {
+	m := &measurement{run: r}
+	g, err := r.generator(m.sink)
+	if err != nil {
+		return nil, err
+	}
+	r.progress.phase(r, "connecting")
+	if err := g.Connect(ctx); err != nil {
+		return nil, fmt.Errorf("opening the clients' connections: %w", err)
+	}
+	start := time.Now().Add(leadTime)
+	if err := m.open(g, start.Add(time.Duration(r.Scenario.Load.Warmup))); err != nil {
+		return nil, err
+	}
+	r.watch.begin(m.zero)
+
+	loadCtx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer cancel(nil)
+	work.Go(func() { r.progress.follow(loadCtx, r, m.zero, g, m.latestP99) })
+	work.Go(func() { m.sampleAtZero(loadCtx) })
+	faults := fault.Start(loadCtx, fault.Plan{System: r.system, Journal: r.journal, Faults: r.Scenario.Faults,
+		Zero: m.zero, Changed: m.faultChanged})
+	defer faults.Stop()
+
+	loaded := g.Run(loadCtx, start)
+	m.atEnd = r.cpu()
+	if loaded != nil {
+		cancel(loaded) // what is on is undone now
+	}
+	r.progress.phase(r, "draining")
+	records := faults.Wait()
+	cancel(nil)
+	work.Wait()
+	books := r.closeBooks(context.WithoutCancel(ctx))
+	if err := m.close(); err != nil {
+		return nil, err
+	}
+	r.progress.phase(r, "checking")
+	result, err := m.conclude(g, records, books, loaded)
+	if err != nil {
+		return nil, err
+	}
+	if err := results.WriteResult(filepath.Join(r.Dir, results.ResultFile), result); err != nil {
+		return nil, err
+	}
+	for _, rec := range records {
+		if rec.InjectedAt != fault.Never && !rec.Healed {
+			return result, fmt.Errorf("%w: %s: %w", ErrNotHealed, rec.Name, rec.Err)
+		}
+	}
+	return result, loaded
+}
+
+// open makes the files that a run writes while it goes on.
+func (m *measurement) open(g *load.Generator, zero time.Time) (err error) {
+	s := m.Scenario
+	m.zero = zero
+	if m.samples, err = results.CreateSamples(filepath.Join(m.Dir, results.SamplesFile), results.Header{
+		Scenario: s.Name, Seed: s.Seed, StartedAt: zero.UTC().Format(time.RFC3339Nano),
+		Duration: int64(s.Load.Duration), Planned: uint64(g.Planned(0)), Timeout: int64(s.Load.Timeout),
+		Command: m.Command, Version: m.Version, Machine: machine(),
+		Intents: load.Intents(), Connectors: m.system.connectorNames(),
+	}); err != nil {
+		return err
+	}
+	m.header = m.samples.Header()
+	if m.log, err = results.CreateIntervalLog(filepath.Join(m.Dir, results.IntervalLogFile), zero); err != nil {
+		return err
+	}
+	m.recorder = results.NewRecorder(m.header, m.log)
+	return nil
+}
+
+// sink keeps one sign-in. The generator calls it one at a time.
+func (m *measurement) sink(s results.Sample) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.samples.Append(s); err != nil && m.failed == nil {
+		m.failed = err
+	}
+	m.recorder.Record(s)
+}
+
+// latestP99 is the response of what came in since it was last asked; the
+// samples reach the file at the same pace.
+func (m *measurement) latestP99() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if recent := m.recorder.Recent(); recent.Sent > 0 {
+		m.p99 = time.Duration(recent.P99)
+	}
+	if err := m.samples.Flush(); err != nil && m.failed == nil {
+		m.failed = err
+	}
+	return m.p99
+}
+
+// sampleAtZero notes what each process had cost when the measured load began.
+func (m *measurement) sampleAtZero(ctx context.Context) {
+	select {
+	case <-time.After(time.Until(m.zero)):
+		m.atZero = m.cpu()
+	case <-ctx.Done():
+	}
+}
+
+func (m *measurement) faultChanged(rec fault.Record) {
+	kind := "fault-injected"
+	switch {
+	case rec.Err != nil:
+		kind = "fault-error"
+	case rec.UndoneAt != fault.Never:
+		kind = "fault-undone"
+	}
+	m.watch.harness(results.Event{Kind: kind, Connector: rec.Fault.Target, Cause: rec.Name, Count: int64(rec.Injections)})
+	m.progress.fault(m.run, time.Since(m.zero), rec)
+}
+
+// close ends the files of the load and writes the distributions.
+func (m *measurement) close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	errs := []error{m.failed, m.samples.Close(), m.recorder.Close()} // the recorder closes the interval log
+	for name, h := range map[string]*results.Histogram{
+		results.ResponseFile: m.recorder.Response(), results.ServiceFile: m.recorder.Service(), results.LagFile: m.recorder.Lag(),
+	} {
+		errs = append(errs, h.WriteDistribution(filepath.Join(m.Dir, name)))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("keeping the measurements: %w", err)
+	}
+	return nil
+}
+
+// saved iterates over the sign-ins in the file.
+func (m *measurement) saved() iter.Seq2[results.Sample, error] {
+	return func(yield func(results.Sample, error) bool) {
+		r, err := results.OpenSamples(filepath.Join(m.Dir, results.SamplesFile))
+		if err != nil {
+			yield(results.Sample{}, err)
+			return
+		}
+		defer r.Close()
+		for s, err := range r.All() {
+			if !yield(s, err) {
+				return
+			}
+		}
+	}
+}

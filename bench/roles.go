@@ -1,0 +1,186 @@
+package bench
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ptabench/bench/proc"
+	"ptabench/observe"
+	"ptabench/results"
+	"ptabench/scenarios"
+)
+
+// Names of roles, as in ready lines and results.
+const (
+	roleCloud     = "cloudsim"
+	roleDirectory = "directory"
+	roleConnector = "connector"
+)
+
+// signInLogFile is the cloud's own book, among the logs.
+const signInLogFile = "sign-ins.csv"
+
+// connectorSource is the address that the n-th connector dials from, counted
+// from 1, so that gates can tell connectors apart. Only Linux answers on all of
+// 127.0.0.0/8.
+func connectorSource(n int) string {
+	n += 10
+	return fmt.Sprintf("127.0.%d.%d", n/250, n%250+1)
+}
+
+// connectorName is the name of the n-th connector, counted from 1.
+func connectorName(n int) string { return "connector-" + strconv.Itoa(n) }
+
+// secrets are made for one run and known to its processes only.
+type secrets struct {
+	observe, hashSync, directory string
+}
+
+func newSecrets() secrets { return secrets{secret(), secret(), secret()} }
+
+func secret() string {
+	var b [24]byte
+	rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// commands makes the command lines of a run's roles. Whatever stands there can
+// be seen by everybody on the host; secrets go by the environment.
+type commands struct {
+	program  []string // starts this program's own roles
+	scenario *scenarios.Scenario
+	dir      string // the run's
+	secrets  secrets
+}
+
+func (c *commands) state(name string) string { return filepath.Join(c.dir, "state", name) }
+func (c *commands) log(name string) string   { return filepath.Join(c.dir, results.LogsDir, name+".log") }
+
+// command puts a role and its flags behind the program.
+func (c *commands) command(role string, flags ...string) []string {
+	return slices.Concat(c.program, []string{role}, flags)
+}
+
+func (c *commands) cloud() proc.Spec {
+	s := c.scenario.Cloud
+	flags := []string{
+		"--name", roleCloud,
+		"--state", c.state(roleCloud),
+		"--sign-in-log", filepath.Join(c.dir, results.LogsDir, signInLogFile),
+		"--dispatch", string(s.Dispatch),
+		"--handoff", s.Handoff.String(),
+		"--attempts", strconv.Itoa(s.Attempts),
+		"--deadline", s.Deadline.String(),
+		"--attempt-timeout", s.AttemptTimeout.String(),
+		"--heartbeat", s.Heartbeat.String(),
+		"--heartbeat-misses", strconv.Itoa(s.HeartbeatMisses),
+		"--queue", strconv.Itoa(s.Queue),
+		"--breaker-threshold", strconv.Itoa(s.BreakerThreshold),
+		"--breaker-probe", s.BreakerProbe.String(),
+		"--seal-rollover", s.SealRollover.String(),
+		"--seal-rollover-count", strconv.Itoa(s.SealRolloverCount),
+		"--certificate-lifetime", s.CertificateLifetime.String(),
+	}
+	for _, t := range c.scenario.Tenants {
+		flags = append(flags, "--tenant", fmt.Sprintf("name=%s,domain=%s,method=%s,fallback=%s",
+			t.Name, strings.Join(t.Domains, "+"), t.Method, t.Fallback))
+	}
+	return proc.Spec{
+		Name: roleCloud, Role: roleCloud, LogFile: c.log(roleCloud),
+		Command: c.command(roleCloud, flags...),
+		Env: []string{
+			"PTABENCH_OBSERVE_TOKEN=" + c.secrets.observe,
+			"PTABENCH_HASHSYNC_TOKEN=" + c.secrets.hashSync,
+		},
+	}
+}
+
+func (c *commands) directory(cloud observe.Ready) proc.Spec {
+	p := c.scenario.Population
+	tenant := c.scenario.Tenants[0]
+	var states []string
+	for _, s := range slices.Sorted(maps.Keys(p.States)) {
+		states = append(states, fmt.Sprintf("%s=%s", s, p.States[s]))
+	}
+	flags := []string{
+		"--name", roleDirectory,
+		"--state", c.state(roleDirectory),
+		"--users", strconv.Itoa(p.Users),
+		"--seed", strconv.FormatUint(c.scenario.Seed, 10),
+		"--domain", tenant.Domains[0],
+		"--states", strings.Join(states, ","),
+		"--delay", c.scenario.Directory.Delay.String(),
+	}
+	sync := []string{
+		"--hash-sync-url", "https://" + cloud.Ports["hashsync"],
+		"--hash-sync-ca", filepath.Join(c.state(roleCloud), "ca.pem"),
+		"--hash-sync-tenant", tenant.Name,
+	}
+	first := flags
+	if tenant.Method == scenarios.HashSync || tenant.Fallback != scenarios.FallbackOff {
+		first = slices.Concat(flags, sync)
+	}
+	return proc.Spec{
+		Name: roleDirectory, Role: roleDirectory, LogFile: c.log(roleDirectory),
+		Command: c.command(roleDirectory, first...),
+		Env: []string{
+			"PTABENCH_OBSERVE_TOKEN=" + c.secrets.observe,
+			"PTABENCH_DIRECTORY_PASSWORD=" + c.secrets.directory,
+			"PTABENCH_HASHSYNC_TOKEN=" + c.secrets.hashSync,
+		},
+		// Connectors know the directory by its address; the hashes are synced.
+		Again: func(last observe.Ready) []string {
+			return c.command(roleDirectory, slices.Concat(flags, []string{
+				"--ldap", last.Ports["ldap"], "--ldaps", last.Ports["ldaps"], "--observe", last.Ports["observe"],
+			})...)
+		},
+	}
+}
+
+func (c *commands) connector(n int, directory observe.Ready, registrationToken string) proc.Spec {
+	s, name := c.scenario.Connectors, connectorName(n)
+	flags := []string{
+		"--name", name,
+		"--tenant", c.scenario.Tenants[0].Name,
+		"--cloud", filepath.Join(c.state(roleCloud), "cloud.json"),
+		"--state", c.state(name),
+		"--directory", "ldaps://" + directory.Ports["ldaps"],
+		"--directory-ca", filepath.Join(c.state(roleDirectory), "ca.pem"),
+		"--bind-dn", directory.Info["service_dn"],
+		"--base-dn", directory.Info["base_dn"],
+		"--concurrency", strconv.Itoa(s.Concurrency),
+		"--pool", strconv.Itoa(s.Pool),
+		"--bind-timeout", s.BindTimeout.String(),
+	}
+	if perConnectorSources {
+		flags = append(flags, "--source", connectorSource(n))
+	}
+	command := c.command(roleConnector, flags...)
+	if len(s.Command) > 0 {
+		command = slices.Concat(s.Command, flags)
+	}
+	return proc.Spec{
+		Name: name, Role: roleConnector, LogFile: c.log(name), Command: command,
+		Env: []string{
+			"PTABENCH_OBSERVE_TOKEN=" + c.secrets.observe,
+			"PTABENCH_DIRECTORY_PASSWORD=" + c.secrets.directory,
+			"PTABENCH_REGISTRATION_TOKEN=" + registrationToken,
+		},
+	}
+}
+
+// selfProgram is the running program, by which its own roles are started.
+func selfProgram() ([]string, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding the program to start roles with: %w", err)
+	}
+	return []string{path}, nil
+}

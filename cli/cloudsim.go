@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ptabench/cloudsim"
+	"ptabench/cloudsim/dispatch"
+	"ptabench/observe"
+)
+
+func cloudsimCommand() *cobra.Command {
+	var cfg cloudsim.Config
+	var tenants, ports []string
+	var handoff string
+	cmd := &cobra.Command{
+		Use:   "cloudsim --state DIR --tenant name=contoso,domain=contoso.test",
+		Short: "Run the cloud simulator: sign-ins, connector queue, failover, hash store",
+		Long: `Run the cloud simulator by itself.
+
+It listens on loopback, on free ports unless told otherwise, and says which in
+one JSON line, which it also writes to DIR/cloud.json for 'ptabench connector
+--cloud'. Its certificates are signed by DIR/ca.pem.
+
+Secrets come by the environment:
+  PTABENCH_OBSERVE_TOKEN   who may read counters and events, set gates and make
+                           registration tokens; made and written to
+                           DIR/observe.token (0600) when not set
+  PTABENCH_HASHSYNC_TOKEN  who may push password hashes; nobody when not set`,
+		Example: `  ptabench cloudsim --state cloud --tenant name=contoso,domain=contoso.test
+  curl -X POST -H "Authorization: Bearer $(cat cloud/observe.token)" \
+       http://127.0.0.1:PORT/tenants/contoso/registration-tokens`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if cfg.Queue.Handoff, err = parseSwitch("handoff", handoff); err != nil {
+				return err
+			}
+			for _, text := range tenants {
+				t, err := parseTenant(text)
+				if err != nil {
+					return err
+				}
+				cfg.Tenants = append(cfg.Tenants, t)
+			}
+			cfg.Ports = make(map[string]string)
+			for _, text := range ports {
+				port, addr, ok := strings.Cut(text, "=")
+				if !ok {
+					return fmt.Errorf("--port %s: expected PORT=HOST:PORT", text)
+				}
+				cfg.Ports[port] = addr
+			}
+			cfg.ObserveToken = os.Getenv("PTABENCH_OBSERVE_TOKEN")
+			cfg.HashSyncToken = os.Getenv("PTABENCH_HASHSYNC_TOKEN")
+			return serve(cmd, func(ctx context.Context, log *slog.Logger, ready func(observe.Ready)) error {
+				return cloudsim.Run(ctx, log, cfg, ready)
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&cfg.Name, "name", "cloudsim", "name of this process in logs and ready line")
+	f.StringVar(&cfg.State, "state", "", "directory that keeps connectors, certificates and hashes")
+	f.StringVar(&cfg.Listen, "listen", "127.0.0.1", "address to listen on")
+	f.StringArrayVar(&ports, "port", nil, "where a documented port listens, such as 443=127.0.0.1:4443; repeatable")
+	f.StringArrayVar(&tenants, "tenant", nil, "a tenant: name=N,domain=D[+D...][,method=pass-through|hash-sync][,fallback=automatic|manual|off]; repeatable")
+	f.StringVar((*string)(&cfg.Queue.Policy), "dispatch", string(dispatch.LeastOutstanding), "which connector gets a sign-in: least-outstanding, random, round-robin, first-available")
+	f.StringVar(&handoff, "handoff", "on", "whether a lost connector's sign-ins go to another one: on or off")
+	f.IntVar(&cfg.Queue.Attempts, "attempts", 3, "connectors a sign-in is given to at most")
+	f.DurationVar(&cfg.Queue.Deadline, "deadline", 5*time.Second, "how long a sign-in may take on the pass-through path")
+	f.DurationVar(&cfg.Queue.AttemptTimeout, "attempt-timeout", time.Second, "how long one connector may take before another is tried")
+	f.IntVar(&cfg.Queue.Queue, "queue", 10_000, "sign-ins a tenant's queue holds at most")
+	f.IntVar(&cfg.Queue.Threshold, "breaker-threshold", 5, "path failures in a row that open a tenant's breaker")
+	f.DurationVar(&cfg.Queue.Probe, "breaker-probe", 250*time.Millisecond, "interval at which an open breaker tries pass-through with a real sign-in")
+	f.DurationVar(&cfg.Heartbeat, "heartbeat", 250*time.Millisecond, "interval of heartbeats on connector streams, both ways")
+	f.IntVar(&cfg.HeartbeatMisses, "heartbeat-misses", 3, "silent intervals after which a connector is given up")
+	f.DurationVar(&cfg.SealRollover, "seal-rollover", 10*time.Minute, "age at which a session's sealing context is replaced")
+	f.IntVar(&cfg.SealRolloverCount, "seal-rollover-count", 1_000_000, "passwords after which a session's sealing context is replaced")
+	f.DurationVar(&cfg.CertificateLifetime, "certificate-lifetime", 180*24*time.Hour, "lifetime of connector certificates")
+	f.StringVar(&cfg.SignInLog, "sign-in-log", "", "file to append a CSV line for each sign-in to")
+	return cmd
+}
+
+func parseSwitch(flag, text string) (bool, error) {
+	switch text {
+	case "on":
+		return true, nil
+	case "off":
+		return false, nil
+	}
+	return false, fmt.Errorf("--%s %s: expected on or off", flag, text)
+}
+
+// parseTenant reads name=N,domain=D+D,method=M,fallback=F.
+func parseTenant(text string) (cloudsim.Tenant, error) {
+	t := cloudsim.Tenant{Method: cloudsim.PassThrough, Fallback: cloudsim.Automatic}
+	for _, field := range strings.Split(text, ",") {
+		key, value, ok := strings.Cut(field, "=")
+		switch {
+		case !ok:
+			return t, fmt.Errorf("--tenant %s: %q: expected key=value", text, field)
+		case key == "name":
+			t.Name = value
+		case key == "domain":
+			t.Domains = strings.Split(value, "+")
+		case key == "method":
+			t.Method = cloudsim.Method(value)
+		case key == "fallback":
+			t.Fallback = cloudsim.Fallback(value)
+		default:
+			return t, fmt.Errorf("--tenant %s: %q: expected name, domain, method or fallback", text, key)
+		}
+	}
+	return t, nil
+}

@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ptabench/observe"
+	"ptabench/onprem/directory"
+	"ptabench/population"
+)
+
+func directoryCommand() *cobra.Command {
+	cfg := directory.Config{}
+	var states string
+	cmd := &cobra.Command{
+		Use:   "directory --state DIR",
+		Short: "Serve the test directory: LDAP and LDAPS over a made-up population",
+		Long: `Serve the test directory: LDAP and LDAPS over a population made from a seed.
+
+Users are user000001@contoso.test and on; they bind by that name or by their
+distinguished name (cn=user000001,ou=users,dc=contoso,dc=test). A refused bind
+says only result 49; why, is in the account's attributes, which the service
+account cn=ptabench-connector,ou=services,dc=contoso,dc=test may read:
+userAccountControl, lockoutTime, pwdLastSet, accountExpires and
+msDS-User-Account-Control-Computed.
+
+The command says in one JSON line where it listens, and ends on SIGTERM. The
+state directory keeps the authority that clients verify (DIR/ca.pem), so that a
+restart looks the same to them. Passwords of users are never written.
+
+Secrets come by environment:
+  PTABENCH_DIRECTORY_PASSWORD  of the service account; when it is not set, the
+                               directory makes one in DIR/service.password
+  PTABENCH_OBSERVE_TOKEN       for GET /counters, GET /binds, PUT and DELETE
+                               /delay on the observe port; without it, only
+                               /metrics is served there
+  PTABENCH_HASHSYNC_TOKEN      for --hash-sync-url`,
+		Example: `  ptabench directory --state /tmp/directory --users 1000 --states disabled=2%,locked=1%
+  LDAPTLS_CACERT=/tmp/directory/ca.pem ldapsearch -H ldaps://127.0.0.1:PORT \
+    -D cn=ptabench-connector,ou=services,dc=contoso,dc=test -y /tmp/directory/service.password \
+    -b dc=contoso,dc=test '(userPrincipalName=user000001@contoso.test)'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			shares, err := parseShares(states)
+			cfg.Population.Shares = shares
+			cfg.ServicePassword = os.Getenv("PTABENCH_DIRECTORY_PASSWORD")
+			cfg.ObserveToken = os.Getenv("PTABENCH_OBSERVE_TOKEN")
+			cfg.HashSync.Token = os.Getenv("PTABENCH_HASHSYNC_TOKEN")
+			if err := errors.Join(err, cfg.Validate()); err != nil {
+				return fmt.Errorf("directory: %w", err)
+			}
+			return serve(cmd, func(ctx context.Context, log *slog.Logger, ready func(observe.Ready)) error {
+				return directory.Run(ctx, log, cfg, ready)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&cfg.Name, "name", "directory", "name of this process within a run")
+	flags.IntVar(&cfg.Population.Users, "users", 10_000, "number of users")
+	flags.Uint64Var(&cfg.Population.Seed, "seed", 1, "seed that users, passwords and states are made from")
+	flags.StringVar(&cfg.Population.Domain, "domain", "contoso.test", "domain of the user principal names")
+	flags.StringVar(&states, "states", "", "share of users in states other than active, such as disabled=2%,locked=1%; also expired, must-change, account-expired")
+	flags.DurationVar(&cfg.Delay, "delay", 0, "time added to the answer of every user bind")
+	flags.StringVar(&cfg.State, "state", "", "directory that keeps the authority over restarts (made if need be)")
+	flags.StringVar(&cfg.LDAP, "ldap", "127.0.0.1:0", "address to serve LDAP on")
+	flags.StringVar(&cfg.LDAPS, "ldaps", "127.0.0.1:0", "address to serve LDAPS on")
+	flags.StringVar(&cfg.Observe, "observe", "127.0.0.1:0", "address to serve counters, metrics and the delay on")
+	flags.StringVar(&cfg.HashSync.URL, "hash-sync-url", "", "push the hashes of all accounts at start to this https address of the cloud")
+	flags.StringVar(&cfg.HashSync.CAFile, "hash-sync-ca", "", "file with the authority that the cloud's certificate is verified by")
+	flags.StringVar(&cfg.HashSync.Tenant, "hash-sync-tenant", "", "tenant that the hashes are pushed to")
+	return cmd
+}
+
+// parseShares reads the value of --states and reports every mistake in it.
+func parseShares(text string) (map[population.State]float64, error) {
+	shares := make(map[population.State]float64)
+	if text == "" {
+		return shares, nil
+	}
+	var errs []error
+	for _, part := range strings.Split(text, ",") {
+		state, share, err := parseShare(part)
+		switch {
+		case err != nil:
+			errs = append(errs, fmt.Errorf("states: %q: %w", part, err))
+		case shares[state] != 0:
+			errs = append(errs, fmt.Errorf("states: %q: %s is given twice", part, state))
+		default:
+			shares[state] = share
+		}
+	}
+	return shares, errors.Join(errs...)
+}
+
+func parseShare(text string) (population.State, float64, error) {
+	name, value, ok := strings.Cut(strings.TrimSpace(text), "=")
+	if !ok {
+		return 0, 0, errors.New("expected state=share, such as disabled=2%")
+	}
+	state, err := population.ParseState(name)
+	if err != nil {
+		return 0, 0, err
+	}
+	if state == population.Active {
+		return 0, 0, errors.New("the active users are those that no other state takes")
+	}
+	number, percent := strings.CutSuffix(value, "%")
+	share, err := strconv.ParseFloat(number, 64)
+	if percent {
+		share /= 100
+	}
+	if err != nil || math.IsNaN(share) || share < 0 || share > 1 {
+		return 0, 0, fmt.Errorf("share %q: expected 0%% to 100%%", value)
+	}
+	return state, share, nil
+}

@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"ptabench/observe"
+)
+
+// version is what this build calls itself.
+const version = "0.1.0"
+
+// readyFD is where a role says that it serves, when whoever started it opened
+// it; standard output otherwise.
+const readyFD = 3
+
+// A role is the library behind a role's sub-command. It calls ready once, when
+// it serves, and returns when the context ends, after it has drained.
+type role func(ctx context.Context, log *slog.Logger, ready func(observe.Ready)) error
+
+// serve runs a role as a process: JSON log lines to standard error, the ready
+// line to fd 3, a graceful end on SIGTERM and SIGINT. When the ready line goes
+// to fd 3 somebody holds the other end of standard input too, and the role
+// ends when that closes, so that it never outlives its parent.
+func serve(cmd *cobra.Command, run role) error {
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+
+	var out io.Writer = cmd.OutOrStdout()
+	if pipe := inheritedPipe(readyFD); pipe != nil {
+		defer pipe.Close()
+		out = pipe
+		withCancel, cancel := context.WithCancel(ctx)
+		defer cancel()
+		ctx = withCancel
+		go func() { // ends with the process: a read of standard input cannot be interrupted
+			_, _ = io.Copy(io.Discard, cmd.InOrStdin())
+			cancel()
+		}()
+	}
+	log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
+	err := run(ctx, log, func(r observe.Ready) {
+		r.PID, r.Version = os.Getpid(), version
+		if err := json.NewEncoder(out).Encode(r); err != nil {
+			log.Error("saying ready", "error", err)
+		}
+	})
+	if err != nil {
+		log.Error("ended", "error", err)
+		return fmt.Errorf("%s: %w", cmd.Name(), err)
+	}
+	return nil
+}
+
+// inheritedPipe returns the pipe that the parent left open at fd, nil if there
+// is none. Only a pipe counts: at that number a shell may have left anything.
+func inheritedPipe(fd int) *os.File {
+	var stat unix.Stat_t
+	if unix.Fstat(fd, &stat) != nil || stat.Mode&unix.S_IFMT != unix.S_IFIFO {
+		return nil
+	}
+	unix.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), "ready")
+}

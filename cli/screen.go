@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"ptabench/bench"
+	"ptabench/bench/fault"
+	"ptabench/results"
+	"ptabench/scenarios"
+)
+
+// plainInterval is how often a line of progress is printed where there is no
+// terminal to draw a bar on.
+const plainInterval = 5 * time.Second
+
+// screen shows how a run goes: a line that changes on a terminal, lines now
+// and then elsewhere.
+type screen struct {
+	out      io.Writer
+	width    int // of the terminal; 0 when it isn't one
+	mu       sync.Mutex
+	drawn    bool      // a changing line is on the screen
+	last     time.Time // when the last plain line was printed
+	rate     float64
+	lastSent uint64
+	lastAt   time.Duration
+}
+
+func newScreen(out io.Writer, s *scenarios.Scenario, dir string) *screen {
+	sc := &screen{out: out}
+	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		sc.width = 80
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+			sc.width = w
+		}
+	}
+	fmt.Fprintf(out, "%s: %s sign-ins/s for %v after %v of warm-up, %d connectors, %s users, seed %d\n",
+		s.Name, results.Count(uint64(s.Load.Rate)), s.Load.Duration, s.Load.Warmup, s.Connectors.Count,
+		results.Count(uint64(s.Population.Users)), s.Seed)
+	fmt.Fprintf(out, "run directory: %s\n", dir)
+	return sc
+}
+
+func (s *screen) show(p bench.Progress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case p.Changed != nil:
+		s.line(faultLine(p.At, p.Changed))
+	case p.Phase == "warm-up" || p.Phase == "load":
+		s.load(p)
+	default:
+		s.line(fmt.Sprintf("%9s  %s", "", p.Phase))
+	}
+}
+
+// line prints a line that stays.
+func (s *screen) line(text string) {
+	if s.drawn {
+		fmt.Fprint(s.out, "\r\x1b[K")
+		s.drawn = false
+	}
+	fmt.Fprintln(s.out, text)
+}
+
+// load shows the figures of the moment.
+func (s *screen) load(p bench.Progress) {
+	if p.At > s.lastAt {
+		if s.lastSent > 0 && p.Load.Sent >= s.lastSent {
+			s.rate = float64(p.Load.Sent-s.lastSent) / (p.At - s.lastAt).Seconds()
+		}
+		s.lastSent, s.lastAt = p.Load.Sent, p.At
+	} else if s.lastSent == 0 {
+		s.lastSent, s.lastAt = p.Load.Sent, p.At
+	}
+	text := fmt.Sprintf("%7.1f s  %s  %6.0f/s  p99 %-8s %s", p.At.Seconds(), bar(p), s.rate,
+		results.Duration(int64(p.P99)), tally(p))
+	if s.width == 0 {
+		if time.Since(s.last) >= plainInterval {
+			s.last = time.Now()
+			fmt.Fprintln(s.out, text)
+		}
+		return
+	}
+	if len(p.On) > 0 {
+		text += "  [" + strings.Join(p.On, ", ") + "]"
+	}
+	if runes := []rune(text); len(runes) > s.width-1 {
+		text = string(runes[:s.width-1])
+	}
+	fmt.Fprintf(s.out, "\r\x1b[K%s", text)
+	s.drawn = true
+}
+
+// bar is the part of the load that is over.
+func bar(p bench.Progress) string {
+	const cells = 12
+	done := 0
+	if p.End > 0 && p.At > 0 {
+		done = min(int(p.At*cells/p.End), cells)
+	}
+	return strings.Repeat("█", done) + strings.Repeat("░", cells-done)
+}
+
+// tally names only what has happened.
+func tally(p bench.Progress) string {
+	l := p.Load
+	text := results.Count(l.Accepted+l.Refused) + " answered"
+	for _, part := range []struct {
+		n    uint64
+		word string
+	}{{l.HashSync, "by hash sync"}, {l.Failed, "failed"}, {l.Unknown, "unknown"}, {l.Unsent, "unsent"},
+		{l.WrongAccepts, "wrong accepts"}, {l.WrongRefusals, "wrong refusals"}} {
+		if part.n > 0 {
+			text += ", " + results.Count(part.n) + " " + part.word
+		}
+	}
+	return text
+}
+
+func faultLine(at time.Duration, r *fault.Record) string {
+	what := "on:  " + r.Fault.String()
+	switch {
+	case r.Err != nil:
+		what = fmt.Sprintf("ERROR: %s: %v", r.Fault, r.Err)
+	case r.UndoneAt != fault.Never:
+		what = "off: " + r.Name
+	}
+	return fmt.Sprintf("%7.1f s  %s", at.Seconds(), what)
+}
+
+// close ends the changing line.
+func (s *screen) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.drawn {
+		fmt.Fprint(s.out, "\r\x1b[K")
+		s.drawn = false
+	}
+	fmt.Fprintln(s.out)
+}

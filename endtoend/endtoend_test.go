@@ -1,0 +1,111 @@
+// Package endtoend runs the program that users get, as they do: real
+// processes, real faults, and what they leave behind. Its tests load both
+// cores, so they run alone (`make scenario`) and one after the other.
+package endtoend
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"ptabench/results"
+)
+
+// program is the binary under test, built once as `make build` does.
+var program string
+
+func TestMain(m *testing.M) {
+	os.Exit(buildAndRun(m))
+}
+
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "ptabench-endtoend-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "ptabench")
+	if err := build(program); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+func build(to string, flags ...string) error {
+	cgo := "CGO_ENABLED=0"
+	if len(flags) > 0 { // the race detector needs it
+		cgo = "CGO_ENABLED=1"
+	}
+	cmd := exec.Command("go", append(append([]string{"build", "-trimpath", "-o", to}, flags...), "ptabench/cmd/ptabench")...)
+	cmd.Env = append(os.Environ(), cgo)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("building ptabench: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// ended is how a command ended.
+type ended struct {
+	code           int
+	stdout, stderr string
+}
+
+// ptabench runs a command to its end, within two minutes.
+func ptabench(t *testing.T, args ...string) ended {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("ptabench %v: %v", args, err)
+	}
+	e := ended{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	t.Logf("ptabench %v: exit %d\n%s%s", args, e.code, e.stdout, e.stderr)
+	return e
+}
+
+// run runs a scenario in a new run directory and returns what it measured.
+func run(t *testing.T, args ...string) (ended, *results.Result, string) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "run")
+	e := ptabench(t, append(append([]string{"run"}, args...), "--out", dir)...)
+	r, err := results.ReadResult(filepath.Join(dir, results.ResultFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e, r, dir
+}
+
+// field reads a value from result.json by its path, as a user with jq would:
+// the names are a promise.
+func field(t *testing.T, dir string, path ...string) any {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, results.ResultFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v any
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range path {
+		object, ok := v.(map[string]any)
+		if v, ok = object[name]; !ok {
+			t.Fatalf("result.json has no %v", path)
+		}
+	}
+	return v
+}
