@@ -61,10 +61,10 @@ faults:
 			SealRollover: 600 * second, SealRolloverCount: 1_000_000, CertificateLifetime: 180 * 24 * 3600 * second,
 		},
 		Tenants:    []Tenant{{Name: "contoso", Domains: []string{"contoso.test"}, Method: PassThrough, Fallback: FallbackAutomatic}},
-		Connectors: Connectors{Count: 3, Concurrency: 200, Pool: 16, BindTimeout: 900 * Duration(time.Millisecond)},
+		Connectors: Connectors{Count: 3, Concurrency: 200, BindTimeout: 900 * Duration(time.Millisecond)},
 		Load: Load{
 			Rate: 1500, Arrivals: Poisson, Warmup: 2 * second, Duration: 60 * second, Mix: map[Intent]Share{IntentRight: 1},
-			Connections: Pooled, Pool: 750, Timeout: 10 * second,
+			Connections: Pooled, Pool: 375, Timeout: 10 * second,
 		},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -280,7 +280,7 @@ func TestOverrides(t *testing.T) {
 	}{
 		{[]string{"cloud.handoff=off"}, func(s *Scenario) bool { return !bool(s.Cloud.Handoff) }},
 		{[]string{"tenants[0].fallback=off"}, func(s *Scenario) bool { return s.Tenants[0].Fallback == FallbackOff }},
-		{[]string{"load.rate=3000/s"}, func(s *Scenario) bool { return s.Load.Rate == 3000 && s.Load.Pool == 1500 }},
+		{[]string{"load.rate=3000/s"}, func(s *Scenario) bool { return s.Load.Rate == 3000 && s.Load.Pool == 750 }},
 		{[]string{"faults[0].for=2s"}, func(s *Scenario) bool { return s.Faults[0].For == 2*second && s.Faults[0].Target == "connector-1" }},
 		{[]string{"faults[1].mode=reset"}, func(s *Scenario) bool {
 			return s.Faults[1].Mode == Reset && len(s.Faults[1].Ports) == 3 && s.Faults[1].Name == "quiet"

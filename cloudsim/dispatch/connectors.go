@@ -130,7 +130,7 @@ func (t *Tenant) lookAround(now time.Duration) {
 func (t *Tenant) choose(s *SignIn) (c *Connector, starved bool) {
 	fit := (*Connector).usable
 	if s.probe && !slices.ContainsFunc(t.connectors, fit) {
-		fit = func(c *Connector) bool { return c.status.Responses && !c.status.Draining }
+		fit = (*Connector).answers
 	}
 	again := !slices.ContainsFunc(t.connectors, func(c *Connector) bool {
 		return fit(c) && !slices.Contains(s.tried, c)

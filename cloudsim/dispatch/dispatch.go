@@ -144,6 +144,10 @@ func (c *Connector) free() bool { return len(c.given) < c.credit }
 // usable reports whether the connector is fit to be given sign-ins.
 func (c *Connector) usable() bool { return c.attached && c.status == Fit }
 
+// answers reports whether the connector would answer what it is given, if only
+// that it cannot reach its directory.
+func (c *Connector) answers() bool { return c.status.Responses && !c.status.Draining }
+
 // A Tenant is the queue, the in-flight table and the breaker of one tenant.
 type Tenant struct {
 	name       string
@@ -192,7 +196,8 @@ func (t *Tenant) Submit(now time.Duration, s *SignIn) {
 
 // probe makes s a probe if the open breaker wants one.
 func (t *Tenant) probe(now time.Duration, s *SignIn) bool {
-	if !t.breaker.admit(now, len(t.connectors) > 0) {
+	// A probe that nobody can take would only wait.
+	if !t.breaker.admit(now, slices.ContainsFunc(t.connectors, (*Connector).answers)) {
 		return false
 	}
 	s.probe = true
@@ -385,6 +390,9 @@ func (t *Tenant) breakerEvent(kind observe.Kind, cause string) {
 // pending.
 func (t *Tenant) Tick(now time.Duration) {
 	for s := t.pending.head; s != nil && s.deadline <= now; s = t.pending.head {
+		if s.state == queued {
+			s.queued += now - s.given
+		}
 		t.release(s)
 		t.counters.Expired++
 		f := DeadlineOver
