@@ -2,6 +2,7 @@ package results
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -100,30 +101,46 @@ func (p *page) ledgers(l *Ledgers) {
 	if len(l.Checks) == 0 {
 		return
 	}
-	state := p.ink(green, "balanced")
+	broken := slices.DeleteFunc(slices.Clone(l.Checks), func(c LedgerCheck) bool { return c.Holds })
+	state := p.ink(green, "balanced: "+plural(uint64(len(l.Checks)), "equation holds", "equations hold"))
 	if !l.Balanced {
-		state = p.ink(red, "not balanced")
+		state = p.ink(red, fmt.Sprintf("not balanced: %d of %d equations do not hold", len(broken), len(l.Checks)))
 	}
 	p.section("ledgers   ", state)
-	for _, c := range l.Checks {
-		v := Pass
-		if !c.Holds {
-			v = Fail
+	for _, book := range []struct {
+		of      string
+		entries map[string]uint64
+		shown   []string
+	}{
+		{"harness", l.Harness, []string{"sent", "accepted", "refused", "failed", "unknown"}},
+		{"cloud", l.Cloud, []string{"received", "attempts", "handed_off", "pass_through", "hash_sync"}},
+		{"connectors", l.Connectors, []string{"taken", "binds", "answers"}},
+		{"directory", l.Directory, []string{"binds", "searches"}},
+	} {
+		if of := entries(book.entries, book.shown); of != "" {
+			p.wrapped(plain, "  "+left(12, book.of), left(14, ""), of)
 		}
+	}
+	for _, c := range broken {
 		figures := Count(c.Left) + " " + c.Op + " " + Count(c.Right)
-		gap := width - 4 - utf8.RuneCountInString(figures)
-		if utf8.RuneCountInString(c.Text) < gap {
-			p.line("  ", p.ink(verdictInk(v), mark(v)), " ", left(gap, c.Text), figures)
-		} else {
-			p.wrapped(verdictInk(v), "  "+mark(v)+" ", "    ", c.Text)
-			p.line(right(width, figures))
-		}
+		p.wrapped(red, "  "+mark(Fail)+" ", "    ", c.Text+": "+figures)
 		if c.Note != "" {
 			p.wrapped(dim, "    ", "    ", c.Note)
 		}
 	}
 	p.named("missing", l.Missing)
 	p.named("doubled", l.Doubled)
+}
+
+// entries is a ledger on one line.
+func entries(book map[string]uint64, shown []string) string {
+	var parts []string
+	for _, name := range shown {
+		if n, ok := book[name]; ok {
+			parts = append(parts, Count(n)+" "+strings.ReplaceAll(name, "_", " "))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // named lists the first of some sign-ins.
