@@ -35,6 +35,7 @@ type Options struct {
 	Program  []string // starts this program's roles; the running program when empty
 	Command  string   // repeats the run; kept in the result
 	Version  string   // of this program; kept in the result
+	Profile  bool     // leave a CPU profile of each process in the run directory
 	// Progress is told several times a second how far the run is, from one
 	// goroutine. It may be nil.
 	Progress func(Progress)

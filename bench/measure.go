@@ -63,6 +63,13 @@ func (r *run) measure(ctx context.Context) (_ *results.Result, err error) {
 	defer cancel(nil)
 	work.Go(func() { r.progress.follow(loadCtx, r, m.zero, g, m.latestP99) })
 	work.Go(func() { m.sampleAtZero(loadCtx) })
+	if r.Profile {
+		work.Go(func() {
+			if err := m.profile(loadCtx); err != nil {
+				r.watch.harness(results.Event{Kind: "profile-error", Cause: err.Error()})
+			}
+		})
+	}
 	faults := fault.Start(loadCtx, fault.Plan{System: r.system, Journal: r.journal, Faults: r.Scenario.Faults,
 		Zero: m.zero, Changed: m.faultChanged})
 	defer faults.Stop()

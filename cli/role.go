@@ -27,6 +27,11 @@ const readyFD = 3
 // it serves, and returns when the context ends, after it has drained.
 type role func(ctx context.Context, log *slog.Logger, ready func(observe.Ready)) error
 
+// gcPercent lets the heap of a busy process, which is small here, grow to five
+// times what is live before it is collected: the collector costs less of the
+// processor that the load and everything under test share.
+const gcPercent = 400
+
 // serve runs a role as a process: JSON log lines to standard error, the ready
 // line to fd 3, a graceful end on SIGTERM and SIGINT. When the ready line goes
 // to fd 3 somebody holds the other end of standard input too, and the role

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,11 +23,12 @@ import (
 
 // runFlags are what a run can be told besides its scenario.
 type runFlags struct {
-	out    string
-	sets   []string
-	seed   uint64
-	dryRun bool
-	quiet  bool
+	out     string
+	sets    []string
+	seed    uint64
+	dryRun  bool
+	quiet   bool
+	profile bool
 }
 
 func runCommand() *cobra.Command {
@@ -60,6 +62,7 @@ configuration, 4 aborted, 5 a fault could not be undone.`,
 	flags.StringArrayVar(&f.sets, "set", nil, "set a field of the scenario, such as cloud.handoff=off or tenants[0].fallback=off; repeatable")
 	flags.Uint64Var(&f.seed, "seed", 1, "seed of everything random, instead of the scenario's")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "check the scenario, print it as resolved, start nothing")
+	flags.BoolVar(&f.profile, "profile", false, "leave a CPU profile of each process in the run directory (costs a few percent)")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing but the verdict line")
 	return cmd
 }
@@ -87,13 +90,14 @@ func run(cmd *cobra.Command, nameOrFile string, f runFlags) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return judge(ctx, cmd, scenario, f.quiet, bench.Options{
-		Scenario: scenario, Dir: dir, Version: version,
+		Scenario: scenario, Dir: dir, Version: version, Profile: f.profile,
 		Command: repeatCommand(nameOrFile, f.sets),
 	})
 }
 
 // judge runs the scenario, shows its result and turns it into an exit code.
 func judge(ctx context.Context, cmd *cobra.Command, s *scenarios.Scenario, quiet bool, o bench.Options) error {
+	debug.SetGCPercent(gcPercent)
 	out := cmd.OutOrStdout()
 	var screen *screen
 	if !quiet {

@@ -58,6 +58,17 @@ func (c *Client) Events(ctx context.Context, on func(Event)) error {
 	return lines.Err()
 }
 
+// Fetch copies what the role answers at path to w.
+func (c *Client) Fetch(ctx context.Context, path string, w io.Writer) error {
+	resp, err := c.do(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(w, resp.Body)
+	return err
+}
+
 func (c *Client) call(ctx context.Context, method, path string, body, v any) error {
 	resp, err := c.do(ctx, method, path, body)
 	if err != nil {

@@ -5,11 +5,13 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"net/http"
+	"net/http/pprof"
 	"strings"
 )
 
-// Handler serves GET /counters and GET /events of a role, and whatever else is
-// registered on the returned mux, to callers that present the token. GET
+// Handler serves GET /counters and GET /events of a role, its profiles under
+// /debug/pprof/, and whatever else is registered on the returned mux, to
+// callers that present the token. GET
 // /metrics, which says nothing that is not a number or a name, needs none.
 func Handler(token string, counters func() any, events *Log, metrics http.Handler) (*http.ServeMux, http.Handler) {
 	mux := http.NewServeMux()
@@ -19,6 +21,9 @@ func Handler(token string, counters func() any, events *Log, metrics http.Handle
 	if events != nil {
 		mux.HandleFunc("GET /events", events.serve)
 	}
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	outer := http.NewServeMux()
 	outer.Handle("/", requireToken(token, mux))
 	if metrics != nil {
