@@ -53,6 +53,7 @@ func serve(cmd *cobra.Command, run role) error {
 		}()
 	}
 	log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
+	slog.SetDefault(log) // libraries that log do it in the same form
 	err := run(ctx, log, func(r observe.Ready) {
 		r.PID, r.Version = os.Getpid(), version
 		if err := json.NewEncoder(out).Encode(r); err != nil {

@@ -1,0 +1,125 @@
+package directory
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"net"
+	"runtime"
+	"strings"
+
+	"github.com/glauth/ldap"
+	"golang.org/x/sync/errgroup"
+
+	"ptabench/population"
+)
+
+// accounts decides binds. It is the backend of glauth's server: the index over
+// the population that its own backends lack.
+//
+// Passwords are kept as SHA-256 under a key of this process, in memory only.
+// They are 120 random bits each, so a slow hash would protect nothing.
+type accounts struct {
+	tree    *tree
+	key     [16]byte
+	hashes  [][sha256.Size]byte // by user
+	service [sha256.Size]byte
+	counts  *counts
+	delay   *delay
+	stop    context.Context // ends the delays of binds that wait
+}
+
+var _ ldap.Binder = (*accounts)(nil)
+
+func newAccounts(stop context.Context, t *tree, servicePassword string, c *counts, d *delay) *accounts {
+	a := &accounts{tree: t, hashes: make([][sha256.Size]byte, t.users.Len()), counts: c, delay: d, stop: stop}
+	rand.Read(a.key[:]) // never fails
+	a.service = a.hash(servicePassword)
+
+	const share = 1024 // users derived at a stretch
+	var work errgroup.Group
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	for from := 0; from < len(a.hashes); from += share {
+		work.Go(func() error {
+			for i := from; i < min(from+share, len(a.hashes)); i++ {
+				a.hashes[i] = a.hash(t.users.Password(i))
+			}
+			return nil
+		})
+	}
+	_ = work.Wait() // no part of it fails
+	return a
+}
+
+func (a *accounts) hash(password string) [sha256.Size]byte {
+	var buffer [128]byte
+	return sha256.Sum256(append(append(buffer[:0], a.key[:]...), password...))
+}
+
+// Bind answers a simple bind, which glauth's server has decoded, and notes on
+// the session whom it now belongs to.
+func (a *accounts) Bind(name, password string, conn net.Conn) (ldap.LDAPResultCode, error) {
+	who, code := a.decide(name, password)
+	if s, ok := conn.(*session); ok {
+		s.who = who
+	}
+	return code, nil
+}
+
+// decide checks a bind, counts it, and keeps a user waiting for the delay.
+func (a *accounts) decide(name, password string) (who, ldap.LDAPResultCode) {
+	if name == "" && password == "" {
+		return anonymous, ldap.LDAPResultSuccess
+	}
+	n := a.find(name)
+	if n == serviceNode {
+		given := a.hash(password)
+		ok := password != "" && subtle.ConstantTimeCompare(given[:], a.service[:]) == 1
+		a.counts.serviceBind(ok)
+		if !ok {
+			return anonymous, ldap.LDAPResultInvalidCredentials
+		}
+		return service, ldap.LDAPResultSuccess
+	}
+	o := a.check(n, password)
+	delayed := a.delay.extra() > 0
+	a.counts.bind(n, o, delayed)
+	a.delay.wait(a.stop)
+	if o != success {
+		return anonymous, ldap.LDAPResultInvalidCredentials
+	}
+	return user, ldap.LDAPResultSuccess
+}
+
+// check compares in a fixed order: whether there is such a user, its state,
+// then the password, which is of no account in a state other than active.
+func (a *accounts) check(n node, password string) outcome {
+	if n < 0 {
+		return unknown
+	}
+	if state := a.tree.users.State(int(n)); state != population.Active {
+		return outcomeOf(state)
+	}
+	if password == "" { // would be an unauthenticated bind (RFC 4513, section 5.1.2)
+		return wrongPassword
+	}
+	given := a.hash(password)
+	if subtle.ConstantTimeCompare(given[:], a.hashes[n][:]) != 1 {
+		return wrongPassword
+	}
+	return success
+}
+
+// find returns whose name this is, a user principal name or a distinguished
+// name.
+func (a *accounts) find(name string) node {
+	if !strings.Contains(name, "=") {
+		return a.tree.account(name)
+	}
+	n, err := a.tree.find(name)
+	if err != nil {
+		return noNode // no name at all, so nobody's
+	}
+	return n
+}

@@ -1,0 +1,194 @@
+// Package directory is the test directory: an LDAP server over a population,
+// which answers simple binds and tells the connectors' service account the
+// state of an account in Active Directory's attributes.
+//
+// It is built on glauth's server library. What that library does not do well
+// enough for a server under load and under attack stands in front of it; see
+// session.
+package directory
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"ptabench/observe"
+	"ptabench/population"
+)
+
+// Config says what to serve, and where.
+type Config struct {
+	Name       string
+	Population population.Spec
+	Delay      time.Duration // added to the answer of every user bind
+	State      string        // directory that keeps the authority over restarts
+	LDAP       string        // host:port to listen on, port 0 for any
+	LDAPS      string
+	Observe    string
+	// ServicePassword is that of the connectors' service account. When it is
+	// empty the directory makes one and keeps it in the state directory.
+	ServicePassword string
+	ObserveToken    string
+	HashSync        HashSync
+}
+
+// Validate reports every mistake at once. It changes nothing.
+func (c Config) Validate() error {
+	var errs []error
+	if c.Name == "" {
+		errs = append(errs, errors.New("name: expected one"))
+	}
+	if err := c.Population.Validate(); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Delay < 0 || c.Delay > maxDelay {
+		errs = append(errs, fmt.Errorf("delay %v: expected 0s to %v", c.Delay, maxDelay))
+	}
+	if c.State == "" {
+		errs = append(errs, errors.New("state: expected a directory"))
+	}
+	for _, address := range []struct{ flag, value string }{{"ldap", c.LDAP}, {"ldaps", c.LDAPS}, {"observe", c.Observe}} {
+		if err := validAddress(address.value); err != nil {
+			errs = append(errs, fmt.Errorf("%s %q: %w", address.flag, address.value, err))
+		}
+	}
+	if err := c.HashSync.validate(); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func validAddress(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return errors.New("expected host:port")
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("port %q: expected 0 to 65535", port)
+	} else if n == 0 && port != "0" {
+		return fmt.Errorf("port %q: expected 0 to 65535", port)
+	}
+	return nil
+}
+
+// drainBound is how long sessions may take to answer what they are at when the
+// directory ends.
+const drainBound = 2 * time.Second
+
+// Run serves until the context ends, then answers what it is at and closes all
+// connections. It calls ready when it serves and has pushed the hashes.
+func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.Ready)) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	users, err := population.New(cfg.Population)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	listenHost, _, _ := net.SplitHostPort(cfg.LDAPS) // valid, as checked above
+	id, err := loadIdentity(cfg.State, certifiable(listenHost), now)
+	if err != nil {
+		return err
+	}
+	if cfg.ServicePassword == "" {
+		if cfg.ServicePassword, err = servicePassword(cfg.State); err != nil {
+			return err
+		}
+	}
+	listeners, ports, err := listen(cfg)
+	if err != nil {
+		return err
+	}
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	counts, delay := newCounts(users.Len()), newDelay(cfg.Delay)
+	tree := newTree(users, now)
+	accounts := newAccounts(ctx, tree, cfg.ServicePassword, counts, delay)
+	sessions := newSessions(counts)
+	var serving sync.WaitGroup
+	for name, config := range map[string]*tls.Config{
+		"ldap":  nil,
+		"ldaps": {Certificates: []tls.Certificate{id.cert}, MinVersion: tls.VersionTLS12},
+	} {
+		l := &listener{
+			Listener: listeners[name], config: config, accounts: accounts, sessions: sessions,
+			log: log.With("listener", name), ended: make(chan struct{}),
+		}
+		serving.Go(func() { l.serve(ctx) })
+	}
+	watch := &http.Server{
+		Handler:           observeHandler(cfg.ObserveToken, users, counts, delay),
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	serving.Go(func() { _ = watch.Serve(listeners["observe"]) }) // ends by Shutdown below
+
+	if err = pushAll(ctx, log, cfg.HashSync, users); err == nil {
+		log.Info("serving", "users", users.Len(), "base_dn", tree.base, "ldap", ports["ldap"], "ldaps", ports["ldaps"])
+		ready(observe.Ready{
+			Role: "directory", Name: cfg.Name, Ports: ports, CAPEM: string(id.caPEM),
+			Info: map[string]string{"base_dn": tree.base, "service_dn": tree.dn(serviceNode), "domain": users.Domain()},
+		})
+		<-ctx.Done()
+	} else if ctx.Err() != nil {
+		err = nil // asked to end before it was ready
+	}
+	cancel()
+	if cut := sessions.stop(drainBound); cut > 0 {
+		log.Warn("cut off sessions that did not end", "sessions", cut)
+	}
+	shutdown, done := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer done()
+	if watch.Shutdown(shutdown) != nil {
+		_ = watch.Close()
+	}
+	serving.Wait()
+	return err
+}
+
+// certifiable is the host to put into the certificate besides the loopback
+// names, unless it is one of those or stands for every address.
+func certifiable(host string) []string {
+	switch host {
+	case "", "0.0.0.0", "::", "localhost", "127.0.0.1", "::1":
+		return nil
+	}
+	return []string{host}
+}
+
+// listen opens all listeners or none.
+func listen(cfg Config) (map[string]net.Listener, map[string]string, error) {
+	listeners, ports := make(map[string]net.Listener), make(map[string]string)
+	for name, address := range map[string]string{"ldap": cfg.LDAP, "ldaps": cfg.LDAPS, "observe": cfg.Observe} {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			for _, open := range listeners {
+				_ = open.Close()
+			}
+			return nil, nil, fmt.Errorf("%s: %w", name, err)
+		}
+		listeners[name], ports[name] = l, l.Addr().String()
+	}
+	return listeners, ports, nil
+}
+
+func pushAll(ctx context.Context, log *slog.Logger, to HashSync, users *population.Population) error {
+	if to.URL == "" {
+		return nil
+	}
+	began := time.Now()
+	if err := to.push(ctx, users, pushBatch); err != nil {
+		return err
+	}
+	log.Info("pushed hashes", "users", users.Len(), "tenant", to.Tenant, "took_ns", time.Since(began).Nanoseconds())
+	return nil
+}

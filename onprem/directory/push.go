@@ -1,0 +1,188 @@
+package directory
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"ptabench/population"
+	"ptabench/synchash"
+)
+
+// HashSync says where to push the hashes of all accounts at start. The zero
+// value pushes none.
+type HashSync struct {
+	URL    string // https, the cloud's hash sync port
+	CAFile string // the authority of its certificate, PEM
+	Tenant string
+	Token  string
+}
+
+const (
+	pushBatch    = 1000 // accounts a request
+	pushAttempts = 6    // of each request
+	pushTimeout  = 10 * time.Second
+	pushBackoff  = 100 * time.Millisecond // doubled after each attempt, and jittered
+)
+
+// An account is one line of a push. Those that must change their password are
+// sent without a hash: they are not synced. Locks and expiry are not carried.
+type account struct {
+	UPN      string `json:"upn"`
+	Salt     []byte `json:"salt,omitempty"`
+	Hash     []byte `json:"hash,omitempty"`
+	Disabled bool   `json:"disabled"`
+}
+
+func accountOf(users *population.Population, i int) account {
+	a := account{UPN: users.UPN(i), Disabled: users.State(i) == population.Disabled}
+	if users.State(i) != population.MustChange {
+		h := synchash.New(users.Password(i))
+		a.Salt, a.Hash = h.Salt[:], h.Sum[:]
+	}
+	return a
+}
+
+// push sends the hashes of all users, so many accounts a request. The hashing
+// is most of the work, so each CPU makes and sends batches of its own; no more
+// than these are in memory.
+func (h HashSync) push(ctx context.Context, users *population.Population, batch int) error {
+	roots, err := h.roots()
+	if err != nil {
+		return err
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{
+		Transport: transport, Timeout: pushTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the token goes nowhere else
+	}
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	for from := 0; from < users.Len() && ctx.Err() == nil; from += batch {
+		work.Go(func() error {
+			var body bytes.Buffer
+			lines := json.NewEncoder(&body)
+			to := min(from+batch, users.Len())
+			for i := from; i < to; i++ {
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				if err := lines.Encode(accountOf(users, i)); err != nil {
+					return err
+				}
+			}
+			if err := h.sendRetrying(ctx, client, body.Bytes(), to-from); err != nil {
+				return fmt.Errorf("pushing hashes of users %d to %d: %w", from+1, to, err)
+			}
+			return nil
+		})
+	}
+	return work.Wait()
+}
+
+// sendRetrying tries again what may pass: no connection, or a server that says
+// it cannot answer now.
+func (h HashSync) sendRetrying(ctx context.Context, client *http.Client, body []byte, accounts int) error {
+	wait := pushBackoff
+	for attempt := 1; ; attempt++ {
+		again, err := h.send(ctx, client, body, accounts)
+		if err == nil || !again || attempt == pushAttempts {
+			return err
+		}
+		timer := time.NewTimer(wait/2 + rand.N(wait))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return errors.Join(ctx.Err(), err)
+		}
+		wait *= 2
+	}
+}
+
+func (h HashSync) send(ctx context.Context, client *http.Client, body []byte, accounts int) (again bool, err error) {
+	to := strings.TrimSuffix(h.URL, "/") + "/" + url.PathEscape(h.Tenant) + "/hashsync/accounts"
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	if err != nil {
+		return false, err
+	}
+	req.Header.Set("Authorization", "Bearer "+h.Token)
+	req.Header.Set("Content-Type", "application/x-ndjson")
+	resp, err := client.Do(req)
+	if err != nil {
+		var untrusted *tls.CertificateVerificationError
+		return ctx.Err() == nil && !errors.As(err, &untrusted), err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
+	if err != nil {
+		return true, fmt.Errorf("reading the answer: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		again := resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests
+		return again, fmt.Errorf("the cloud answered %s", resp.Status)
+	}
+	var answer struct {
+		Accepted int `json:"accepted"`
+	}
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return false, fmt.Errorf("reading the answer: %w", err)
+	}
+	if answer.Accepted != accounts {
+		return false, fmt.Errorf("the cloud accepted %d of %d accounts", answer.Accepted, accounts)
+	}
+	return false, nil
+}
+
+func (h HashSync) roots() (*x509.CertPool, error) {
+	text, err := os.ReadFile(h.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("hash-sync-ca: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("hash-sync-ca: %s: expected a certificate in PEM", h.CAFile)
+	}
+	return roots, nil
+}
+
+// validate reports every mistake. Nothing is opened but the authority's file.
+func (h HashSync) validate() error {
+	if h.URL == "" {
+		if h.CAFile != "" || h.Tenant != "" {
+			return errors.New("hash-sync-url: expected, because hash-sync-ca or hash-sync-tenant is set")
+		}
+		return nil
+	}
+	var errs []error
+	if u, err := url.Parse(h.URL); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" {
+		errs = append(errs, fmt.Errorf("hash-sync-url %q: expected https://host:port", h.URL))
+	}
+	if h.CAFile == "" {
+		errs = append(errs, errors.New("hash-sync-ca: expected the file that holds the cloud's authority"))
+	} else if _, err := h.roots(); err != nil {
+		errs = append(errs, err)
+	}
+	if h.Tenant == "" {
+		errs = append(errs, errors.New("hash-sync-tenant: expected the name of a tenant"))
+	}
+	if h.Token == "" {
+		errs = append(errs, errors.New("hash sync token: expected, in PTABENCH_HASHSYNC_TOKEN"))
+	}
+	return errors.Join(errs...)
+}
