@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -60,7 +59,6 @@ Secrets come by the environment:
 			}
 			cfg.ObserveToken = os.Getenv("PTABENCH_OBSERVE_TOKEN")
 			cfg.HashSyncToken = os.Getenv("PTABENCH_HASHSYNC_TOKEN")
-			debug.SetGCPercent(gcPercent)
 			return serve(cmd, func(ctx context.Context, log *slog.Logger, ready func(observe.Ready)) error {
 				return cloudsim.Run(ctx, log, cfg, ready)
 			})

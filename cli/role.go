@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -37,6 +38,7 @@ const gcPercent = 400
 // to fd 3 somebody holds the other end of standard input too, and the role
 // ends when that closes, so that it never outlives its parent.
 func serve(cmd *cobra.Command, run role) error {
+	debug.SetGCPercent(gcPercent)
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 
