@@ -62,6 +62,7 @@ type fakeCloud struct {
 	tokens     map[string]bool
 	registered []*wire.RegisterRequest
 	sessions   []*fakeSession
+	byID       map[string]*fakeSession
 	answers    map[uint64][]*wire.Answer
 	opens      []string // response ports, in the order they were opened
 	open       map[string][]net.Conn
@@ -73,7 +74,7 @@ type fakeCloud struct {
 
 func newFakeCloud(t testing.TB) *fakeCloud {
 	t.Helper()
-	c := &fakeCloud{
+	c := &fakeCloud{byID: make(map[string]*fakeSession),
 		t: t, interval: 50 * time.Millisecond, misses: 100, lifetime: time.Hour,
 		ports: map[string]string{}, name: map[string]string{}, tokens: map[string]bool{},
 		answers: map[uint64][]*wire.Answer{}, open: map[string][]net.Conn{}, listeners: map[string]net.Listener{}, blocked: map[string]bool{},
@@ -262,9 +263,13 @@ func (c *fakeCloud) Listen(stream grpc.BidiStreamingServer[wire.ConnectorMessage
 	defer end()
 	s.end = end
 	defer close(s.done)
+	id := rand.Text()
+	c.mu.Lock() // before the connector can open the session's response stream
+	c.byID[id] = s
+	c.mu.Unlock()
 	if !c.silent.Load() {
 		if err := stream.Send(&wire.CloudMessage{Kind: &wire.CloudMessage_Welcome{Welcome: &wire.Welcome{
-			Session: rand.Text(), HeartbeatIntervalNs: uint64(c.interval), HeartbeatMisses: c.misses,
+			Session: id, HeartbeatIntervalNs: uint64(c.interval), HeartbeatMisses: c.misses,
 		}}}); err != nil {
 			return err
 		}
@@ -327,8 +332,8 @@ func (c *fakeCloud) Answer(stream grpc.BidiStreamingServer[wire.AnswerMessage, w
 	defer end()
 	c.mu.Lock()
 	c.opens = append(c.opens, port)
-	if n := len(c.sessions); n > 0 {
-		c.sessions[n-1].respond = end
+	if s := c.byID[first.GetOpen().GetSession()]; s != nil {
+		s.respond = end
 	}
 	c.mu.Unlock()
 	var received atomic.Uint64

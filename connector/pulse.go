@@ -22,21 +22,30 @@ func (p *pulse) beat() time.Duration {
 	return time.Duration(now - p.last.Swap(now))
 }
 
-// watch calls lost once the peer has been silent for longer than limit.
+// watch calls lost once the peer has been silent for longer than limit. A watch
+// that itself wakes up late says nothing of the peer: this process was paused,
+// and what the peer sent meanwhile has yet to be read.
 func (p *pulse) watch(ctx context.Context, limit time.Duration, lost func(error)) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
+	due := time.Since(started) + limit
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
 		}
-		silent := time.Since(started) - time.Duration(p.last.Load())
+		now := time.Since(started)
+		if now-due > limit/2 {
+			p.beat()
+		}
+		silent := now - time.Duration(p.last.Load())
 		if silent > limit {
 			lost(errSilent)
 			return
 		}
-		timer.Reset(limit - silent + time.Millisecond)
+		next := limit - max(silent, 0) + time.Millisecond
+		due = now + next
+		timer.Reset(next)
 	}
 }

@@ -36,7 +36,7 @@ const (
 	FallbackBegan      Kind = "fallback-began" // the first sign-in answered by hash sync
 	FallbackEnded      Kind = "fallback-ended" // pass-through answers again
 	BreakerOpened      Kind = "breaker-opened"
-	BreakerProbing     Kind = "breaker-probing"
+	BreakerProbing     Kind = "breaker-probing" // a probe was answered: more follow
 	BreakerClosed      Kind = "breaker-closed"
 	GateSet            Kind = "gate-set"
 	GateCleared        Kind = "gate-cleared"

@@ -201,9 +201,6 @@ func (t *Tenant) probe(now time.Duration, s *SignIn) bool {
 		return false
 	}
 	s.probe = true
-	if t.breaker.successes == 0 {
-		t.breakerEvent(observe.BreakerProbing, "")
-	}
 	return true
 }
 
@@ -376,8 +373,11 @@ func (t *Tenant) shed(now time.Duration) {
 }
 
 func (t *Tenant) succeeded(now time.Duration, s *SignIn) {
-	if t.breaker.succeeded(now, s.probe) {
+	switch closed := t.breaker.succeeded(now, s.probe); {
+	case closed:
 		t.breakerEvent(observe.BreakerClosed, "")
+	case s.probe && t.breaker.successes == 1:
+		t.breakerEvent(observe.BreakerProbing, "")
 	}
 }
 
