@@ -12,11 +12,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 	"math"
 	"math/rand/v2"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // A State is what the directory knows of an account besides its password.
@@ -70,6 +72,8 @@ type Population struct {
 	key    []byte
 	state  []State
 	in     [states][]int // users by state
+
+	derivers sync.Pool // of *deriver: what begins every HMAC is computed once
 }
 
 // Validate reports every mistake in the spec at once.
@@ -146,15 +150,30 @@ func (p *Population) In(s State) []int { return p.in[s] }
 
 // Name is the account name of user i, such as user000001 for the first.
 func (p *Population) Name(i int) string {
-	digits := strconv.Itoa(1_000_000 + i + 1) // a leading 1, then six digits
-	return "user" + digits[1:]
+	var b [32]byte
+	return string(appendNumbered(b[:0], "user", i+1))
 }
 
 // UPN is the user principal name of user i.
-func (p *Population) UPN(i int) string { return p.Name(i) + "@" + p.domain }
+func (p *Population) UPN(i int) string { return p.upn("user", i+1) }
 
 // UnknownUPN is the n-th name of this domain that no user has.
-func (p *Population) UnknownUPN(n int) string { return fmt.Sprintf("nobody%06d@%s", n+1, p.domain) }
+func (p *Population) UnknownUPN(n int) string { return p.upn("nobody", n+1) }
+
+func (p *Population) upn(name string, n int) string {
+	var short [64]byte
+	b := append(appendNumbered(short[:0], name, n), '@')
+	return string(append(b, p.domain...))
+}
+
+// appendNumbered appends a name and six digits, or more where n has more.
+func appendNumbered(b []byte, name string, n int) []byte {
+	b = append(b, name...)
+	for limit := 100_000; limit > 1 && n < limit; limit /= 10 {
+		b = append(b, '0')
+	}
+	return strconv.AppendInt(b, int64(n), 10)
+}
 
 // Index is the inverse of UPN, letter case aside.
 func (p *Population) Index(upn string) (int, bool) {
@@ -171,13 +190,28 @@ func (p *Population) Index(upn string) (int, bool) {
 
 // Password is the password of user i: 24 characters from the alphabet of
 // base 32, led by one of each other class that a domain's policy may ask for.
-func (p *Population) Password(i int) string { return "p#7" + p.derive("password", i) }
+func (p *Population) Password(i int) string { return p.derive("password", i) }
 
 // WrongPassword looks like the password of user i and is not it.
-func (p *Population) WrongPassword(i int) string { return "p#7" + p.derive("wrong password", i) }
+func (p *Population) WrongPassword(i int) string { return p.derive("wrong password", i) }
+
+// A deriver makes one password at a time.
+type deriver struct {
+	mac  hash.Hash
+	text [32]byte // what is derived from
+	sum  [sha256.Size]byte
+}
 
 func (p *Population) derive(what string, i int) string {
-	mac := hmac.New(sha256.New, p.key)
-	mac.Write(binary.BigEndian.AppendUint32([]byte(what), uint32(i)))
-	return base32.StdEncoding.EncodeToString(mac.Sum(nil)[:15])
+	d, ok := p.derivers.Get().(*deriver)
+	if !ok {
+		d = &deriver{mac: hmac.New(sha256.New, p.key)}
+	}
+	defer p.derivers.Put(d)
+	d.mac.Reset()
+	d.mac.Write(binary.BigEndian.AppendUint32(append(d.text[:0], what...), uint32(i)))
+	var password [27]byte
+	copy(password[:], "p#7")
+	base32.StdEncoding.Encode(password[3:], d.mac.Sum(d.sum[:0])[:15])
+	return string(password[:])
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -180,6 +181,25 @@ func TestPasswords(t *testing.T) {
 			seen[password] = true
 		}
 	}
+}
+
+func TestPasswordsAreTheSameFromManyGoroutines(t *testing.T) {
+	p := mustNew(t, Spec{Seed: 3, Users: 100, Domain: "contoso.test"})
+	want := make([]string, p.Len())
+	for i := range want {
+		want[i] = p.Password(i) + p.WrongPassword(i)
+	}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for i, both := range want {
+				if p.Password(i)+p.WrongPassword(i) != both {
+					t.Errorf("user %d: another password than before", i)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestStateNames(t *testing.T) {

@@ -3,74 +3,43 @@ package load
 import (
 	"bytes"
 	"encoding/base64"
-	"errors"
-	"io"
 	"net/http"
 	"strings"
-	"sync"
 
 	"ptabench/results"
 )
-
-// maxAnswer bounds what is read of an answer, in bytes. A token is about 1 kB.
-const maxAnswer = 64 << 10
-
-var errAnswerTooLong = errors.New("the answer is too long")
-
-// answerBuffers are where answers are read to: 4 kB each, more where needed.
-var answerBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
-
-// readAnswer reads a body to its end, which gives its connection back to the
-// pool.
-func readAnswer(buf []byte, body io.Reader) ([]byte, error) {
-	buf = buf[:0]
-	for {
-		if len(buf) == cap(buf) {
-			if len(buf) >= maxAnswer {
-				return buf, errAnswerTooLong
-			}
-			buf = append(buf, 0)[:len(buf)]
-		}
-		n, err := body.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		if err == io.EOF {
-			return buf, nil
-		}
-		if err != nil {
-			return buf, err
-		}
-	}
-}
 
 // A reader of answers knows the connectors by name.
 type reader struct {
 	connectors map[string]uint8 // to the Server number of samples
 }
 
-// read fills in what an answer to the sign-in id of user upn says: the outcome
-// and its code, who decided, how many attempts it took and where the time
-// went. It returns the id token of an accepted sign-in, which is part of body,
-// and whether it is another user's.
+// read fills in what the response to the sign-in id of user upn says: the
+// outcome and its code, who decided, how many attempts it took and where the
+// time went. It returns the id token of an accepted sign-in, which is part of
+// the response, and whether it is another user's.
 //
 // An answer that carries another sign-in's id is no answer to this one: its
 // outcome is unknown. One that cannot be understood is a failure of the path.
-func (r *reader) read(s *results.Sample, id, upn string, status int, h http.Header, body []byte) (idToken []byte, otherUser bool) {
-	if echo := first(h, "Client-Request-Id"); echo != "" && !strings.EqualFold(echo, id) {
+func (r *reader) read(s *results.Sample, id []byte, upn string, from *response) (idToken []byte, otherUser bool) {
+	if len(from.id) > 0 && !bytes.EqualFold(from.id, id) {
 		s.Outcome, s.Error = results.OutcomeUnknown, results.ErrorOther
 		return nil, false
 	}
-	r.readHeader(s, h)
+	r.readAnswer(s, &from.answer)
 	s.Outcome = results.OutcomeFailed
-	switch status {
+	body := from.body
+	switch from.status {
 	case http.StatusOK:
 		idToken = stringField(body, "id_token")
-		user := tokenUser(idToken)
-		if len(stringField(body, "access_token")) == 0 || user == "" {
+		var claims [2048]byte
+		user := tokenUser(idToken, claims[:])
+		if len(stringField(body, "access_token")) == 0 || len(user) == 0 {
 			s.Error = results.ErrorOther
 			return nil, false
 		}
 		s.Outcome = results.OutcomeAccepted
-		return idToken, !strings.EqualFold(user, upn)
+		return idToken, !strings.EqualFold(string(user), upn)
 	case http.StatusBadRequest:
 		s.Code = errorCode(body)
 		if s.Code != 0 && string(stringField(body, "error")) == "invalid_grant" {
@@ -85,21 +54,21 @@ func (r *reader) read(s *results.Sample, id, upn string, status int, h http.Head
 	return nil, false
 }
 
-// readHeader reads the X-Ptabench headers.
-func (r *reader) readHeader(s *results.Sample, h http.Header) {
-	switch first(h, "X-Ptabench-Method") {
+// readAnswer reads the X-Ptabench headers.
+func (r *reader) readAnswer(s *results.Sample, a *answer) {
+	switch string(a.method) {
 	case "pass-through":
 		s.Path = results.PathPassThrough
 	case "hash-sync":
 		s.Path = results.PathHashSync
 	}
-	s.Server = r.connectors[first(h, "X-Ptabench-Connector")]
-	s.Attempts = uint8(min(number(first(h, "X-Ptabench-Attempts")), 255))
-	for times := first(h, "X-Ptabench-Times"); times != ""; {
-		var part string
-		part, times, _ = strings.Cut(times, ",")
-		name, value, _ := strings.Cut(part, "=")
-		switch name {
+	s.Server = r.connectors[string(a.connector)]
+	s.Attempts = uint8(min(number(a.attempts), 255))
+	for times := a.times; len(times) > 0; {
+		var part []byte
+		part, times, _ = bytes.Cut(times, []byte(","))
+		name, value, _ := bytes.Cut(part, []byte("="))
+		switch string(name) {
 		case "queue":
 			s.Queue = number(value)
 		case "connector":
@@ -110,16 +79,9 @@ func (r *reader) readHeader(s *results.Sample, h http.Header) {
 	}
 }
 
-func first(h http.Header, key string) string {
-	if v := h[key]; len(v) > 0 {
-		return v[0]
-	}
-	return ""
-}
-
 // number reads a decimal number up to the first byte that is not a digit, and
 // stops at the largest it can hold.
-func number[T string | []byte](s T) uint32 {
+func number(s []byte) uint32 {
 	n := uint64(0)
 	for i := 0; i < len(s) && '0' <= s[i] && s[i] <= '9'; i++ {
 		if n = n*10 + uint64(s[i]-'0'); n > 1<<32-1 {
@@ -133,7 +95,7 @@ func number[T string | []byte](s T) uint32 {
 // error_codes, else from the beginning of the description.
 func errorCode(body []byte) uint32 {
 	if v := field(body, "error_codes"); len(v) > 0 && v[0] == '[' {
-		if code := number(bytes.TrimLeft(v[1:], " \t\r\n")); code != 0 {
+		if code := number(skipSpace(v[1:])); code != 0 {
 			return code
 		}
 	}
@@ -143,23 +105,22 @@ func errorCode(body []byte) uint32 {
 	return 0
 }
 
-// tokenUser is the preferred_username of a JWT, empty when it has none. The
-// signature is checked elsewhere.
-func tokenUser(token []byte) string {
+// tokenUser is the preferred_username of a JWT, empty when it has none, or more
+// claims than fit. The signature is checked elsewhere.
+func tokenUser(token, claims []byte) []byte {
 	_, rest, ok := bytes.Cut(token, []byte("."))
 	if !ok {
-		return ""
+		return nil
 	}
 	payload, _, ok := bytes.Cut(rest, []byte("."))
-	var claims [2048]byte
 	if !ok || base64.RawURLEncoding.DecodedLen(len(payload)) > len(claims) {
-		return ""
+		return nil
 	}
-	n, err := base64.RawURLEncoding.Decode(claims[:], payload)
+	n, err := base64.RawURLEncoding.Decode(claims, payload)
 	if err != nil {
-		return ""
+		return nil
 	}
-	return string(stringField(claims[:n], "preferred_username"))
+	return stringField(claims[:n], "preferred_username")
 }
 
 // field returns what follows a key of a JSON object: the rest of the text from
@@ -180,10 +141,17 @@ func field(text []byte, key string) []byte {
 		if !ok {
 			continue
 		}
-		if after, ok = bytes.CutPrefix(bytes.TrimLeft(after, " \t\r\n"), []byte(":")); ok {
-			return bytes.TrimLeft(after, " \t\r\n")
+		if after, ok = bytes.CutPrefix(skipSpace(after), []byte(":")); ok {
+			return skipSpace(after)
 		}
 	}
+}
+
+func skipSpace(text []byte) []byte {
+	for len(text) > 0 && (text[0] == ' ' || text[0] == '\t' || text[0] == '\r' || text[0] == '\n') {
+		text = text[1:]
+	}
+	return text
 }
 
 // stringField returns the text of a string of a JSON object, nil when there is
@@ -193,8 +161,8 @@ func stringField(text []byte, key string) []byte {
 	if !ok {
 		return nil
 	}
-	end := bytes.IndexAny(value, `"\`)
-	if end < 0 || value[end] == '\\' {
+	end := bytes.IndexByte(value, '"')
+	if end < 0 || bytes.IndexByte(value[:end], '\\') >= 0 {
 		return nil
 	}
 	return value[:end]

@@ -14,7 +14,7 @@ func BenchmarkSignIn(b *testing.B) {
 	cfg := cloud.config(func(results.Sample) {})
 	cfg.Duration, cfg.Pool = time.Hour, 4
 	g := generator(b, cfg)
-	defer g.conns.transport.CloseIdleConnections()
+	defer g.conns.close()
 	t := attackClient(g, b.Context(), time.Now()).Transport.(*signIns)
 	b.ReportAllocs()
 	seq := uint32(0)
@@ -52,7 +52,7 @@ func BenchmarkAttack(b *testing.B) {
 	b.ReportMetric(sent/b.Elapsed().Seconds(), "sign-ins/s")
 }
 
-// BenchmarkOwnPart is what this package adds to a sign-in, the transport and
+// BenchmarkOwnPart is what this package adds to a sign-in, connections and
 // vegeta aside.
 func BenchmarkOwnPart(b *testing.B) {
 	cloud := newFakeCloud(b, nil)
@@ -62,15 +62,16 @@ func BenchmarkOwnPart(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	body := []byte(tokenAnswer("user000001@contoso.test"))
+	answered := response{status: 200, body: []byte(tokenAnswer("user000001@contoso.test"))}
 	b.ReportAllocs()
 	seq := uint32(0)
+	var buf []byte
 	for b.Loop() {
 		kind, user := g.mix.at(seq)
 		s := results.Sample{Seq: seq, User: user, Intent: kind, Due: int64(g.schedule.Due(int(seq)))}
-		id, upn := g.post.id(seq), g.mix.upn(kind, user)
-		g.post.request(b.Context(), id, upn, g.mix.password(kind, user))
-		_, other := g.reader.read(&s, id, upn, 200, nil, body)
+		req := g.post.request(seq, g.mix.upn(kind, user), g.mix.password(kind, user))
+		buf = req.append(buf[:0])
+		_, other := g.reader.read(&s, req.id[:], req.upn, &answered)
 		s.Judgement = judge(&s, 0, other)
 		g.record(&s)
 		seq++

@@ -8,13 +8,12 @@ import (
 	"io"
 	"net"
 	"os"
-	"strings"
 	"syscall"
 
 	"ptabench/results"
 )
 
-// classify sorts an error of the transport into one of the run format's
+// classify sorts an error of a connection into one of the run format's
 // classes, so that what is kept of errors is bounded.
 func classify(err error) uint8 {
 	var (
@@ -43,8 +42,7 @@ func classify(err error) uint8 {
 		// crypto/tls reports an alert as an operation of one of these names.
 		errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error"):
 		return results.ErrorTLS
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
-		strings.Contains(err.Error(), "server closed idle connection"): // unexported by net/http
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		return results.ErrorEOF
 	default:
 		return results.ErrorOther

@@ -1,130 +1,241 @@
 package load
 
 import (
+	queue "container/list"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
-	"sync/atomic"
+	"net/url"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// maxHandshakes is how many TLS handshakes are under way at once, so that a
-// stall of the target never turns into a storm of them.
-const maxHandshakes = 16
-
-// openTimeout bounds the opening of all connections, and each handshake.
+// openTimeout bounds the opening of all connections.
 const openTimeout = 30 * time.Second
 
-// connections are the client side of all sign-ins: HTTP/1.1 over TLS.
+// connections are the client side of all sign-ins: HTTP/1.1 over TLS. They are
+// a pool of at most size, of which the last used is the next to be used; when
+// all are busy, sign-ins wait for one in the order they came. With size 0 each
+// sign-in has a connection of its own.
 type connections struct {
-	transport  *http.Transport
-	config     *tls.Config
-	dialer     net.Dialer
-	slots      chan struct{} // one for each handshake under way
-	handshakes atomic.Uint64
+	*dialer
+	size int
+
+	mu      sync.Mutex
+	all     map[*connection]struct{} // busy and idle
+	idle    []*connection            // the last used last
+	places  int                      // of the pool, taken: by connections and by those who dial
+	waiting queue.List               // of chan *connection, while none is idle and all places are taken
 }
 
-// newConnections makes a pool of at most size connections that are kept for
-// ever or, with size 0, a new connection for each request.
-func newConnections(config *tls.Config, size int) *connections {
-	c := &connections{config: config.Clone(), slots: make(chan struct{}, maxHandshakes)}
-	c.config.NextProtos = []string{"http/1.1"}
-	c.transport = &http.Transport{
-		DialTLSContext:     c.dial,
-		DisableCompression: true,
-		Protocols:          new(http.Protocols),
+func newConnections(target *url.URL, config *tls.Config, size int) *connections {
+	return &connections{
+		dialer: newDialer(target, config, size > 0),
+		size:   size,
+		all:    make(map[*connection]struct{}),
 	}
-	c.transport.Protocols.SetHTTP1(true)
-	if size == 0 {
-		c.transport.DisableKeepAlives = true
-		c.config.SessionTicketsDisabled = true // each a full handshake, as a new user's is
-	} else {
-		c.transport.MaxConnsPerHost = size
-		c.transport.MaxIdleConnsPerHost = size
-		c.config.ClientSessionCache = tls.NewLRUClientSessionCache(4)
-	}
-	return c
 }
 
-// dial connects and shakes hands, when it is its turn.
-func (c *connections) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
-	raw, err := c.dialer.DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	config := c.config
-	if config.ServerName == "" {
-		host, _, err := net.SplitHostPort(address)
+// signIn sends one sign-in and returns the connection that holds the response,
+// to be released. A sign-in is sent twice only when it is certain that nothing
+// of it left on a connection that the server had closed: one that may have
+// arrived is unknown.
+func (p *connections) signIn(ctx context.Context, deadline time.Time, of *request) (*connection, error) {
+	for again := false; ; again = true {
+		c, err := p.take(ctx, deadline)
 		if err != nil {
-			raw.Close()
 			return nil, err
 		}
-		config = config.Clone()
-		config.ServerName = host
+		c.request = of.append(c.request[:0])
+		sent, err := c.exchange(ctx, deadline)
+		if err == nil {
+			return c, nil
+		}
+		kept := !c.used.IsZero()
+		p.release(c)
+		var late net.Error
+		if sent || again || !kept || ctx.Err() != nil || errors.As(err, &late) && late.Timeout() {
+			return nil, err
+		}
 	}
-	conn := tls.Client(raw, config)
-	c.handshakes.Add(1)
-	if err := conn.HandshakeContext(ctx); err != nil {
-		raw.Close()
-		return nil, err
-	}
-	return conn, nil
 }
 
-// open fills the pool with n connections, each of which has served one GET of
-// url. The answers are held unread until all are there, because a connection
-// whose answer was read would serve the next GET as well.
-func (c *connections) open(ctx context.Context, url string, n int) error {
+// take returns a connection that is nobody else's.
+func (p *connections) take(ctx context.Context, deadline time.Time) (*connection, error) {
+	for {
+		p.mu.Lock()
+		if n := len(p.idle); n > 0 {
+			c := p.idle[n-1]
+			p.idle[n-1] = nil
+			p.idle = p.idle[:n-1]
+			p.mu.Unlock()
+			if c.stale() {
+				c.err = net.ErrClosed
+				p.release(c)
+				continue
+			}
+			return c, nil
+		}
+		if p.places < p.size || p.size == 0 {
+			p.places++
+			p.mu.Unlock()
+			return p.dial(ctx, deadline)
+		}
+		next := make(chan *connection, 1)
+		place := p.waiting.PushBack(next)
+		p.mu.Unlock()
+
+		c, err := p.wait(ctx, deadline, next, place)
+		if c != nil || err != nil {
+			return c, err
+		}
+		return p.dial(ctx, deadline)
+	}
+}
+
+// wait returns what comes next: a connection or, if nil, the place of one.
+func (p *connections) wait(ctx context.Context, deadline time.Time, next chan *connection, place *queue.Element) (*connection, error) {
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	var err error
+	select {
+	case c := <-next:
+		return c, nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-timer.C:
+		err = context.DeadlineExceeded
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case c := <-next: // just now; somebody else's, then
+		p.pass(c)
+	default:
+		p.waiting.Remove(place)
+	}
+	return nil, err
+}
+
+// dial makes a connection in a place that is taken.
+func (p *connections) dial(ctx context.Context, deadline time.Time) (*connection, error) {
+	conn, err := p.dialer.dial(ctx, deadline)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		p.pass(nil)
+		return nil, err
+	}
+	c := &connection{conn: conn}
+	p.all[c] = struct{}{}
+	return c, nil
+}
+
+// release gives a connection back after an exchange, and with it the response.
+func (p *connections) release(c *connection) {
+	if c.err != nil || c.last || p.size == 0 {
+		c.close()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.all, c)
+		p.pass(nil)
+		return
+	}
+	if cap(c.raw) > keptBuffer {
+		c.raw = nil
+	}
+	c.used = time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pass(c)
+}
+
+// pass gives a connection, or the place of one, to who waits longest. The
+// caller holds mu.
+func (p *connections) pass(c *connection) {
+	if first := p.waiting.Front(); first != nil {
+		p.waiting.Remove(first).(chan *connection) <- c // it has room for one, and gets one
+		return
+	}
+	if c == nil {
+		p.places--
+		return
+	}
+	p.idle = append(p.idle, c)
+}
+
+// abortAfter ends all exchanges when the context ends, until it is told to stop.
+// Exchanges that begin later find the context ended themselves.
+func (p *connections) abortAfter(ctx context.Context) (stop func()) {
+	done := make(chan struct{})
+	unhook := context.AfterFunc(ctx, func() {
+		defer close(done)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for c := range p.all {
+			_ = c.conn.SetDeadline(time.Unix(1, 0)) // fails when it is closed
+		}
+	})
+	return func() {
+		if !unhook() {
+			<-done
+		}
+	}
+}
+
+// close closes all connections, none of which is busy.
+func (p *connections) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.idle {
+		c.close()
+		delete(p.all, c)
+		p.places--
+	}
+	p.idle = nil
+}
+
+// open fills the pool with connections, each of which has served one GET of
+// url, which is on the target.
+func (p *connections) open(ctx context.Context, url *url.URL) error {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	answers := make([]*http.Response, n)
-	defer func() {
-		for _, a := range answers {
-			if a != nil {
-				a.Body.Close()
-			}
-		}
-	}()
+	defer p.abortAfter(ctx)()
+	deadline, _ := ctx.Deadline()
+	get := "GET " + url.RequestURI() + " HTTP/1.1\r\nHost: " + url.Host + "\r\n\r\n"
+	opened := make([]*connection, p.size)
 	var each errgroup.Group
-	for i := range n {
+	for i := range opened {
 		each.Go(func() error {
-			req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-			if err != nil {
-				return err
+			c, err := p.take(ctx, deadline)
+			if err == nil {
+				opened[i] = c
+				c.request = append(c.request[:0], get...)
+				_, err = c.exchange(ctx, deadline)
 			}
-			answers[i], err = c.transport.RoundTrip(req)
+			if err == nil && c.last {
+				err = errors.New("the target closes the connection after its answer")
+			}
 			if err != nil {
 				cancel()
-				return err
 			}
-			if answers[i].Body == http.NoBody {
-				cancel()
-				return errors.New("the answer is empty, expected some text")
-			}
-			return nil
+			return err
 		})
 	}
-	if err := each.Wait(); err != nil {
-		return fmt.Errorf("opening %d connections with GET %s: %w", n, url, err)
-	}
-	buf := make([]byte, 0, 4<<10)
-	for _, a := range answers {
-		if _, err := readAnswer(buf, a.Body); err != nil {
-			return fmt.Errorf("opening %d connections with GET %s: reading the answer: %w", n, url, err)
+	err := each.Wait()
+	// Not sooner, or one connection would serve the next GET as well.
+	for _, c := range opened {
+		if c != nil {
+			p.release(c)
 		}
+	}
+	if err != nil {
+		p.close()
+		return fmt.Errorf("opening %d connections with GET %s: %w", p.size, url, err)
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ const firstWorkers = 64
 // Config says which sign-ins to make, when, and to whom.
 type Config struct {
 	URL     string // of the token endpoint, https
-	OpenURL string // answers GET with some text; asked once on each pooled connection before the first arrival
+	OpenURL string // of the same host; asked once, with GET, on each pooled connection before the first arrival
 	Roots   *x509.CertPool
 
 	Population *population.Population
@@ -63,6 +63,7 @@ type Generator struct {
 	schedule *Schedule
 	mix      *mix
 	post     *post
+	openURL  *url.URL // without a pool, of no use
 	reader   reader
 	conns    *connections
 	tally    tally
@@ -87,7 +88,9 @@ func New(cfg Config) (*Generator, error) {
 	target, err := url.Parse(cfg.URL)
 	check(err == nil && target.Scheme == "https" && target.Host != "", "url %q: expected an https address", cfg.URL)
 	check(cfg.Pool >= 0, "pool %d: expected 0 or more", cfg.Pool)
-	check(cfg.Pool == 0 || cfg.OpenURL != "", "url to open connections with: missing")
+	openURL, err := url.Parse(cfg.OpenURL)
+	check(cfg.Pool == 0 || err == nil && target != nil && openURL.Scheme == "https" && openURL.Host == target.Host,
+		"url %q to open connections with: expected an https address of the same host and port as %q", cfg.OpenURL, cfg.URL)
 	check(cfg.MaxWorkers >= 1, "max workers %d: expected 1 or more", cfg.MaxWorkers)
 	check(cfg.Warmup >= 0, "warm-up %v: expected 0 or more", cfg.Warmup)
 	check(cfg.Duration > 0, "duration %v: expected more than 0", cfg.Duration)
@@ -106,9 +109,9 @@ func New(cfg Config) (*Generator, error) {
 		return nil, fmt.Errorf("planning the load: %w", err)
 	}
 	g := &Generator{
-		cfg: cfg, schedule: schedule, mix: mix, post: newPost(mix, target),
+		cfg: cfg, schedule: schedule, mix: mix, post: newPost(target, cfg.Pool > 0), openURL: openURL,
 		reader: reader{connectors: make(map[string]uint8, len(cfg.Connectors))},
-		conns:  newConnections(&tls.Config{RootCAs: cfg.Roots}, cfg.Pool),
+		conns:  newConnections(target, &tls.Config{RootCAs: cfg.Roots}, cfg.Pool),
 	}
 	for i, name := range cfg.Connectors {
 		g.reader.connectors[name] = uint8(i + 1)
@@ -140,7 +143,7 @@ func (g *Generator) Connect(ctx context.Context) error {
 	if g.cfg.Pool == 0 {
 		return nil
 	}
-	return g.conns.open(ctx, g.cfg.OpenURL, g.cfg.Pool)
+	return g.conns.open(ctx, g.openURL)
 }
 
 // Run makes the sign-ins. The plan begins at start, and time 0 of the samples
@@ -153,12 +156,13 @@ func (g *Generator) Connect(ctx context.Context) error {
 //
 // A Generator runs once.
 func (g *Generator) Run(ctx context.Context, start time.Time) error {
-	defer g.conns.transport.CloseIdleConnections()
+	defer g.conns.close()
 	pacer, err := newPacer(ctx, g.schedule, start)
 	if err != nil {
 		return err
 	}
 	defer pacer.alarm.close()
+	defer g.conns.abortAfter(ctx)()
 	client := attackClient(g, ctx, start)
 	attacker := vegeta.NewAttacker(
 		vegeta.Client(client),
@@ -166,7 +170,7 @@ func (g *Generator) Run(ctx context.Context, start time.Time) error {
 		vegeta.MaxWorkers(uint64(g.cfg.MaxWorkers)),
 	)
 	// The target is of no consequence: the client makes its own requests.
-	target := vegeta.NewStaticTargeter(vegeta.Target{Method: "GET", URL: "http://sign-in"})
+	target := vegeta.NewStaticTargeter(vegeta.Target{Method: "GET", URL: "/"})
 	for result := range attacker.Attack(target, pacer, 0, "") {
 		if g.watch != nil {
 			g.watch(result)

@@ -1,6 +1,8 @@
 package load
 
 import (
+	"bufio"
+	"bytes"
 	"math"
 	"net/http"
 	"net/url"
@@ -114,31 +116,41 @@ func TestTruth(t *testing.T) {
 }
 
 func TestRequest(t *testing.T) {
-	m, err := newMix(people(t), everyone, 1)
+	to, _ := url.Parse("https://login.test:8443/contoso/oauth2/v2.0/token")
+	p := newPost(to, true)
+	const user, password = "o'brien+1@contoso.test", "p#7 &=%ü+"
+	id := p.id(0xdeadbeef)
+	made := p.request(0xdeadbeef, user, password)
+	sent := bytes.NewBuffer(made.append(nil))
+	buffered := bufio.NewReader(sent)
+	req, err := http.ReadRequest(buffered)
 	if err != nil {
 		t.Fatal(err)
 	}
-	to, _ := url.Parse("https://login.test:8443/contoso/oauth2/v2.0/token")
-	p := newPost(m, to)
-	const user, password = "o'brien+1@contoso.test", "p#7 &=%ü+"
-	id := p.id(0xdeadbeef)
-	req := p.request(t.Context(), id, user, password)
-	if req.Method != http.MethodPost || req.URL.String() != to.String() {
-		t.Errorf("%s %s", req.Method, req.URL)
+	if req.Method != http.MethodPost || req.RequestURI != to.RequestURI() || req.Host != to.Host || req.Close || string(made.id[:]) != id {
+		t.Errorf("%s %s%s, close %v, id %s", req.Method, req.Host, req.RequestURI, req.Close, made.id)
 	}
 	if got := req.Header.Get("client-request-id"); got != id || len(id) != 36 || !strings.HasSuffix(id, "deadbeef") || id[14] != '8' || !strings.ContainsRune("89ab", rune(id[19])) {
 		t.Errorf("client-request-id %q, id %q", got, id)
 	}
-	if other := newPost(m, to).id(0xdeadbeef); other == id {
+	if other := newPost(to, true).id(0xdeadbeef); other == id {
 		t.Error("two runs share an id")
 	}
 	if err := req.ParseForm(); err != nil {
 		t.Fatal(err)
 	}
+	if rest := buffered.Buffered() + sent.Len(); rest != 0 {
+		t.Errorf("%d bytes after the request", rest)
+	}
 	for field, want := range map[string]string{"grant_type": "password", "username": user, "password": password, "scope": "openid"} {
 		if got := req.PostForm.Get(field); got != want {
 			t.Errorf("%s %q, want %q", field, got, want)
 		}
+	}
+
+	once := newPost(to, false).request(1, user, password)
+	if req, err = http.ReadRequest(bufio.NewReader(bytes.NewReader(once.append(nil)))); err != nil || !req.Close {
+		t.Errorf("on a connection for one sign-in: %v, and it does not say so", err)
 	}
 }
 
@@ -148,12 +160,14 @@ func BenchmarkRequest(b *testing.B) {
 		b.Fatal(err)
 	}
 	to, _ := url.Parse("https://login.test:8443/contoso/oauth2/v2.0/token")
-	p := newPost(m, to)
+	p := newPost(to, true)
 	b.ReportAllocs()
 	seq := uint32(0)
+	var buf []byte
 	for b.Loop() {
 		seq++
 		kind, user := m.at(seq)
-		p.request(b.Context(), p.id(seq), m.upn(kind, user), m.password(kind, user))
+		req := p.request(seq, m.upn(kind, user), m.password(kind, user))
+		buf = req.append(buf[:0])
 	}
 }

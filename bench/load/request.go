@@ -1,35 +1,36 @@
 package load
 
 import (
-	"bytes"
-	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"io"
-	"net/http"
 	"net/url"
+	"strconv"
 )
 
 // A post makes the requests of sign-ins from what all of them share.
 type post struct {
-	mix      *mix
-	url      *url.URL
+	head     string // up to the client request id, which is the last but one of the headers
 	form     string // of the body, up to the user name
 	idPrefix string // of the client request ids: all but the last 8 digits
-
-	contentType, accept []string
 }
+
+// idLen is the length of a client request id, a UUID.
+const idLen = 36
 
 // clientID is the application that the sign-ins are for; any will do.
 const clientID = "d3590ed6-52b3-4102-aeff-aad2292ab01c"
 
-func newPost(m *mix, to *url.URL) *post {
+// newPost says where sign-ins are posted, and whether their connections serve
+// others after them.
+func newPost(to *url.URL, kept bool) *post {
+	head := "POST " + to.RequestURI() + " HTTP/1.1\r\nHost: " + to.Host + "\r\nUser-Agent: ptabench\r\n"
+	if !kept {
+		head += "Connection: close\r\n"
+	}
 	return &post{
-		mix: m, url: to,
-		form:        "grant_type=password&client_id=" + clientID + "&scope=openid&username=",
-		idPrefix:    newIDPrefix(),
-		contentType: []string{"application/x-www-form-urlencoded"},
-		accept:      []string{"application/json"},
+		head:     head + "Content-Type: application/x-www-form-urlencoded\r\nAccept: application/json\r\nClient-Request-Id: ",
+		form:     "grant_type=password&client_id=" + clientID + "&scope=openid&username=",
+		idPrefix: newIDPrefix(),
 	}
 }
 
@@ -46,50 +47,73 @@ func newIDPrefix() string {
 
 // id is the client request id of a sign-in.
 func (p *post) id(seq uint32) string {
-	const digits = "0123456789abcdef"
-	b := make([]byte, 0, 36)
-	b = append(b, p.idPrefix...)
-	for shift := 28; shift >= 0; shift -= 4 {
-		b = append(b, digits[seq>>shift&0xf])
-	}
-	return string(b)
+	return string(p.appendID(make([]byte, 0, idLen), seq))
 }
 
-// request makes the request of one sign-in. The password exists in its body
-// and nowhere else.
-func (p *post) request(ctx context.Context, id, upn, password string) *http.Request {
-	body := make([]byte, 0, len(p.form)+len(upn)+len(password)+32)
-	body = append(body, p.form...)
-	body = appendFormValue(body, upn)
-	body = append(body, "&password="...)
-	body = appendFormValue(body, password)
-	req := &http.Request{
-		Method: http.MethodPost, URL: p.url, Host: p.url.Host,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{
-			"Content-Type":      p.contentType,
-			"Accept":            p.accept,
-			"Client-Request-Id": {id},
-		},
-		ContentLength: int64(len(body)),
-		Body:          io.NopCloser(bytes.NewReader(body)),
-		// The transport asks for the body again when a pooled connection turns
-		// out closed before anything was written to it.
-		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
+func (p *post) appendID(b []byte, seq uint32) []byte {
+	b = append(b, p.idPrefix...)
+	for shift := 28; shift >= 0; shift -= 4 {
+		b = append(b, "0123456789abcdef"[seq>>shift&0xf])
 	}
-	return req.WithContext(ctx)
+	return b
+}
+
+// A request is one sign-in, not yet sent.
+type request struct {
+	post          *post
+	id            [idLen]byte
+	upn, password string
+}
+
+func (p *post) request(seq uint32, upn, password string) request {
+	r := request{post: p, upn: upn, password: password}
+	p.appendID(r.id[:0], seq)
+	return r
+}
+
+// append appends the request as it is sent. The password exists in its body and
+// nowhere else.
+func (r *request) append(b []byte) []byte {
+	const password = "&password="
+	b = append(b, r.post.head...)
+	b = append(b, r.id[:]...)
+	b = append(b, "\r\nContent-Length: "...)
+	b = strconv.AppendInt(b, int64(len(r.post.form)+formLen(r.upn)+len(password)+formLen(r.password)), 10)
+	b = append(b, "\r\n\r\n"...)
+	b = append(b, r.post.form...)
+	b = appendFormValue(b, r.upn)
+	b = append(b, password...)
+	return appendFormValue(b, r.password)
 }
 
 // appendFormValue appends s as a form encodes it.
 func appendFormValue(b []byte, s string) []byte {
 	const digits = "0123456789ABCDEF"
 	for i := range len(s) {
-		switch c := s[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '.', c == '_':
+		if c := s[i]; plain[c] {
 			b = append(b, c)
-		default:
+		} else {
 			b = append(b, '%', digits[c>>4], digits[c&0xf])
 		}
 	}
 	return b
 }
+
+// formLen is how many bytes appendFormValue appends.
+func formLen(s string) int {
+	n := len(s)
+	for i := range len(s) {
+		if !plain[s[i]] {
+			n += 2
+		}
+	}
+	return n
+}
+
+// plain says which bytes stand for themselves in a form.
+var plain = func() (t [256]bool) {
+	for _, c := range []byte("-._0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		t[c] = true
+	}
+	return t
+}()

@@ -1,0 +1,94 @@
+package cloudsim
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"ptabench/observe"
+)
+
+// admin serves the observe listener: counters, events, gates, and what an
+// operator does to a tenant.
+func (srv *server) admin(metrics http.Handler) http.Handler {
+	mux, handler := observe.Handler(srv.cfg.ObserveToken, func() any { return srv.counters() }, srv.events, metrics)
+	mux.HandleFunc("POST /tenants/{tenant}/registration-tokens", srv.newRegistrationToken)
+	mux.HandleFunc("PUT /tenants/{tenant}/fallback", srv.switchFallback)
+	mux.HandleFunc("GET /gates", func(w http.ResponseWriter, _ *http.Request) {
+		observe.WriteJSON(w, http.StatusOK, srv.gates.Effects())
+	})
+	mux.HandleFunc("PUT /gates/{id}", srv.putGate)
+	mux.HandleFunc("DELETE /gates/{id}", srv.deleteGate)
+	return handler
+}
+
+func (srv *server) newRegistrationToken(w http.ResponseWriter, r *http.Request) {
+	t := srv.tenants[r.PathValue("tenant")]
+	if t == nil {
+		http.Error(w, fmt.Sprintf("tenant %q: not known", r.PathValue("tenant")), http.StatusNotFound)
+		return
+	}
+	token, err := srv.state.IssueToken(t.Name, time.Now())
+	if err != nil {
+		srv.log.Error("making a registration token", "error", err)
+		http.Error(w, "the token could not be kept", http.StatusInternalServerError)
+		return
+	}
+	observe.WriteJSON(w, http.StatusCreated, map[string]string{"token": token})
+}
+
+// switchFallback is the operator's switch of a tenant whose fallback is
+// manual.
+func (srv *server) switchFallback(w http.ResponseWriter, r *http.Request) {
+	t := srv.tenants[r.PathValue("tenant")]
+	if t == nil {
+		http.Error(w, fmt.Sprintf("tenant %q: not known", r.PathValue("tenant")), http.StatusNotFound)
+		return
+	}
+	if t.Fallback != Manual {
+		http.Error(w, fmt.Sprintf("tenant %s: its fallback is %s, not manual", t.Name, t.Fallback), http.StatusConflict)
+		return
+	}
+	var want struct {
+		On *bool `json:"on"`
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&want); err != nil || want.On == nil {
+		http.Error(w, `expected {"on":true} or {"on":false}`, http.StatusBadRequest)
+		return
+	}
+	if t.manual.Swap(*want.On) != *want.On {
+		kind := observe.FallbackEnded
+		if *want.On {
+			kind = observe.FallbackBegan
+		}
+		srv.events.Add(observe.Event{Kind: kind, Tenant: t.Name, Cause: "operator"})
+	}
+	observe.WriteJSON(w, http.StatusOK, want)
+}
+
+func (srv *server) putGate(w http.ResponseWriter, r *http.Request) {
+	var want observe.Gate
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&want); err != nil {
+		http.Error(w, fmt.Sprintf("gate: %v", err), http.StatusBadRequest)
+		return
+	}
+	want.ID = r.PathValue("id")
+	effect, err := srv.gates.Put(want)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	srv.events.Add(observe.Event{Kind: observe.GateSet, Cause: want.ID, Count: int64(effect.Injections)})
+	observe.WriteJSON(w, http.StatusOK, effect)
+}
+
+func (srv *server) deleteGate(w http.ResponseWriter, r *http.Request) {
+	effect, ok := srv.gates.Delete(r.PathValue("id"))
+	if !ok {
+		http.Error(w, fmt.Sprintf("gate %s: not set", r.PathValue("id")), http.StatusNotFound)
+		return
+	}
+	srv.events.Add(observe.Event{Kind: observe.GateCleared, Cause: effect.ID, Count: int64(effect.Injections)})
+	observe.WriteJSON(w, http.StatusOK, effect)
+}

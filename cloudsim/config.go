@@ -1,0 +1,201 @@
+// Package cloudsim is the cloud: it takes sign-ins from users, puts them on the
+// connector queue of their tenant, gives them to connectors, and answers with
+// what these or, when the path is down, the hash store say.
+//
+// The ports of the real service are listeners of their own here, behind gates
+// that can break them. Whatever can be decided without a network lives in
+// package dispatch.
+package cloudsim
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ptabench/cloudsim/dispatch"
+)
+
+// Method says who checks the passwords of a tenant.
+type Method string
+
+// The methods.
+const (
+	PassThrough Method = "pass-through"
+	HashSync    Method = "hash-sync"
+)
+
+// Fallback says whether hash sync answers when pass-through fails.
+type Fallback string
+
+// The fallback policies. Manual waits for an operator to switch it on.
+const (
+	Automatic Fallback = "automatic"
+	Manual    Fallback = "manual"
+	Off       Fallback = "off"
+)
+
+// Tenant is one customer of the cloud.
+type Tenant struct {
+	Name     string
+	Domains  []string
+	Method   Method
+	Fallback Fallback
+}
+
+// Config is what a simulator needs to start.
+type Config struct {
+	Name    string
+	State   string            // directory that keeps connectors, certificates and hashes
+	Listen  string            // address that every port listens on
+	Ports   map[string]string // documented port or word to host:port; the others get free ports
+	Tenants []Tenant
+
+	Queue               dispatch.Settings // Wait is set per tenant
+	Heartbeat           time.Duration
+	HeartbeatMisses     int
+	SealRollover        time.Duration
+	SealRolloverCount   int
+	CertificateLifetime time.Duration
+
+	SignInLog string // file; empty for none
+
+	ObserveToken  string // Run makes one when it is empty
+	HashSyncToken string // nobody may push hashes when it is empty
+
+	limits limits // usualLimits but in tests
+}
+
+// The words for ports that the real service has no number for.
+const (
+	hashSyncPort = "hashsync"
+	observePort  = "observe"
+)
+
+// The documented ports.
+var (
+	requestPorts  = []string{"9350", "9352", "5671"}
+	responsePorts = portRange(10100, 10120)
+)
+
+const (
+	signInPort       = "443"
+	registrationPort = "9090"
+)
+
+func portRange(from, to int) (ports []string) {
+	for p := from; p <= to; p++ {
+		ports = append(ports, strconv.Itoa(p))
+	}
+	return ports
+}
+
+// Ports are all the ports of the simulator.
+func Ports() []string {
+	return slices.Concat([]string{signInPort, registrationPort}, requestPorts, responsePorts,
+		[]string{hashSyncPort, observePort})
+}
+
+// Validate reports everything that is wrong with the configuration.
+func (c *Config) Validate() error {
+	var errs []error
+	bad := func(field string, value any, expected string) {
+		errs = append(errs, fmt.Errorf("%s: %v: expected %s", field, value, expected))
+	}
+	if c.State == "" {
+		bad("state", `""`, "a directory")
+	}
+	if net.ParseIP(c.Listen) == nil {
+		bad("listen", strconv.Quote(c.Listen), "an IP address")
+	}
+	for port, addr := range c.Ports {
+		if !slices.Contains(Ports(), port) {
+			bad("port", port, "one of "+strings.Join(Ports(), ", "))
+		}
+		if _, err := net.ResolveTCPAddr("tcp", addr); err != nil {
+			bad("port "+port, addr, "host:port")
+		}
+	}
+	if len(c.Tenants) == 0 {
+		bad("tenant", "none", "at least one")
+	}
+	names, domains := make(map[string]bool), make(map[string]bool)
+	for _, t := range c.Tenants {
+		if !tenantSyntax.MatchString(t.Name) || anyTenant(t.Name) || names[t.Name] {
+			bad("tenant name", strconv.Quote(t.Name), "a name of its own, of up to 64 of a-z, 0-9, . and -, first and last no sign, not common or organizations")
+		}
+		names[t.Name] = true
+		if len(t.Domains) == 0 {
+			bad("tenant "+t.Name+" domain", "none", "at least one")
+		}
+		for _, d := range t.Domains {
+			if d == "" || strings.ContainsAny(d, "@/ \t\r\n\x00") || domains[strings.ToLower(d)] {
+				bad("tenant "+t.Name+" domain", strconv.Quote(d), "a domain that no other tenant has")
+			}
+			domains[strings.ToLower(d)] = true
+		}
+		if t.Method != PassThrough && t.Method != HashSync {
+			bad("tenant "+t.Name+" method", t.Method, "pass-through or hash-sync")
+		}
+		if t.Fallback != Automatic && t.Fallback != Manual && t.Fallback != Off {
+			bad("tenant "+t.Name+" fallback", t.Fallback, "automatic, manual or off")
+		}
+	}
+	switch c.Queue.Policy {
+	case dispatch.LeastOutstanding, dispatch.Random, dispatch.RoundRobin, dispatch.FirstAvailable:
+	default:
+		bad("dispatch", c.Queue.Policy, "least-outstanding, random, round-robin or first-available")
+	}
+	for _, n := range []struct {
+		field    string
+		value    int
+		min, max int
+	}{
+		{"attempts", c.Queue.Attempts, 1, 100},
+		{"queue", c.Queue.Queue, 1, 10_000_000},
+		{"breaker-threshold", c.Queue.Threshold, 1, 1_000_000},
+		{"heartbeat-misses", c.HeartbeatMisses, 1, 1000},
+		{"seal-rollover-count", c.SealRolloverCount, 1, 1 << 30},
+	} {
+		if n.value < n.min || n.value > n.max {
+			bad(n.field, n.value, fmt.Sprintf("%d to %d", n.min, n.max))
+		}
+	}
+	for _, d := range []struct {
+		field    string
+		value    time.Duration
+		min, max time.Duration
+	}{
+		{"deadline", c.Queue.Deadline, time.Millisecond, time.Hour},
+		{"attempt-timeout", c.Queue.AttemptTimeout, time.Millisecond, time.Hour},
+		{"breaker-probe", c.Queue.Probe, time.Millisecond, time.Hour},
+		{"heartbeat", c.Heartbeat, time.Millisecond, time.Hour},
+		{"seal-rollover", c.SealRollover, time.Millisecond, 24 * time.Hour},
+		{"certificate-lifetime", c.CertificateLifetime, time.Second, 20 * 365 * 24 * time.Hour},
+	} {
+		if d.value < d.min || d.value > d.max {
+			bad(d.field, d.value, fmt.Sprintf("%v to %v", d.min, d.max))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// tenantSyntax is what certificates of connectors can name: see package
+// authority.
+var tenantSyntax = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9.-]{0,62}[a-z0-9])?$`)
+
+// anyTenant reports whether an address names no tenant: the user's domain does.
+func anyTenant(name string) bool { return name == "common" || name == "organizations" }
+
+// randomSecret is 192 bits for a token.
+func randomSecret() string {
+	var b [24]byte
+	rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}

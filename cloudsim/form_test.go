@@ -1,0 +1,73 @@
+package cloudsim
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// standard is what net/http makes of the same form.
+func standard(kind, body string) (signInForm, error) {
+	r := &http.Request{Method: "POST", URL: &url.URL{}, Header: http.Header{"Content-Type": {kind}}, Body: io.NopCloser(strings.NewReader(body))}
+	err := r.ParseForm()
+	return signInForm{r.PostForm.Get("grant_type"), r.PostForm.Get("client_id"), r.PostForm.Get("username"), r.PostForm.Get("password")}, err
+}
+
+func ours(kind, body string) (signInForm, error) {
+	return readForm(&http.Request{Header: http.Header{"Content-Type": {kind}}, Body: io.NopCloser(strings.NewReader(body))})
+}
+
+func compare(t *testing.T, kind, body string) {
+	t.Helper()
+	want, wantErr := standard(kind, body)
+	got, err := ours(kind, body)
+	if (err == nil) != (wantErr == nil) || err == nil && got != want {
+		t.Errorf("%s %.200q: %+v, %v; net/http makes %+v, %v", kind, body, got, err, want, wantErr)
+	}
+}
+
+var forms = []string{
+	"", "&", "=", "&&=&", "username", "username=", "username=a&username=b", "username=&username=b", "password=a=b=c",
+	"grant_type=password&client_id=1&username=ann%40contoso.test&password=p%26+%2B", "user%6eame=ann", "USERNAME=ann",
+	"a;b", "username=a;password=b", "password=%", "password=%zz", "%zz=1", "x=%zz", "password=%00%ff\xff", "+=+", "username=\u00fc",
+	strings.Repeat("a=b&", 2000) + "password=last", strings.Repeat("x", maxBody),
+}
+
+func TestForm(t *testing.T) {
+	for _, body := range forms {
+		compare(t, formType, body)
+	}
+	for _, kind := range []string{"application/x-www-form-urlencoded; charset=UTF-8", "Application/X-WWW-Form-URLEncoded", "application/json", "text/plain", ";", "application/x-www-form-urlencoded, x"} {
+		got, _ := ours(kind, "password=p")
+		want, _ := standard(kind, "password=p")
+		if got != want {
+			t.Errorf("%s: %+v; net/http makes %+v", kind, got, want)
+		}
+	}
+}
+
+// What one sign-in sent is not there for the next one to find.
+func TestFormBuffersAreCleared(t *testing.T) {
+	if _, err := ours(formType, "password="+password); err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		buf := bodies.Get().(*[maxBody + 1]byte)
+		if strings.Trim(string(buf[:]), "\x00") != "" {
+			t.Fatalf("a buffer holds %q", buf[:64])
+		}
+	}
+}
+
+func FuzzForm(f *testing.F) {
+	for _, body := range forms {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		if len(body) <= maxBody {
+			compare(t, formType, body)
+		}
+	})
+}

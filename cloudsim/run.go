@@ -1,0 +1,293 @@
+package cloudsim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+
+	"ptabench/cloudsim/authority"
+	"ptabench/cloudsim/gate"
+	"ptabench/cloudsim/state"
+	"ptabench/cloudsim/token"
+	"ptabench/observe"
+	"ptabench/wire"
+)
+
+// Bounds of the listeners. They keep a slow or greedy peer from holding more
+// than its share.
+const (
+	handshakeTimeout = 10 * time.Second
+	maxHeader        = 16 << 10
+	maxMessage       = 1 << 20
+	maxPeerStreams   = 16          // of one connector connection
+	idleTimeout      = time.Minute // of a gRPC connection without a stream
+	lastMoment       = time.Second // for what is still there after that
+	eventsKept       = 1 << 16
+)
+
+// limits is how long the simulator waits for others, and how much it takes.
+type limits struct {
+	request   time.Duration // for a whole request of a user, or of hash sync
+	first     time.Duration // for the first message of a connector stream
+	shutdown  time.Duration // for what is in hand when it is to stop
+	syncBatch int64         // bytes that hash sync may send at once
+}
+
+var usualLimits = limits{request: 10 * time.Second, first: 5 * time.Second, shutdown: 6 * time.Second, syncBatch: 16 << 20}
+
+// Run serves until the context ends, then answers what is in hand and returns.
+func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.Ready)) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(cfg.State, 0o700); err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	if err := cfg.ownToken(); err != nil {
+		return err
+	}
+	if cfg.limits == (limits{}) {
+		cfg.limits = usualLimits
+	}
+	srv, err := newServer(log, cfg)
+	if err != nil {
+		return err
+	}
+	err = srv.run(ctx, ready)
+	return errors.Join(err, srv.signInLog.close(), srv.state.Close())
+}
+
+// ownToken makes an observe token when none was given, for whoever runs the
+// simulator by hand.
+func (c *Config) ownToken() error {
+	if c.ObserveToken != "" {
+		return nil
+	}
+	c.ObserveToken = randomSecret()
+	name := filepath.Join(c.State, "observe.token")
+	if err := os.WriteFile(name, []byte(c.ObserveToken+"\n"), 0o600); err != nil {
+		return fmt.Errorf("keeping the observe token: %w", err)
+	}
+	return nil
+}
+
+func newServer(log *slog.Logger, cfg Config) (_ *server, err error) {
+	srv := &server{cfg: cfg, log: log, began: time.Now(), events: observe.NewLog(eventsKept),
+		gates: gate.New(), tenants: make(map[string]*tenant), domains: make(map[string]*tenant),
+		portOf: make(map[string]string), sessions: make(map[string]*session),
+		current: make(map[string]*session), refused: make(map[string]uint64)}
+	if srv.state, err = state.Open(cfg.State); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			srv.state.Close()
+		}
+	}()
+	if srv.authority, err = authority.New(srv.state, time.Now, cfg.hosts()...); err != nil {
+		return nil, err
+	}
+	if srv.signer, err = token.New(srv.state); err != nil {
+		return nil, err
+	}
+	v, err := newVault()
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range cfg.Tenants {
+		owner := newTenant(t, cfg.Queue, srv.began, v, srv.state, srv.events)
+		srv.tenants[t.Name] = owner
+		for _, d := range t.Domains {
+			srv.domains[strings.ToLower(d)] = owner
+		}
+	}
+	srv.signInLog, err = openSignInLog(cfg.SignInLog)
+	return srv, err
+}
+
+// listen opens every port and returns what the ready line says of them.
+func (srv *server) listen() (map[string]net.Listener, observe.Ready, error) {
+	r := observe.Ready{Role: "cloudsim", Name: srv.cfg.Name, Ports: make(map[string]string),
+		CAPEM: string(srv.authority.PEM())}
+	listeners := make(map[string]net.Listener)
+	for _, port := range Ports() {
+		at := srv.cfg.listenAddress(port)
+		var l net.Listener
+		var err error
+		if port == observePort { // a gate must not shut out whoever clears it
+			l, err = net.Listen("tcp", at)
+		} else {
+			l, err = srv.gates.Listen("tcp", at, port)
+		}
+		if err != nil {
+			closeAll(listeners)
+			return nil, r, fmt.Errorf("port %s: %w", port, err)
+		}
+		listeners[port], r.Ports[port] = l, l.Addr().String()
+		srv.portOf[portKey(l.Addr())] = port
+	}
+	return listeners, r, nil
+}
+
+func closeAll(listeners map[string]net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
+}
+
+// run opens every port, says that the simulator serves, and serves.
+func (srv *server) run(ctx context.Context, ready func(observe.Ready)) error {
+	defer srv.gates.Close()
+	listeners, r, err := srv.listen()
+	if err != nil {
+		return err
+	}
+	if err := srv.publish(r); err != nil {
+		closeAll(listeners)
+		return err
+	}
+	for _, t := range srv.tenants {
+		t.issuer = srv.signer.Issuer(r.Ports[signInPort], t.Name)
+	}
+
+	var work sync.WaitGroup // everything that ends with the servers
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer work.Wait()
+	defer cancel()
+	for _, t := range srv.tenants {
+		work.Go(func() { t.run(running) })
+	}
+	work.Go(func() { srv.signInLog.run(running) })
+
+	failed := make(chan error, len(listeners))
+	serve := func(what string, f func() error) {
+		work.Go(func() {
+			if err := f(); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, grpc.ErrServerStopped) {
+				failed <- fmt.Errorf("%s: %w", what, err)
+			}
+		})
+	}
+	users := srv.httpServer(srv.userMux())
+	users.TLSConfig = srv.authority.ServerTLS()
+	accounts := srv.httpServer(srv.syncMux())
+	accounts.TLSConfig = srv.authority.ServerTLS()
+	admin := srv.httpServer(srv.admin(metricsHandler(srv.counters)))
+	admin.WriteTimeout = 0 // event streams stay open, until nobody is to watch any more
+	watched, endWatch := context.WithCancel(running)
+	admin.BaseContext = func(net.Listener) context.Context { return watched }
+	serve("port 443", func() error { return users.ServeTLS(listeners[signInPort], "", "") })
+	serve("hash sync", func() error { return accounts.ServeTLS(listeners[hashSyncPort], "", "") })
+	serve("observe", func() error { return admin.Serve(listeners[observePort]) })
+
+	registration := srv.grpcServer(credentials.NewTLS(srv.authority.ServerTLS()))
+	wire.RegisterRegistrationServer(registration, &authority.Registration{
+		Authority: srv.authority, Store: srv.state, Lifetime: srv.cfg.CertificateLifetime,
+		Tenant: func(name string) bool { return srv.tenants[name] != nil },
+		Now:    time.Now, Log: srv.log, Denied: srv.registrationDenied,
+	})
+	serve("port 9090", func() error { return registration.Serve(listeners[registrationPort]) })
+
+	connectors := srv.grpcServer(srv.authority.ConnectorCredentials(srv.known, srv.connectorDenied))
+	wire.RegisterRequestsServer(connectors, srv)
+	wire.RegisterResponsesServer(connectors, srv)
+	for _, port := range slices.Concat(requestPorts, responsePorts) {
+		serve("port "+port, func() error { return connectors.Serve(listeners[port]) })
+	}
+
+	srv.log.Info("serving", "ports", r.Ports, "tenants", len(srv.tenants))
+	ready(r)
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	srv.log.Info("draining")
+	srv.gates.Close() // what a gate holds back could not end
+	bound, stop := context.WithTimeout(context.WithoutCancel(ctx), srv.cfg.limits.shutdown)
+	defer stop()
+	// Users first: what they sent is answered while connectors are still there.
+	err = errors.Join(err, srv.shutdown("port 443", users, bound), srv.shutdown("hash sync", accounts, bound))
+	srv.endSessions(errShutdown)
+	connectors.Stop()
+	registration.Stop()
+	srv.streams.Wait()
+	endWatch()
+	return errors.Join(err, srv.shutdown("observe", admin, bound))
+}
+
+// grpcServer makes a server whose Stop waits for its handlers.
+func (srv *server) grpcServer(peers credentials.TransportCredentials) *grpc.Server {
+	return grpc.NewServer(grpc.Creds(peers), grpc.WaitForHandlers(true), grpc.MaxRecvMsgSize(maxMessage),
+		grpc.ConnectionTimeout(handshakeTimeout), grpc.MaxConcurrentStreams(maxPeerStreams),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleTimeout}))
+}
+
+// registrationDenied counts a registration that was refused.
+func (srv *server) registrationDenied(d authority.Denial, by authority.Claims) {
+	srv.denied(string(d), 1)
+	srv.events.Add(observe.Event{Kind: observe.RegistrationDenied, Tenant: by.Tenant, Connector: by.Name, Cause: string(d)})
+}
+
+// connectorDenied counts a peer that was refused on a connector port.
+func (srv *server) connectorDenied(d authority.Denial, from net.Addr) {
+	srv.denied(string(d), 1)
+	srv.log.Warn("connector refused", "reason", string(d), "from", from.String())
+}
+
+func (srv *server) httpServer(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: srv.cfg.limits.request, ReadTimeout: srv.cfg.limits.request,
+		WriteTimeout: srv.cfg.Queue.Deadline + 30*time.Second, MaxHeaderBytes: maxHeader,
+		IdleTimeout: time.Hour, ErrorLog: slog.NewLogLogger(srv.log.Handler(), slog.LevelDebug)}
+}
+
+// shutdown lets a server finish what it has, within bound. Sign-ins that wait
+// longer than that are answered then, as if their deadline had passed.
+func (srv *server) shutdown(what string, s *http.Server, bound context.Context) error {
+	if s.Shutdown(bound) == nil {
+		return nil
+	}
+	for _, t := range srv.tenants {
+		t.giveUp()
+	}
+	moment, stop := context.WithTimeout(context.WithoutCancel(bound), lastMoment)
+	defer stop()
+	if err := s.Shutdown(moment); err != nil {
+		_ = s.Close()
+		return fmt.Errorf("%s: draining: %w", what, err)
+	}
+	srv.log.Warn("drained late", "what", what, "after", srv.cfg.limits.shutdown.String())
+	return nil
+}
+
+// publish writes what connectors and users need to find the simulator. Nothing
+// in it is secret. Each file appears whole: a connector may be reading the last
+// one.
+func (srv *server) publish(r observe.Ready) error {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("cloud.json: %w", err)
+	}
+	for name, b := range map[string][]byte{"cloud.json": append(text, '\n'), "ca.pem": []byte(r.CAPEM)} {
+		path := filepath.Join(srv.cfg.State, name)
+		if err := os.WriteFile(path+".new", b, 0o644); err != nil {
+			return fmt.Errorf("publishing %s: %w", name, err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			return fmt.Errorf("publishing %s: %w", name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,200 @@
+package cloudsim
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"ptabench/cloudsim/authority"
+	"ptabench/cloudsim/gate"
+	"ptabench/cloudsim/state"
+	"ptabench/cloudsim/token"
+	"ptabench/observe"
+	"ptabench/wire"
+)
+
+// server is a running simulator.
+type server struct {
+	wire.UnimplementedRequestsServer
+	wire.UnimplementedResponsesServer
+
+	cfg       Config
+	log       *slog.Logger
+	began     time.Time
+	events    *observe.Log
+	state     *state.Store
+	authority *authority.Authority
+	gates     *gate.Gates
+	signer    *token.Signer
+	signInLog *signInLog
+	tenants   map[string]*tenant // by name
+	domains   map[string]*tenant // by domain, lower case
+	portOf    map[string]string  // portKey of a listener to its documented port
+	lastID    atomic.Uint64      // of a sign-in
+	streams   sync.WaitGroup     // goroutines of connector streams
+
+	mu       sync.Mutex
+	sessions map[string]*session // by id
+	current  map[string]*session // by owner: a connector's newest session
+	refused  map[string]uint64   // bad input by reason
+}
+
+// peerIdentity is who dialled, by certificate.
+type peerIdentity struct {
+	tenant, name, id string
+	port             string // documented port that was dialled
+}
+
+// identify checks the certificate of a connector stream and that it was
+// dialled on one of the ports meant for it.
+func (srv *server) identify(ctx context.Context, ports []string) (peerIdentity, error) {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return peerIdentity{}, status.Error(codes.Internal, "a stream without a peer")
+	}
+	who, serial, err := authority.PeerIdentity(p)
+	if err != nil {
+		srv.denied(string(authority.DeniedCertificateMalformed), 1)
+		return peerIdentity{}, status.Error(codes.Unauthenticated, err.Error())
+	}
+	if !srv.known(serial) { // replaced since the connection was made
+		srv.denied(string(authority.DeniedCertificateReplaced), 1)
+		return peerIdentity{}, status.Error(codes.Unauthenticated, "the certificate is not that of a registered connector")
+	}
+	port := srv.documentedPort(p.LocalAddr)
+	if !slices.Contains(ports, port) {
+		srv.denied("wrong-port", 1)
+		return peerIdentity{}, status.Errorf(codes.PermissionDenied, "port %s: this stream belongs on one of %v", port, ports)
+	}
+	return peerIdentity{tenant: who.Tenant, name: who.Name, id: who.ID, port: port}, nil
+}
+
+// known reports whether a certificate is that of a registered connector.
+func (srv *server) known(serial string) bool {
+	_, ok := srv.state.Known(serial)
+	return ok
+}
+
+// documentedPort is which port a connection came in by; empty for none.
+func (srv *server) documentedPort(local net.Addr) string {
+	if port, ok := srv.portOf[local.String()]; ok {
+		return port
+	}
+	if tcp, ok := local.(*net.TCPAddr); ok { // the listener may be on every address
+		return srv.portOf[portKey(&net.TCPAddr{Port: tcp.Port})]
+	}
+	return ""
+}
+
+// portKey is host:port of a listener, without the host when that is every
+// address.
+func portKey(listener net.Addr) string {
+	if tcp, ok := listener.(*net.TCPAddr); ok && (tcp.IP == nil || tcp.IP.IsUnspecified()) {
+		return ":" + strconv.Itoa(tcp.Port)
+	}
+	return listener.String()
+}
+
+// owner is what a connector has one session by: its name, which a new
+// registration takes over, so that two of one name never serve at once.
+func (p peerIdentity) owner() string { return p.tenant + "/" + p.name }
+
+// enter makes s the connector's session, in place of an older one.
+func (srv *server) enter(s *session) {
+	srv.mu.Lock()
+	old := srv.current[s.peer.owner()]
+	srv.current[s.peer.owner()], srv.sessions[s.id] = s, s
+	srv.mu.Unlock()
+	switch {
+	case old == nil:
+	case old.peer.id == s.peer.id:
+		old.ended(errReplaced)
+	default:
+		old.ended(errRevoked)
+	}
+}
+
+func (srv *server) leave(s *session) {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	delete(srv.sessions, s.id)
+	if srv.current[s.peer.owner()] == s {
+		delete(srv.current, s.peer.owner())
+	}
+}
+
+func (srv *server) session(id string) *session {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	return srv.sessions[id]
+}
+
+// endSessions ends every connector session.
+func (srv *server) endSessions(cause error) {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	for _, s := range srv.sessions {
+		s.ended(cause)
+	}
+}
+
+// denied counts n pieces of input that were refused.
+func (srv *server) denied(reason string, n uint64) {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	srv.refused[reason] += n
+}
+
+// counters is what the simulator counted since it started.
+func (srv *server) counters() observe.CloudCounters {
+	c := observe.CloudCounters{Denied: make(map[string]uint64)}
+	for _, t := range srv.cfg.Tenants {
+		c.Tenants = append(c.Tenants, srv.tenants[t.Name].counters())
+	}
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	for reason, n := range srv.refused {
+		c.Denied[reason] = n
+	}
+	return c
+}
+
+// listenAddress is where a documented port listens: as configured, or on a
+// free port.
+func (c *Config) listenAddress(port string) string {
+	if at, ok := c.Ports[port]; ok {
+		return at
+	}
+	return net.JoinHostPort(c.Listen, "0")
+}
+
+// hosts are the addresses that the configuration names, for the simulator's
+// own certificate.
+func (c *Config) hosts() (hosts []string) {
+	add := func(host string) {
+		ip := net.ParseIP(host)
+		if host != "" && (ip == nil || !ip.IsUnspecified()) && !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+	}
+	add(c.Listen)
+	for _, at := range c.Ports {
+		host, _, _ := net.SplitHostPort(at) // Validate has checked it
+		add(host)
+	}
+	return slices.DeleteFunc(hosts, func(h string) bool { return h == "127.0.0.1" || h == "::1" || h == "localhost" })
+}
+
+// microseconds are what response headers count in.
+func microseconds(d time.Duration) string {
+	return strconv.FormatInt(max(d, 0).Microseconds(), 10)
+}

@@ -1,0 +1,174 @@
+package cloudsim
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"ptabench/observe"
+)
+
+// Bounds on what a sign-in may send.
+const (
+	maxBody     = 16 << 10
+	maxUser     = 1024    // bytes of a user name
+	maxPassword = 4 * 256 // bytes of the 256 characters that the real service takes
+)
+
+// Response headers that say who decided a sign-in and where its time went.
+// They are what a load generator needs and the real service does not send.
+const (
+	headerMethod    = "X-Ptabench-Method"
+	headerConnector = "X-Ptabench-Connector"
+	headerAttempts  = "X-Ptabench-Attempts"
+	headerTimes     = "X-Ptabench-Times"
+)
+
+// signIn is POST /{tenant}/oauth2/v2.0/token with the password grant.
+func (srv *server) signIn(w http.ResponseWriter, r *http.Request) {
+	arrived := time.Now()
+	requestID := r.Header.Get("Client-Request-Id")
+	if len(requestID) > 64 {
+		requestID = requestID[:64]
+	}
+	if requestID != "" {
+		w.Header().Set("Client-Request-Id", requestID)
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	form, err := readForm(r)
+	if err != nil {
+		srv.refuseUnread(w, requestID, err)
+		return
+	}
+	user, password := form.user, form.password
+	switch {
+	case form.grant != "" && form.grant != "password":
+		srv.refuse(w, requestID, http.StatusBadRequest, "unsupported-grant", codeUnsupportedGrant)
+		return
+	case form.grant == "", user == "", password == "": // an empty password would be an anonymous bind
+		srv.refuse(w, requestID, http.StatusBadRequest, "missing-parameter", codeMissingParameter)
+		return
+	case len(user) > maxUser, len(password) > maxPassword, !utf8.ValidString(password), !sayable(user):
+		srv.refuse(w, requestID, http.StatusBadRequest, "malformed-sign-in", codeMalformed)
+		return
+	}
+	name := r.PathValue("tenant")
+	_, domain, _ := strings.Cut(user, "@")
+	t := srv.domains[strings.ToLower(domain)]
+	switch named := srv.tenants[name]; {
+	case named == nil && !anyTenant(name):
+		srv.refuse(w, requestID, http.StatusBadRequest, "unknown-tenant", codeUnknownTenant)
+		return
+	case t == nil, named != nil && named != t:
+		srv.refuse(w, requestID, http.StatusBadRequest, "unknown-domain", codeNoTenantForDomain)
+		return
+	}
+
+	a := t.signIn(srv.lastID.Add(1), user, password)
+	srv.signInLog.add(arrived, requestID, t.Name, user, &a)
+	h := w.Header()
+	if a.by != "" {
+		h[headerMethod] = []string{string(a.by)}
+	}
+	if a.connector != "" {
+		h[headerConnector] = []string{a.connector}
+	}
+	h[headerAttempts] = []string{strconv.Itoa(a.attempts)}
+	h[headerTimes] = []string{"queue=" + microseconds(a.queued) + ",connector=" + microseconds(a.atAgent) +
+		",directory=" + microseconds(a.directory)}
+	switch {
+	case a.failed:
+		srv.answerError(w, requestID, http.StatusServiceUnavailable, "temporarily_unavailable", a.code)
+	case a.code != 0:
+		srv.answerError(w, requestID, http.StatusBadRequest, "invalid_grant", a.code)
+	default:
+		srv.answerTokens(w, t, form.client, user)
+	}
+}
+
+// answerTokens signs the user in.
+func (srv *server) answerTokens(w http.ResponseWriter, t *tenant, client, user string) {
+	tokens, err := t.issuer.Mint(client, user, time.Now())
+	if err != nil {
+		srv.log.Error("signing tokens", "error", err)
+		http.Error(w, "the token could not be signed", http.StatusInternalServerError)
+		return
+	}
+	body := make([]byte, 0, len(tokens.Access)+len(tokens.ID)+160)
+	body = append(body, `{"token_type":"Bearer","scope":"openid","expires_in":`...)
+	body = strconv.AppendInt(body, int64(tokens.Lifetime/time.Second), 10)
+	body = append(body, `,"access_token":"`...)
+	body = append(body, tokens.Access...)
+	body = append(body, `","id_token":"`...)
+	body = append(body, tokens.ID...)
+	body = append(body, `"}`...)
+	noStore(w)
+	w.Header()["Content-Type"] = []string{"application/json; charset=utf-8"}
+	_, _ = w.Write(body) // a user who has gone is no concern of ours
+}
+
+// sayable reports whether a user name can be said in a message to a connector,
+// which is UTF-8, and in a line of the sign-in log.
+func sayable(user string) bool {
+	return utf8.ValidString(user) && strings.IndexFunc(user, unicode.IsControl) < 0
+}
+
+// refuseUnread answers a sign-in that could not be read.
+func (srv *server) refuseUnread(w http.ResponseWriter, requestID string, err error) {
+	var tooLarge *http.MaxBytesError
+	var network net.Error
+	switch {
+	case errors.As(err, &tooLarge):
+		srv.refuse(w, requestID, http.StatusRequestEntityTooLarge, "oversized-sign-in", codeMalformed)
+	case errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF): // too slow, or gone
+		srv.refuse(w, requestID, http.StatusBadRequest, "unfinished-sign-in", codeMalformed)
+	default:
+		srv.refuse(w, requestID, http.StatusBadRequest, "malformed-sign-in", codeMalformed)
+	}
+}
+
+// refuse answers input that never became a sign-in.
+func (srv *server) refuse(w http.ResponseWriter, requestID string, httpStatus int, reason string, code int) {
+	srv.denied(reason, 1)
+	srv.log.Debug("refused", "reason", reason)
+	word := "invalid_request"
+	if code == codeUnsupportedGrant {
+		word = "unsupported_grant_type"
+	}
+	srv.answerError(w, requestID, httpStatus, word, code)
+}
+
+// errorBody is the shape of the real service's errors.
+type errorBody struct {
+	Error         string `json:"error"`
+	Description   string `json:"error_description"`
+	Codes         []int  `json:"error_codes"`
+	Timestamp     string `json:"timestamp"`
+	TraceID       string `json:"trace_id"`
+	CorrelationID string `json:"correlation_id"`
+}
+
+func (srv *server) answerError(w http.ResponseWriter, requestID string, httpStatus int, word string, code int) {
+	now := time.Now().UTC().Format("2006-01-02 15:04:05Z")
+	trace := uuid.NewString()
+	noStore(w)
+	observe.WriteJSON(w, httpStatus, errorBody{
+		Error: word,
+		Description: "AADSTS" + strconv.Itoa(code) + ": " + descriptions[code] + " Trace ID: " + trace +
+			" Correlation ID: " + requestID + " Timestamp: " + now,
+		Codes: []int{code}, Timestamp: now, TraceID: trace, CorrelationID: requestID,
+	})
+}
+
+// noStore keeps tokens and errors out of caches.
+func noStore(w http.ResponseWriter) {
+	w.Header()["Cache-Control"] = []string{"no-store"}
+}

@@ -1,0 +1,210 @@
+package cloudsim
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ptabench/cloudsim/dispatch"
+	"ptabench/cloudsim/token"
+	"ptabench/observe"
+	"ptabench/wire"
+)
+
+// tickInterval is how late a deadline may be noticed.
+const tickInterval = 5 * time.Millisecond
+
+// tenant owns the queue of one tenant: it holds the lock around it, runs its
+// clock, and carries out its effects.
+type tenant struct {
+	Tenant
+	issuer *token.Issuer
+	began  time.Time
+	events *observe.Log
+	vault  *vault
+	hashes hashStore
+	// deadline of a sign-in on the pass-through path
+	deadline time.Duration
+
+	mu      sync.Mutex // guards queue and counts
+	queue   *dispatch.Tenant
+	counts  observe.TenantCounters // of what is answered; the queue counts the rest
+	pending atomic.Int64
+	manual  atomic.Bool // the operator has switched hash sync on
+	fallen  atomic.Bool // hash sync answered last
+}
+
+// hashStore is what fallback needs of the state.
+type hashStore interface {
+	// Check says what hash sync knows of a user and a password. An account
+	// without a hash, which the sync does not carry, matches no password.
+	Check(tenant, upn, password string) wire.Result
+}
+
+// request is one sign-in on its way: what the sender of a connector stream
+// needs, and where its answer goes.
+type request struct {
+	user     string
+	password []byte // hidden by the vault
+	signIn   dispatch.SignIn
+	answered chan dispatch.Resolution // holds one, so that Resolve never blocks
+}
+
+func newTenant(cfg Tenant, settings dispatch.Settings, began time.Time, v *vault, hashes hashStore, events *observe.Log) *tenant {
+	t := &tenant{Tenant: cfg, began: began, vault: v, hashes: hashes, events: events, deadline: settings.Deadline}
+	settings.Wait = cfg.Fallback != Automatic
+	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	t.queue = dispatch.New(cfg.Name, settings, random, t)
+	return t
+}
+
+func (t *tenant) now() time.Duration { return time.Since(t.began) }
+
+// run ticks the queue's clock until the context ends.
+func (t *tenant) run(ctx context.Context) {
+	tick := time.NewTicker(tickInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if t.pending.Load() > 0 {
+				t.locked(func(now time.Duration) { t.queue.Tick(now) })
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// locked runs f under the queue's lock, with the time.
+func (t *tenant) locked(f func(now time.Duration)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f(t.now())
+}
+
+// Give implements dispatch.Effects.
+func (t *tenant) Give(c *dispatch.Connector, s *dispatch.SignIn) {
+	c.Payload.(*session).give(t.now(), s)
+}
+
+// Resolve implements dispatch.Effects.
+func (t *tenant) Resolve(s *dispatch.SignIn, r dispatch.Resolution) {
+	s.Payload.(*request).answered <- r
+}
+
+// Event implements dispatch.Effects.
+func (t *tenant) Event(e observe.Event) { t.events.Add(e) }
+
+var _ dispatch.Effects = (*tenant)(nil)
+
+// An answer is how a sign-in ended.
+type answer struct {
+	code      int // 0 when accepted
+	failed    bool
+	by        Method // who decided; empty when nobody did
+	connector string
+	attempts  int
+	queued    time.Duration
+	atAgent   time.Duration // in the connector, the directory included
+	directory time.Duration
+}
+
+func (a *answer) outcome() string {
+	switch {
+	case a.failed:
+		return "failed"
+	case a.code == 0:
+		return "accepted"
+	}
+	return "refused"
+}
+
+// signIn decides one sign-in. It returns within the deadline, and a little
+// more when the hash store has to be asked after that.
+func (t *tenant) signIn(id uint64, user, password string) answer {
+	t.mu.Lock()
+	t.counts.Received++
+	t.mu.Unlock()
+	a := t.decide(id, user, password)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case a.failed:
+		t.counts.Failed++
+	case a.code == 0:
+		t.counts.Accepted++
+	default:
+		t.counts.Refused++
+	}
+	switch a.by {
+	case PassThrough:
+		t.counts.PassThrough++
+	case HashSync:
+		t.counts.HashSync++
+	}
+	return a
+}
+
+func (t *tenant) decide(id uint64, user, password string) answer {
+	if t.Method == HashSync || t.Fallback == Manual && t.manual.Load() {
+		return answer{by: HashSync, code: t.hashed(user, password)}
+	}
+	r := &request{user: user, password: t.vault.hide(password), answered: make(chan dispatch.Resolution, 1)}
+	r.signIn.ID, r.signIn.Payload = id, r
+	t.pending.Add(1)
+	t.locked(func(now time.Duration) { t.queue.Submit(now, &r.signIn) })
+	end := <-r.answered
+	t.pending.Add(-1)
+
+	a := answer{attempts: r.signIn.Attempts(), queued: end.Queued}
+	switch {
+	case end.Failure == 0:
+		a.by, a.connector = PassThrough, r.signIn.Server
+		a.code = refusals[wire.Result(end.Result)]
+		a.atAgent, a.directory = end.Connector, end.Directory
+		if t.fallen.Load() {
+			t.recovered()
+		}
+	case t.Fallback == Automatic:
+		if t.fallen.CompareAndSwap(false, true) {
+			t.events.Add(observe.Event{Kind: observe.FallbackBegan, Tenant: t.Name,
+				Cause: end.Failure.String()})
+		}
+		a.by, a.code = HashSync, t.hashed(user, password)
+	default:
+		a.failed, a.code = true, int(end.Failure)
+	}
+	return a
+}
+
+// hashed is the code that the hash store answers with.
+func (t *tenant) hashed(user, password string) int {
+	return refusals[t.hashes.Check(t.Name, user, password)]
+}
+
+// giveUp answers everybody who waits, as if their deadline had passed.
+func (t *tenant) giveUp() {
+	t.locked(func(now time.Duration) { t.queue.Tick(now + t.deadline) })
+}
+
+// recovered notes that pass-through answers everybody again, if it does.
+func (t *tenant) recovered() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.queue.Closed() && t.fallen.CompareAndSwap(true, false) {
+		t.events.Add(observe.Event{Kind: observe.FallbackEnded, Tenant: t.Name})
+	}
+}
+
+// counters adds up the queue's figures and the answers'.
+func (t *tenant) counters() observe.TenantCounters {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n, c := t.queue.Counters(), t.counts
+	n.Received, n.Accepted, n.Refused, n.Failed = c.Received, c.Accepted, c.Refused, c.Failed
+	n.PassThrough, n.HashSync = c.PassThrough, c.HashSync
+	return n
+}
