@@ -7,14 +7,14 @@ export CGO_ENABLED := 0
 staticcheck := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 sudo := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: run test build bench lint generate generated unit scenario cross clean
+.PHONY: run test build bench lint generate generated unit endtoend cross clean
 
 # The main job: real processes, three faults, a verdict and a report.
 run: build
 	bin/ptabench run quickstart
 
 # Everything that CI runs.
-test: lint generated cross unit scenario
+test: lint generated cross unit endtoend
 
 build:
 	@mkdir -p bin
@@ -27,13 +27,14 @@ lint:
 	go vet ./...
 	go run $(staticcheck) ./...
 
-# All tests. The race detector needs cgo, the binary does not.
-unit:
-	CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m ./...
+# All tests but those of whole runs, which load both cores and so run alone.
+# The race detector needs cgo, the binary does not.
+unit: cc
+	CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m $$(go list ./... | grep -v /endtoend)
 
-# A short real scenario, end to end, on the binary that users get.
-scenario: build
-	scripts/scenario.sh
+# Real scenarios, end to end, on the binary that users get.
+endtoend: cc
+	CGO_ENABLED=1 go test -race -shuffle=on -count=1 -timeout 10m ./endtoend
 
 # The binary builds wherever it is promised to.
 cross:
@@ -50,14 +51,16 @@ generate: protoc
 generated: generate
 	@git diff --exit-code --stat -- wire || { echo "wire/*.pb.go is stale: run 'make generate' and commit"; exit 1; }
 
-.PHONY: protoc
+.PHONY: protoc cc
+cc:
+	@command -v gcc >/dev/null || { $(sudo) apt-get update -qq && $(sudo) apt-get install -y -qq gcc libc6-dev; }
 protoc:
 	@command -v protoc >/dev/null || { $(sudo) apt-get update -qq && $(sudo) apt-get install -y -qq protobuf-compiler; }
 
 # Figures: hot paths, then the whole system.
 bench: build
-	go test -run '^$$' -bench . -benchmem ./...
-	scripts/bench.sh
+	go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -v /endtoend)
+	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./endtoend
 
 clean:
 	rm -rf bin runs

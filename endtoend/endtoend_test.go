@@ -102,10 +102,12 @@ func field(t *testing.T, dir string, path ...string) any {
 		t.Fatal(err)
 	}
 	for _, name := range path {
-		object, ok := v.(map[string]any)
-		if v, ok = object[name]; !ok {
+		object, _ := v.(map[string]any) // nil has no names either
+		inner, ok := object[name]
+		if !ok {
 			t.Fatalf("result.json has no %v", path)
 		}
+		v = inner
 	}
 	return v
 }

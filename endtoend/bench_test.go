@@ -1,0 +1,70 @@
+package endtoend
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"ptabench/results"
+)
+
+// measured runs a scenario for a benchmark, whatever its verdict, and returns
+// its result and when it began.
+func measured(b *testing.B, args ...string) (*results.Result, time.Time) {
+	b.Helper()
+	dir := filepath.Join(b.TempDir(), "run")
+	began := time.Now()
+	out, err := exec.Command(program, append(append([]string{"run"}, args...), "--quiet", "--out", dir)...).CombinedOutput()
+	r, readErr := results.ReadResult(filepath.Join(dir, results.ResultFile))
+	if readErr != nil {
+		b.Fatalf("%v\n%s%v", err, out, readErr)
+	}
+	return r, began
+}
+
+// BenchmarkThroughput is the whole system without faults, two connectors and
+// 10,000 users, at fixed rates: response time, what was lost, and what a
+// sign-in costs each process. Compare rows of one run of it, not of two.
+func BenchmarkThroughput(b *testing.B) {
+	for _, rate := range []int{1000, 2000, 3000} {
+		b.Run(fmt.Sprintf("rate=%d", rate), func(b *testing.B) {
+			var r *results.Result
+			for b.Loop() {
+				r, _ = measured(b, "throughput", "--set", fmt.Sprintf("load.rate=%d/s", rate))
+			}
+			ms := func(ns int64) float64 { return float64(ns) / 1e6 }
+			b.ReportMetric(0, "ns/op") // a run takes as long as its scenario says
+			b.ReportMetric(r.Rate.AnsweredPerS, "answered/s")
+			b.ReportMetric(ms(r.Response.P50), "p50-ms")
+			b.ReportMetric(ms(r.Response.P99), "p99-ms")
+			b.ReportMetric(ms(r.Response.P999), "p99.9-ms")
+			b.ReportMetric(ms(r.Lag.P99), "lag-p99-ms")
+			b.ReportMetric(float64(r.SignIns.Failed+r.SignIns.Unknown+r.SignIns.Unsent), "lost")
+			for _, p := range r.Processes {
+				b.ReportMetric(float64(p.CPUPerSignIn)/1e3, "µs-"+p.Name)
+				b.ReportMetric(float64(p.RSSMax)/(1<<20), "MiB-"+p.Name)
+			}
+		})
+	}
+}
+
+// BenchmarkFirstSignIn is the time from the start of quickstart to its first
+// sign-in: three roles started, 10,000 users made, hashed and synced,
+// connectors registered and attached, the clients' connections opened.
+func BenchmarkFirstSignIn(b *testing.B) {
+	var total time.Duration
+	n := 0
+	for b.Loop() {
+		r, began := measured(b, "quickstart", "--set", "load.warmup=1s", "--set", "load.duration=1s",
+			"--set", "faults=[]", "--set", "objectives=[]")
+		zero, err := time.Parse(time.RFC3339Nano, r.StartedAt)
+		if err != nil {
+			b.Fatal(err)
+		}
+		total += zero.Add(-time.Second).Sub(began)
+		n++
+	}
+	b.ReportMetric(total.Seconds()/float64(n), "s/first-sign-in")
+}
