@@ -100,11 +100,16 @@ func parseSwitch(flag, text string) (bool, error) {
 // parseTenant reads name=N,domain=D+D,method=M,fallback=F.
 func parseTenant(text string) (cloudsim.Tenant, error) {
 	t := cloudsim.Tenant{Method: cloudsim.PassThrough, Fallback: cloudsim.Automatic}
+	given := make(map[string]bool)
 	for _, field := range strings.Split(text, ",") {
 		key, value, ok := strings.Cut(field, "=")
+		again := given[key]
+		given[key] = true
 		switch {
 		case !ok:
 			return t, fmt.Errorf("--tenant %s: %q: expected key=value", text, field)
+		case again:
+			return t, fmt.Errorf("--tenant %s: %q is given twice", text, key)
 		case key == "name":
 			t.Name = value
 		case key == "domain":

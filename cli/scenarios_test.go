@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -110,6 +111,8 @@ func TestValidateCommand(t *testing.T) {
 	}
 	right := write("right.yaml", string(quickstart))
 	wrong := write("wrong.yaml", strings.Replace(string(quickstart), "rate: 1000/s", "rate: 1000", 1))
+	before, _, _ := strings.Cut(string(quickstart), "rate: 1000/s")
+	line := strings.Count(before, "\n") + 1
 	worse := write("worse.yaml", "format: 1\nname: [\n")
 	missing := filepath.Join(dir, "missing.yaml")
 
@@ -122,7 +125,7 @@ func TestValidateCommand(t *testing.T) {
 		t.Errorf("exit %d, %q", code, stdout)
 	}
 	for _, want := range []string{
-		wrong + ":37:9: load.rate: 1000: expected a rate from 0.1/s to 100000/s\n   37 |   rate: 1000\n      |         ^\n",
+		fmt.Sprintf("%s:%d:9: load.rate: 1000: expected a rate from 0.1/s to 100000/s\n%5d |   rate: 1000\n      |         ^\n", wrong, line, line),
 		"missing.yaml: no such file or directory\n",
 		worse + ":2:7: ",
 	} {

@@ -33,10 +33,12 @@ const (
 	handshakeTimeout = 10 * time.Second
 	maxHeader        = 16 << 10
 	maxMessage       = 1 << 20
-	maxPeerStreams   = 16          // of one connector connection
-	idleTimeout      = time.Minute // of a gRPC connection without a stream
-	lastMoment       = time.Second // for what is still there after that
-	eventsKept       = 1 << 16
+	// window is fixed: to estimate one, gRPC answers each message with a ping.
+	window         = 1 << 20
+	maxPeerStreams = 16          // of one connector connection
+	idleTimeout    = time.Minute // of a gRPC connection without a stream
+	lastMoment     = time.Second // for what is still there after that
+	eventsKept     = 1 << 16
 )
 
 // limits is how long the simulator waits for others, and how much it takes.
@@ -232,6 +234,7 @@ func (srv *server) run(ctx context.Context, ready func(observe.Ready)) error {
 func (srv *server) grpcServer(peers credentials.TransportCredentials) *grpc.Server {
 	return grpc.NewServer(grpc.Creds(peers), grpc.WaitForHandlers(true), grpc.MaxRecvMsgSize(maxMessage),
 		grpc.ConnectionTimeout(handshakeTimeout), grpc.MaxConcurrentStreams(maxPeerStreams),
+		grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(window),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleTimeout}))
 }
 
