@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,6 +63,18 @@ type commands struct {
 
 func (c *commands) state(name string) string { return filepath.Join(c.dir, "state", name) }
 func (c *commands) log(name string) string   { return filepath.Join(c.dir, results.LogsDir, name+".log") }
+
+// processors is how many processors a role may use at once, as the environment
+// of a Go program says it. Unless it is told, that is its share of the machine,
+// twice over because not all are busy at once: the roles share what there is,
+// and threads that look for work on a processor that is not theirs take it from
+// the load.
+func (c *commands) processors(told int) string {
+	if told == 0 {
+		told = max(1, 2*runtime.NumCPU()/(3+c.scenario.Connectors.Count)) // harness, cloud, directory
+	}
+	return "GOMAXPROCS=" + strconv.Itoa(told)
+}
 
 // command puts a role and its flags behind the program.
 func (c *commands) command(role string, flags ...string) []string {
@@ -134,6 +147,7 @@ func (c *commands) directory(cloud observe.Ready) proc.Spec {
 			"PTABENCH_OBSERVE_TOKEN=" + c.secrets.observe,
 			"PTABENCH_DIRECTORY_PASSWORD=" + c.secrets.directory,
 			"PTABENCH_HASHSYNC_TOKEN=" + c.secrets.hashSync,
+			c.processors(0),
 		},
 		// Connectors know the directory by its address; the hashes are synced.
 		Again: func(last observe.Ready) []string {
@@ -172,6 +186,7 @@ func (c *commands) connector(n int, directory observe.Ready, registrationToken s
 			"PTABENCH_OBSERVE_TOKEN=" + c.secrets.observe,
 			"PTABENCH_DIRECTORY_PASSWORD=" + c.secrets.directory,
 			"PTABENCH_REGISTRATION_TOKEN=" + registrationToken,
+			c.processors(s.Processors),
 		},
 	}
 }

@@ -150,7 +150,7 @@ func (s *system) generator(sc *scenarios.Scenario, users *population.Population,
 		pool = 0
 	}
 	return load.New(load.Config{
-		URL: base + "/oauth2/v2.0/token", OpenURL: base + "/v2.0/.well-known/openid-configuration", Roots: roots,
+		URL: base + "/oauth2/v2.0/token", OpenURL: base + "/v2.0/.well-known/openid-configuration", Roots: roots, Scope: sc.Load.Scope,
 		Population: users, Mix: mix, Connectors: s.connectorNames(), Seed: sc.Seed,
 		Arrivals: sc.Load.Arrivals, Rate: float64(sc.Load.Rate), Warmup: time.Duration(sc.Load.Warmup),
 		Duration: time.Duration(sc.Load.Duration), Timeout: time.Duration(sc.Load.Timeout),

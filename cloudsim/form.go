@@ -16,7 +16,7 @@ const formType = "application/x-www-form-urlencoded"
 var errForm = errors.New("a field of the form is not encoded as it must be")
 
 // signInForm is the fields of a sign-in's form that matter here.
-type signInForm struct{ grant, client, user, password string }
+type signInForm struct{ grant, client, scope, user, password string }
 
 // bodies are buffers for one form each, cleared after use: a password passes
 // through them.
@@ -52,8 +52,8 @@ func readForm(r *http.Request) (f signInForm, err error) {
 }
 
 func parseForm(body string) (f signInForm, err error) {
-	found := [4]bool{}
-	fields := [4]*string{&f.grant, &f.client, &f.user, &f.password}
+	found := [5]bool{}
+	fields := [5]*string{&f.grant, &f.client, &f.user, &f.password, &f.scope}
 	for body != "" {
 		var pair string
 		pair, body, _ = strings.Cut(body, "&")
@@ -77,6 +77,8 @@ func parseForm(body string) (f signInForm, err error) {
 			i = 2
 		case "password":
 			i = 3
+		case "scope":
+			i = 4
 		}
 		if i >= 0 && !found[i] {
 			*fields[i], found[i] = value, true

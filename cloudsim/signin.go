@@ -90,25 +90,29 @@ func (srv *server) signIn(w http.ResponseWriter, r *http.Request) {
 	case a.code != 0:
 		srv.answerError(w, requestID, http.StatusBadRequest, "invalid_grant", a.code)
 	default:
-		srv.answerTokens(w, t, form.client, user)
+		srv.answerTokens(w, t, &form)
 	}
 }
 
 // answerTokens signs the user in.
-func (srv *server) answerTokens(w http.ResponseWriter, t *tenant, client, user string) {
-	tokens, err := t.issuer.Mint(client, user, time.Now())
+func (srv *server) answerTokens(w http.ResponseWriter, t *tenant, form *signInForm) {
+	tokens, err := t.issuer.Mint(form.client, form.user, form.scope, time.Now())
 	if err != nil {
 		srv.log.Error("signing tokens", "error", err)
 		http.Error(w, "the token could not be signed", http.StatusInternalServerError)
 		return
 	}
 	body := make([]byte, 0, len(tokens.Access)+len(tokens.ID)+160)
-	body = append(body, `{"token_type":"Bearer","scope":"openid","expires_in":`...)
+	body = append(body, `{"token_type":"Bearer","scope":"`...)
+	body = append(body, tokens.Scope...)
+	body = append(body, `","expires_in":`...)
 	body = strconv.AppendInt(body, int64(tokens.Lifetime/time.Second), 10)
 	body = append(body, `,"access_token":"`...)
 	body = append(body, tokens.Access...)
-	body = append(body, `","id_token":"`...)
-	body = append(body, tokens.ID...)
+	if tokens.ID != "" {
+		body = append(body, `","id_token":"`...)
+		body = append(body, tokens.ID...)
+	}
 	body = append(body, `"}`...)
 	noStore(w)
 	w.Header()["Content-Type"] = []string{"application/json; charset=utf-8"}

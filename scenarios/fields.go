@@ -67,6 +67,7 @@ var rules = map[string]textRule{
 	"name":   {regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`), 63, "a name of lower-case letters, digits and dashes that begins with a letter"},
 	"domain": {regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`), 253, "a domain in lower case, such as contoso.test"},
 	"target": {regexp.MustCompile(`^(connector-[1-9][0-9]{0,3}|connectors|directory)$`), 63, "a connector such as connector-1, connectors or directory"},
+	"scope":  {regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$`), 1000, "scopes of RFC 6749, a space between two"},
 	"text":   {nil, 10_000, "printable text of at most 10000 bytes"},
 }
 

@@ -69,7 +69,7 @@ func TestMistakes(t *testing.T) {
 1:1: format: missing: expected a whole number: 1
 1:1: name: missing: expected a name of lower-case letters, digits and dashes that begins with a letter
 1:1: tenants: missing: expected a list, each a mapping of name, domains, method or fallback
-1:1: load: missing: expected a mapping of rate, arrivals, warmup, duration, mix, connections, pool or timeout`},
+1:1: load: missing: expected a mapping of rate, arrivals, warmup, duration, mix, connections, pool, scope or timeout`},
 		{"only text", "", "quickstart", `
 1:1: quickstart: expected a mapping of format, name, description, seed, population, directory, cloud, tenants, connectors, load, faults or objectives`},
 		{"only a list", "", "- format: 1\n", `
@@ -95,9 +95,9 @@ func TestMistakes(t *testing.T) {
 1:9: format: 2: expected a whole number: 1`},
 		{"unknown field", "rate: 100/s", "rates: 100/s", `
 10:1: load.rate: missing: expected a rate from 0.1/s to 100000/s
-11:3: load.rates: unknown field: expected rate, arrivals, warmup, duration, mix, connections, pool or timeout; did you mean rate?`},
+11:3: load.rates: unknown field: expected another word; did you mean rate?`},
 		{"field of another place", "rate: 100/s", "rate: 100/s\n  users: 5", `
-12:3: load.users: unknown field: expected rate, arrivals, warmup, duration, mix, connections, pool or timeout`},
+12:3: load.users: unknown field: expected rate, arrivals, warmup, duration, mix, connections, pool, scope or timeout`},
 		{"given twice", "users: 100", "users: 100\n  users: 200", `
 5:3: population.users: given twice: expected it once: it is on line 4 too`},
 		{"too many users", "users: 100", "users: 1000000", `

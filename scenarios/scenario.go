@@ -99,6 +99,7 @@ type Connectors struct {
 	Count       int      `yaml:"count" default:"3" min:"0" max:"40" doc:"number of connectors, named connector-1 and so on; 3 by default, 40 is what a tenant may have"`
 	Concurrency int      `yaml:"concurrency" default:"200" min:"1" max:"10000" doc:"sign-ins each takes at once; 200 by default"`
 	Pool        int      `yaml:"pool" default:"0" min:"0" max:"1000" doc:"connections each keeps to the directory, by LDAPS, one bind at a time on each; 0 (default): as many as it needs, up to its concurrency"`
+	Processors  int      `yaml:"processors" default:"0" min:"0" max:"1024" doc:"processors each may use at once; 0 (default): its share of this machine's, at least one"`
 	BindTimeout Duration `yaml:"bind_timeout" default:"900ms" min:"1ms" max:"5m" doc:"how long a connector waits for the directory; 900ms by default"`
 	Command     []string `yaml:"command,omitempty" is:"text" doc:"program and first arguments that start a connector, instead of this program's own; the flags of 'ptabench connector' follow"`
 }
@@ -113,6 +114,7 @@ type Load struct {
 	Mix         map[Intent]Share `yaml:"mix" need:"yes" min:"0%" max:"100%" doc:"share of each kind of sign-in: right, wrong, disabled, locked, expired, must-change, account-expired, unknown; must add up to 100%"`
 	Connections Connections      `yaml:"connections" default:"pooled" doc:"pooled (default): opened before the first arrival and kept; per-sign-in: a new TLS connection for each"`
 	Pool        int              `yaml:"pool,omitempty" min:"1" max:"10000" doc:"connections opened for pooled; when not given, enough for a quarter of a second of arrivals, 64 to 1024"`
+	Scope       string           `yaml:"scope" is:"scope" default:"https://graph.microsoft.com/.default" doc:"what clients ask for; one with openid gets an id token beside the access token, which costs the cloud a second signature; https://graph.microsoft.com/.default by default"`
 	Timeout     Duration         `yaml:"timeout" default:"10s" min:"10ms" max:"10m" doc:"how long a client waits for its answer, then counts it unknown; 10s by default"`
 }
 

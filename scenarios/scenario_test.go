@@ -64,7 +64,7 @@ faults:
 		Connectors: Connectors{Count: 3, Concurrency: 200, BindTimeout: 900 * Duration(time.Millisecond)},
 		Load: Load{
 			Rate: 1500, Arrivals: Poisson, Warmup: 2 * second, Duration: 60 * second, Mix: map[Intent]Share{IntentRight: 1},
-			Connections: Pooled, Pool: 375, Timeout: 10 * second,
+			Connections: Pooled, Pool: 375, Scope: "https://graph.microsoft.com/.default", Timeout: 10 * second,
 		},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -98,7 +98,7 @@ cloud:
 tenants:
   - {name: contoso, domains: [contoso.test, sub.contoso.test], method: pass-through, fallback: off}
   - {name: f-2, domains: [fabrikam.test], method: hash-sync, fallback: manual}
-connectors: {count: 2, concurrency: 3, pool: 4, bind_timeout: 5ms, command: [./agent, "true", -v, "a b", ""]}
+connectors: {count: 2, concurrency: 3, pool: 4, processors: 2, bind_timeout: 5ms, command: [./agent, "true", -v, "a b", ""]}
 load:
   rate: 30/m
   arrivals: constant
@@ -107,6 +107,7 @@ load:
   mix: {right: 30%, wrong: 10%, disabled: 10%, locked: 10%, expired: 10%, must-change: 10%, account-expired: 10%, unknown: 10%}
   connections: per-sign-in
   pool: 65
+  scope: openid profile
   timeout: 3s
 faults:
   - stop(connector-2) at 0s for 1ms

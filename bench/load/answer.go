@@ -16,12 +16,12 @@ type reader struct {
 
 // read fills in what the response to the sign-in id of user upn says: the
 // outcome and its code, who decided, how many attempts it took and where the
-// time went. It returns the id token of an accepted sign-in, which is part of
-// the response, and whether it is another user's.
+// time went. It returns a token of an accepted sign-in, which is part of the
+// response, and whether it is another user's.
 //
 // An answer that carries another sign-in's id is no answer to this one: its
 // outcome is unknown. One that cannot be understood is a failure of the path.
-func (r *reader) read(s *results.Sample, id []byte, upn string, from *response) (idToken []byte, otherUser bool) {
+func (r *reader) read(s *results.Sample, id []byte, upn string, from *response) (token []byte, otherUser bool) {
 	if len(from.id) > 0 && !bytes.EqualFold(from.id, id) {
 		s.Outcome, s.Error = results.OutcomeUnknown, results.ErrorOther
 		return nil, false
@@ -31,15 +31,18 @@ func (r *reader) read(s *results.Sample, id []byte, upn string, from *response) 
 	body := from.body
 	switch from.status {
 	case http.StatusOK:
-		idToken = stringField(body, "id_token")
+		access := stringField(body, "access_token")
+		if token = stringField(body, "id_token"); token == nil { // nobody asked for it
+			token = access
+		}
 		var claims [2048]byte
-		user := tokenUser(idToken, claims[:])
-		if len(stringField(body, "access_token")) == 0 || len(user) == 0 {
+		user := tokenUser(token, claims[:])
+		if len(access) == 0 || len(user) == 0 {
 			s.Error = results.ErrorOther
 			return nil, false
 		}
 		s.Outcome = results.OutcomeAccepted
-		return idToken, !strings.EqualFold(string(user), upn)
+		return token, !strings.EqualFold(string(user), upn)
 	case http.StatusBadRequest:
 		s.Code = errorCode(body)
 		if s.Code != 0 && string(stringField(body, "error")) == "invalid_grant" {

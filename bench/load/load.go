@@ -35,6 +35,7 @@ type Config struct {
 	URL     string // of the token endpoint, https
 	OpenURL string // of the same host; asked once, with GET, on each pooled connection before the first arrival
 	Roots   *x509.CertPool
+	Scope   string // that clients ask for; with openid the cloud signs an id token too
 
 	Population *population.Population
 	Mix        map[scenarios.Intent]float64 // shares, which add up to 1
@@ -109,7 +110,7 @@ func New(cfg Config) (*Generator, error) {
 		return nil, fmt.Errorf("planning the load: %w", err)
 	}
 	g := &Generator{
-		cfg: cfg, schedule: schedule, mix: mix, post: newPost(target, cfg.Pool > 0), openURL: openURL,
+		cfg: cfg, schedule: schedule, mix: mix, post: newPost(target, cfg.Scope, cfg.Pool > 0), openURL: openURL,
 		reader: reader{connectors: make(map[string]uint8, len(cfg.Connectors))},
 		conns:  newConnections(target, &tls.Config{RootCAs: cfg.Roots}, cfg.Pool),
 	}

@@ -117,7 +117,7 @@ func TestTruth(t *testing.T) {
 
 func TestRequest(t *testing.T) {
 	to, _ := url.Parse("https://login.test:8443/contoso/oauth2/v2.0/token")
-	p := newPost(to, true)
+	p := newPost(to, "openid", true)
 	const user, password = "o'brien+1@contoso.test", "p#7 &=%ü+"
 	id := p.id(0xdeadbeef)
 	made := p.request(0xdeadbeef, user, password)
@@ -133,7 +133,7 @@ func TestRequest(t *testing.T) {
 	if got := req.Header.Get("client-request-id"); got != id || len(id) != 36 || !strings.HasSuffix(id, "deadbeef") || id[14] != '8' || !strings.ContainsRune("89ab", rune(id[19])) {
 		t.Errorf("client-request-id %q, id %q", got, id)
 	}
-	if other := newPost(to, true).id(0xdeadbeef); other == id {
+	if other := newPost(to, "openid", true).id(0xdeadbeef); other == id {
 		t.Error("two runs share an id")
 	}
 	if err := req.ParseForm(); err != nil {
@@ -148,7 +148,7 @@ func TestRequest(t *testing.T) {
 		}
 	}
 
-	once := newPost(to, false).request(1, user, password)
+	once := newPost(to, "openid", false).request(1, user, password)
 	if req, err = http.ReadRequest(bufio.NewReader(bytes.NewReader(once.append(nil)))); err != nil || !req.Close {
 		t.Errorf("on a connection for one sign-in: %v, and it does not say so", err)
 	}
@@ -160,7 +160,7 @@ func BenchmarkRequest(b *testing.B) {
 		b.Fatal(err)
 	}
 	to, _ := url.Parse("https://login.test:8443/contoso/oauth2/v2.0/token")
-	p := newPost(to, true)
+	p := newPost(to, "openid", true)
 	b.ReportAllocs()
 	seq := uint32(0)
 	var buf []byte

@@ -20,16 +20,16 @@ const idLen = 36
 // clientID is the application that the sign-ins are for; any will do.
 const clientID = "d3590ed6-52b3-4102-aeff-aad2292ab01c"
 
-// newPost says where sign-ins are posted, and whether their connections serve
-// others after them.
-func newPost(to *url.URL, kept bool) *post {
+// newPost says where sign-ins are posted, which scope they ask for, and whether
+// their connections serve others after them.
+func newPost(to *url.URL, scope string, kept bool) *post {
 	head := "POST " + to.RequestURI() + " HTTP/1.1\r\nHost: " + to.Host + "\r\nUser-Agent: ptabench\r\n"
 	if !kept {
 		head += "Connection: close\r\n"
 	}
 	return &post{
 		head:     head + "Content-Type: application/x-www-form-urlencoded\r\nAccept: application/json\r\nClient-Request-Id: ",
-		form:     "grant_type=password&client_id=" + clientID + "&scope=openid&username=",
+		form:     "grant_type=password&client_id=" + clientID + "&scope=" + url.QueryEscape(scope) + "&username=",
 		idPrefix: newIDPrefix(),
 	}
 }

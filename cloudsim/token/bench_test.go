@@ -25,7 +25,7 @@ func BenchmarkMint(b *testing.B) {
 	is := s.Issuer(host, "contoso")
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := is.Mint(client, "user000001@contoso.test", noon); err != nil {
+		if _, err := is.Mint(client, "user000001@contoso.test", OpenID, noon); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -3,6 +3,7 @@ package token
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,27 +50,43 @@ func (s *Signer) Issuer(host, tenant string) *Issuer {
 // Name is the issuer's own: the iss claim of its tokens.
 func (is *Issuer) Name() string { return is.base + "/v2.0" }
 
+// The scopes that are granted: with OpenID an id token comes along.
+const (
+	OpenID  = "openid"
+	Default = "https://graph.microsoft.com/.default"
+)
+
 // Tokens is what a successful sign-in is answered with.
 type Tokens struct {
-	ID, Access string
-	Lifetime   time.Duration
+	Access   string
+	ID       string // empty unless the scope is OpenID
+	Scope    string // granted
+	Lifetime time.Duration
 }
 
-// Mint makes the tokens of a user who signed in at a client. Both may hold any
-// text, hostile too.
-func (is *Issuer) Mint(client, upn string, now time.Time) (Tokens, error) {
+// Mint makes the tokens of a user who signed in at a client that asked for a
+// list of scopes. All may hold any text, hostile too. Each token is a signature,
+// which is most of what a sign-in costs, so an id token is made for those who
+// ask for openid, as at the real service, or for nothing in particular.
+func (is *Issuer) Mint(client, upn, scopes string, now time.Time) (Tokens, error) {
 	var payload, token [1024]byte // stack; append moves on where names are longer
 	common := is.common(payload[:0], client, upn, now)
-
-	id := append(common, `,"aud":`...)
-	id = appendString(id, client)
-	id = append(id, '}')
-	t := Tokens{Lifetime: Lifetime}
-	var err error
-	if t.ID, err = is.signer.sign(token[:0], id); err != nil {
-		return Tokens{}, err
+	t := Tokens{Scope: OpenID, Lifetime: Lifetime}
+	if scopes != "" && !slices.Contains(strings.Fields(scopes), OpenID) {
+		t.Scope = Default
 	}
-	access := append(common, `,"aud":"`+resource+`","scp":"openid","azp":`...)
+	var err error
+	if t.Scope == OpenID {
+		id := append(common, `,"aud":`...)
+		id = appendString(id, client)
+		id = append(id, '}')
+		if t.ID, err = is.signer.sign(token[:0], id); err != nil {
+			return Tokens{}, err
+		}
+	}
+	access := append(common, `,"aud":"`+resource+`","scp":"`...)
+	access = append(access, t.Scope...)
+	access = append(access, `","azp":`...)
 	access = appendString(access, client)
 	access = append(access, '}')
 	if t.Access, err = is.signer.sign(token[:0], access); err != nil {

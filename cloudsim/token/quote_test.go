@@ -19,7 +19,7 @@ func TestHostileNames(t *testing.T) {
 	}
 	for _, name := range names {
 		is := s.Issuer(host, name)
-		tokens, err := is.Mint(name, name, noon)
+		tokens, err := is.Mint(name, name, OpenID, noon)
 		if err != nil {
 			t.Fatalf("%.40q: %v", name, err)
 		}

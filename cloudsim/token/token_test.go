@@ -71,7 +71,7 @@ func verify(t testing.TB, jwks []byte, token string) claims {
 
 func mint(t testing.TB, is *Issuer, upn string) Tokens {
 	t.Helper()
-	tokens, err := is.Mint(client, upn, noon)
+	tokens, err := is.Mint(client, upn, OpenID, noon)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +105,27 @@ func TestMint(t *testing.T) {
 	}
 	if id.Subject != access.Subject {
 		t.Error("the two tokens are of different users")
+	}
+}
+
+// Only who asks for openid, or for nothing in particular, gets an id token.
+func TestScopes(t *testing.T) {
+	s, _ := open(t, t.TempDir())
+	is := s.Issuer(host, "contoso")
+	for scopes, granted := range map[string]string{
+		"": OpenID, "openid": OpenID, "profile openid": OpenID, "openid ": OpenID,
+		Default: Default, "openidx": Default, "\"": Default, "profile": Default,
+	} {
+		tokens, err := is.Mint(client, "ann@contoso.test", scopes, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tokens.Scope != granted || (tokens.ID != "") != (granted == OpenID) {
+			t.Errorf("scopes %q: granted %q, with an id token: %v", scopes, tokens.Scope, tokens.ID != "")
+		}
+		if access := verify(t, s.JWKS(), tokens.Access); access.Scope != granted {
+			t.Errorf("scopes %q: the access token is for %q", scopes, access.Scope)
+		}
 	}
 }
 
