@@ -90,6 +90,10 @@ func objectiveValue(o *Objective) string {
 		return Duration(int64(o.Value))
 	case o.Unit == "count" && o.Value >= 0 && o.Value == float64(uint64(o.Value)):
 		return Count(uint64(o.Value))
+	case o.Unit == "ratio" && strings.Contains(o.Text, "%"):
+		return Percent(o.Value)
+	case o.Unit == "per_s":
+		return PerSecond(o.Value)
 	default:
 		return strconv.FormatFloat(o.Value, 'g', 4, 64)
 	}
