@@ -59,8 +59,11 @@ func accountOf(users *population.Population, i int) account {
 
 // push sends the hashes of all users, so many accounts a request. The hashing
 // is most of the work, so each CPU makes and sends batches of its own; no more
-// than these are in memory.
+// than these are in memory. It happens before the directory serves, when nobody
+// else needs the machine, so it takes all of it for once, whatever the process
+// was told to make do with.
 func (h HashSync) push(ctx context.Context, users *population.Population, batch int) error {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU()))
 	roots, err := h.roots()
 	if err != nil {
 		return err
