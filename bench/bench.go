@@ -12,8 +12,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
+	"ptabench/bench/check"
 	"ptabench/bench/fault"
 	"ptabench/bench/load"
 	"ptabench/bench/proc"
@@ -81,6 +83,15 @@ type run struct {
 	system   *system
 	watch    *watch
 	progress progress
+
+	mu     sync.Mutex
+	deaths []death
+}
+
+// death is the end of a process that was not told to end.
+type death struct {
+	name, how string
+	at        time.Time
 }
 
 // Run runs a scenario and returns its result, which is also in the run
@@ -116,7 +127,7 @@ func Run(ctx context.Context, o Options) (_ *results.Result, err error) {
 	if err := r.start(ctx); err != nil {
 		return nil, fmt.Errorf("starting: %w", err)
 	}
-	defer r.watch.stop()
+	defer func() { err = errors.Join(err, r.watch.stop()) }()
 	return r.measure(ctx)
 }
 
@@ -134,8 +145,7 @@ func (r *run) makeDir() error {
 	return nil
 }
 
-// start brings the system up: the cloud, which the others need to know; then
-// the directory, which pushes its hashes; then the connectors, all at once.
+// start brings the system up and begins to watch it.
 func (r *run) start(ctx context.Context) error {
 	s := newSystem(r)
 	r.system = s
@@ -146,7 +156,10 @@ func (r *run) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.watch = newWatch(s, events)
+	w := newWatch(s, events)
+	r.mu.Lock()
+	r.watch = w
+	r.mu.Unlock()
 	return nil
 }
 
@@ -155,9 +168,27 @@ func (r *run) generator(sink func(results.Sample)) (*load.Generator, error) {
 	return r.system.generator(r.Scenario, r.users, sink)
 }
 
-// ended notes a process that ended without being told to.
+// ended notes a process that ended without being told to. It may be called
+// before there is a watch.
 func (r *run) ended(p *proc.Process, how string, told bool) {
-	if !told && r.watch != nil {
+	if told {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.deaths = append(r.deaths, death{p.Name(), how, time.Now()})
+	if r.watch != nil {
 		r.watch.harness(results.Event{Kind: "process-ended", Connector: p.Name(), Cause: how})
 	}
+}
+
+// died returns the processes that ended without being told to, with times from
+// time 0.
+func (r *run) died(zero time.Time) (all []check.Death) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, d := range r.deaths {
+		all = append(all, check.Death{Name: d.name, How: d.how, At: d.at.Sub(zero).Nanoseconds()})
+	}
+	return all
 }

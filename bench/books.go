@@ -27,14 +27,17 @@ type books struct {
 // closeBooks lets the system finish what it has in hand, reads everybody's
 // counters, and ends the processes, which completes the cloud's sign-in log.
 func (r *run) closeBooks(ctx context.Context) books {
-	until := time.Now().Add(settle)
+	// What clients gave up on may wait for the cloud's own deadline.
+	until := time.Now().Add(settle + time.Duration(r.Scenario.Cloud.Deadline))
 	for r.watch.read(ctx); r.watch.busy() && time.Now().Before(until); r.watch.read(ctx) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	b := books{costs: make(map[string]proc.Usage)}
-	b.cloud = []check.CloudBook{{Counters: r.watch.cloud()}}
+	for _, last := range r.watch.readings(roleCloud) {
+		b.cloud = append(b.cloud, check.CloudBook{Counters: last.cloud, Killed: last.gone()})
+	}
 	for _, last := range r.watch.readings(roleConnector) {
-		b.connectors = append(b.connectors, check.ConnectorBook{Name: last.name, Counters: last.agent, Killed: last.gone()})
+		b.connectors = append(b.connectors, check.ConnectorBook{Name: last.name, Counters: last.connector, Killed: last.gone()})
 	}
 	for _, last := range r.watch.readings(roleDirectory) {
 		book := check.DirectoryBook{Counters: last.directory, Killed: last.gone()}
@@ -46,7 +49,7 @@ func (r *run) closeBooks(ctx context.Context) books {
 		b.directory = append(b.directory, book)
 	}
 	for _, p := range r.roles.Processes() {
-		p.Sample() // for its memory; its peak
+		r.addUnread(&b, p, p.Sample().Starts)
 	}
 	for _, role := range []string{roleConnector, roleCloud, roleDirectory} {
 		for _, p := range r.roles.Processes() {
@@ -59,6 +62,26 @@ func (r *run) closeBooks(ctx context.Context) books {
 		b.costs[p.Name()] = p.Sample()
 	}
 	return b
+}
+
+// addUnread adds an empty book for each start of a process that ended before
+// its counters were ever read.
+func (r *run) addUnread(b *books, p *proc.Process, starts int) {
+	for _, last := range r.watch.readings(p.Role()) {
+		if last.process == p {
+			starts--
+		}
+	}
+	for ; starts > 0; starts-- {
+		switch p.Role() {
+		case roleConnector:
+			b.connectors = append(b.connectors, check.ConnectorBook{Name: p.Name(), Killed: true})
+		case roleDirectory:
+			b.directory = append(b.directory, check.DirectoryBook{Killed: true})
+		case roleCloud:
+			b.cloud = append(b.cloud, check.CloudBook{Killed: true})
+		}
+	}
 }
 
 // harnessName is how the harness itself appears among the processes.
@@ -112,7 +135,11 @@ func (m *measurement) conclude(g *load.Generator, records []fault.Record, b book
 	}
 	signIns, err := os.Open(filepath.Join(m.Dir, results.LogsDir, signInLogFile))
 	if err != nil {
-		return nil, err
+		if loaded == nil {
+			result.Verdict = results.Aborted
+		}
+		result.Reasons = append(result.Reasons, "The run could not be checked: "+err.Error()+".")
+		return &result, err
 	}
 	defer signIns.Close()
 	p := g.Progress()
@@ -122,6 +149,7 @@ func (m *measurement) conclude(g *load.Generator, records []fault.Record, b book
 			TokensVerified: p.TokensVerified, TokensBad: p.TokensBad},
 		RequestID: g.RequestID, Samples: m.saved, SignInLog: signIns,
 		Events: m.watch.seen(), Cloud: b.cloud, Connectors: b.connectors, Directory: b.directory,
+		Deaths: m.died(m.zero),
 	}
 	for _, rec := range records {
 		in.Faults = append(in.Faults, checkedFault(rec))

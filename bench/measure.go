@@ -31,7 +31,8 @@ type measurement struct {
 	samples *results.SampleWriter
 	log     *results.IntervalLog
 
-	mu       sync.Mutex // held while recorder and samples are used
+	abort    context.CancelCauseFunc // ends the load
+	mu       sync.Mutex              // held while recorder and samples are used
 	recorder *results.Recorder
 	failed   error // of the samples, the first
 	p99      time.Duration
@@ -58,6 +59,7 @@ func (r *run) measure(ctx context.Context) (_ *results.Result, err error) {
 
 	loadCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	m.abort = cancel
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer cancel(nil)
@@ -84,21 +86,20 @@ func (r *run) measure(ctx context.Context) (_ *results.Result, err error) {
 	cancel(nil)
 	work.Wait()
 	books := r.closeBooks(context.WithoutCancel(ctx))
-	if err := m.close(); err != nil {
-		return nil, err
-	}
+	kept := m.close()
 	r.progress.phase(r, "checking")
+	if loaded == nil {
+		loaded = kept // what was not kept cannot be judged
+	}
 	result, err := m.conclude(g, records, books, loaded)
-	if err != nil {
-		return nil, err
-	}
-	if err := results.WriteResult(filepath.Join(r.Dir, results.ResultFile), result); err != nil {
-		return nil, err
-	}
+	err = errors.Join(kept, err, results.WriteResult(filepath.Join(r.Dir, results.ResultFile), result))
 	for _, rec := range records {
 		if rec.InjectedAt != fault.Never && !rec.Healed {
-			return result, fmt.Errorf("%w: %s: %w", ErrNotHealed, rec.Name, rec.Err)
+			return result, errors.Join(fmt.Errorf("%w: %s: %w", ErrNotHealed, rec.Name, rec.Err), err)
 		}
+	}
+	if err != nil {
+		return result, err
 	}
 	return result, loaded
 }
@@ -127,10 +128,17 @@ func (m *measurement) open(g *load.Generator, zero time.Time) (err error) {
 func (m *measurement) sink(s results.Sample) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.samples.Append(s); err != nil && m.failed == nil {
-		m.failed = err
-	}
+	m.lost(m.samples.Append(s))
 	m.recorder.Record(s)
+}
+
+// lost ends the load when a sign-in could not be kept: what follows could not
+// be judged. It is called with the lock held.
+func (m *measurement) lost(err error) {
+	if err != nil && m.failed == nil {
+		m.failed = err
+		m.abort(fmt.Errorf("keeping the measurements: %w", err))
+	}
 }
 
 // latestP99 is the response of what came in since it was last asked; the
@@ -141,9 +149,7 @@ func (m *measurement) latestP99() time.Duration {
 	if recent := m.recorder.Recent(); recent.Sent > 0 {
 		m.p99 = time.Duration(recent.P99)
 	}
-	if err := m.samples.Flush(); err != nil && m.failed == nil {
-		m.failed = err
-	}
+	m.lost(m.samples.Flush())
 	return m.p99
 }
 

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"os"
@@ -44,13 +43,7 @@ type secrets struct {
 	observe, hashSync, directory string
 }
 
-func newSecrets() secrets { return secrets{secret(), secret(), secret()} }
-
-func secret() string {
-	var b [24]byte
-	rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
-}
+func newSecrets() secrets { return secrets{rand.Text(), rand.Text(), rand.Text()} }
 
 // commands makes the command lines of a run's roles. Whatever stands there can
 // be seen by everybody on the host; secrets go by the environment.

@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -169,8 +168,11 @@ func (s *system) verifier(url string, roots *x509.CertPool) (func([]byte) error,
 	}
 	defer resp.Body.Close()
 	keys, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil || resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("published keys: %s: %s: %w", url, strings.TrimSpace(resp.Status), err)
+	if err != nil {
+		return nil, fmt.Errorf("published keys: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("published keys: %s: %s", url, resp.Status)
 	}
 	if !json.Valid(keys) {
 		return nil, fmt.Errorf("published keys: %s: expected JSON", url)

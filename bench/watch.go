@@ -14,6 +14,10 @@ import (
 // connector takes the counts since the last reading along.
 const watchInterval = time.Second
 
+// maxEvents is how many events of the cloud are kept in memory for the checks:
+// some 10 MB. All of them are in the log.
+const maxEvents = 1 << 16
+
 // watch reads what the roles tell while a run goes on: the cloud's events as
 // they come, everybody's counters once a second. It owns its goroutines; stop
 // ends them.
@@ -23,9 +27,12 @@ type watch struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 
+	reads sync.Mutex // one at a time, so that an older one does not come last
+
 	mu     sync.Mutex
 	zero   time.Time       // time 0; zero until the load is planned
 	events []observe.Event // of the cloud, in order, AtNS counting from time 0
+	over   int64           // events beyond maxEvents, which are in the log only
 	early  []observe.Event // of the cloud, before time 0 was known
 	books  []*reading      // one for each start of each role
 	err    error           // of the event log, the first
@@ -37,7 +44,7 @@ type reading struct {
 	process    *proc.Process
 	start      proc.Identity
 	cloud      observe.CloudCounters
-	agent      observe.AgentCounters
+	connector  observe.AgentCounters
 	directory  observe.DirectoryCounters
 }
 
@@ -92,7 +99,14 @@ func (w *watch) cloudEvent(e observe.Event) {
 // keepCloud is called with the lock held.
 func (w *watch) keepCloud(e observe.Event) {
 	e.AtNS -= w.zero.UnixNano()
-	w.events = append(w.events, e)
+	switch {
+	case e.Kind == observe.FallbackBegan || e.Kind == observe.FallbackEnded:
+		// Overload may bring as many as sign-ins, and no check asks for them.
+	case len(w.events) < maxEvents:
+		w.events = append(w.events, e)
+	default:
+		w.over++
+	}
 	w.write(results.Event{At: e.AtNS, Source: roleCloud, Kind: string(e.Kind),
 		Tenant: e.Tenant, Connector: e.Connector, Cause: e.Cause, Count: e.Count})
 }
@@ -119,7 +133,11 @@ func (w *watch) write(e results.Event) {
 func (w *watch) seen() []observe.Event {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return append([]observe.Event(nil), w.events...)
+	events := append([]observe.Event(nil), w.events...)
+	if w.over > 0 {
+		events = append(events, observe.Event{AtNS: time.Since(w.zero).Nanoseconds(), Kind: observe.EventsOverflowed, Count: w.over})
+	}
+	return events
 }
 
 func (w *watch) poll(ctx context.Context) {
@@ -138,6 +156,8 @@ func (w *watch) poll(ctx context.Context) {
 // read samples every process and reads its counters. What cannot be reached,
 // because it is broken on purpose, keeps its last reading.
 func (w *watch) read(ctx context.Context) {
+	w.reads.Lock()
+	defer w.reads.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, callWithin)
 	defer cancel()
 	var each sync.WaitGroup
@@ -150,7 +170,7 @@ func (w *watch) read(ctx context.Context) {
 
 func (w *watch) readOne(ctx context.Context, p *proc.Process) {
 	r := &reading{name: p.Name(), role: p.Role(), process: p, start: p.Identity()}
-	var into any = &r.agent
+	var into any = &r.connector
 	switch r.role {
 	case roleCloud:
 		into = &r.cloud
@@ -200,7 +220,7 @@ func (w *watch) busy() bool {
 		}
 	}
 	for _, r := range w.readings(roleConnector) {
-		if !r.gone() && r.agent.InFlight > 0 {
+		if !r.gone() && r.connector.InFlight > 0 {
 			return true
 		}
 	}

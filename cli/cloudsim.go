@@ -16,7 +16,7 @@ import (
 )
 
 func cloudsimCommand() *cobra.Command {
-	var cfg cloudsim.Config
+	cfg := cloudsim.Config{Version: version}
 	var tenants, ports []string
 	var handoff string
 	cmd := &cobra.Command{
@@ -59,6 +59,9 @@ Secrets come by the environment:
 			}
 			cfg.ObserveToken = os.Getenv("PTABENCH_OBSERVE_TOKEN")
 			cfg.HashSyncToken = os.Getenv("PTABENCH_HASHSYNC_TOKEN")
+			if err := cfg.Validate(); err != nil {
+				return fmt.Errorf("cloudsim: %w", err)
+			}
 			return serve(cmd, func(ctx context.Context, log *slog.Logger, ready func(observe.Ready)) error {
 				return cloudsim.Run(ctx, log, cfg, ready)
 			})

@@ -36,7 +36,12 @@ Secrets come by environment:
                                not say so itself
   PTABENCH_OBSERVE_TOKEN       for GET /counters on the observe port; without
                                it, only /metrics (Prometheus) is served there`,
-		Example: `  ptabench connector --cloud /tmp/cloud/cloud.json --state /tmp/connector-1 \
+		Example: `  # each connector has a state directory and a token of its own; the port is
+  # that of "observe" in cloud.json
+  export PTABENCH_DIRECTORY_PASSWORD=$(cat /tmp/directory/service.password)
+  export PTABENCH_REGISTRATION_TOKEN=$(curl -sX POST -H "Authorization: Bearer $(cat /tmp/cloud/observe.token)" \
+    http://127.0.0.1:PORT/tenants/contoso/registration-tokens | jq -r .token)
+  ptabench connector --cloud /tmp/cloud/cloud.json --state /tmp/connector-1 \
     --directory ldaps://127.0.0.1:PORT --directory-ca /tmp/directory/ca.pem \
     --bind-dn cn=ptabench-connector,ou=services,dc=contoso,dc=test --base-dn dc=contoso,dc=test`,
 		Args: cobra.NoArgs,

@@ -17,6 +17,38 @@ import (
 	"ptabench/population"
 )
 
+// passwordCommand tells somebody who runs a directory by hand what to type.
+func passwordCommand() *cobra.Command {
+	var spec population.Spec
+	cmd := &cobra.Command{
+		Use:   "password USER",
+		Short: "Print the password of a user of the test directory",
+		Long: `Print the password of a user of the test directory, such as user000001.
+
+Passwords derive from the seed and the user's number, and are written nowhere.
+The test directory's users exist for this run only; no real password is known
+here.`,
+		Example: "  ptabench directory password user000001 --seed 1",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name, _, _ := strings.Cut(args[0], "@")
+			spec.Users, spec.Domain = population.MaxUsers, "contoso.test"
+			users, err := population.New(spec)
+			if err != nil {
+				return err
+			}
+			i, ok := users.Index(name + "@" + spec.Domain)
+			if !ok {
+				return fmt.Errorf("user %q: expected a name such as user000001", args[0])
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), users.Password(i))
+			return err
+		},
+	}
+	cmd.Flags().Uint64Var(&spec.Seed, "seed", 1, "seed of the population")
+	return cmd
+}
+
 func directoryCommand() *cobra.Command {
 	cfg := directory.Config{}
 	var states string
@@ -34,7 +66,8 @@ msDS-User-Account-Control-Computed.
 
 The command says in one JSON line where it listens, and ends on SIGTERM. The
 state directory keeps the authority that clients verify (DIR/ca.pem), so that a
-restart looks the same to them. Passwords of users are never written.
+restart looks the same to them. Passwords of users are never written; 'ptabench
+directory password USER' prints one.
 
 Secrets come by environment:
   PTABENCH_DIRECTORY_PASSWORD  of the service account; when it is not set, the
@@ -76,6 +109,7 @@ Secrets come by environment:
 	flags.StringVar(&cfg.HashSync.URL, "hash-sync-url", "", "push the hashes of all accounts at start to this https address of the cloud")
 	flags.StringVar(&cfg.HashSync.CAFile, "hash-sync-ca", "", "file with the authority that the cloud's certificate is verified by")
 	flags.StringVar(&cfg.HashSync.Tenant, "hash-sync-tenant", "", "tenant that the hashes are pushed to")
+	cmd.AddCommand(passwordCommand())
 	return cmd
 }
 

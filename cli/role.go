@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -64,7 +63,7 @@ func serve(cmd *cobra.Command, run role) error {
 	})
 	if err != nil {
 		log.Error("ended", "error", err)
-		return fmt.Errorf("%s: %w", cmd.Name(), err)
+		return &exitError{code: exitUsage} // said already
 	}
 	return nil
 }

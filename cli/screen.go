@@ -26,10 +26,12 @@ type screen struct {
 	out      io.Writer
 	width    int // of the terminal; 0 when it isn't one
 	mu       sync.Mutex
+	head     string    // what is run; printed when the run has begun
 	drawn    bool      // a changing line is on the screen
 	last     time.Time // when the last plain line was printed
 	rate     float64
-	lastSent uint64
+	answered uint64 // when last shown
+	counted  bool   // it was shown before
 	lastAt   time.Duration
 }
 
@@ -41,16 +43,19 @@ func newScreen(out io.Writer, s *scenarios.Scenario, dir string) *screen {
 			sc.width = w
 		}
 	}
-	fmt.Fprintf(out, "%s: %s sign-ins/s for %v after %v of warm-up, %d connectors, %s users, seed %d\n",
-		s.Name, results.Count(uint64(s.Load.Rate)), s.Load.Duration, s.Load.Warmup, s.Connectors.Count,
-		results.Count(uint64(s.Population.Users)), s.Seed)
-	fmt.Fprintf(out, "run directory: %s\n", dir)
+	sc.head = fmt.Sprintf("%s: %s sign-ins/s for %v, %d connectors, %s users, seed %d\nrun directory: %s",
+		s.Name, results.Count(uint64(s.Load.Rate)), s.Load.Duration, s.Connectors.Count,
+		results.Count(uint64(s.Population.Users)), s.Seed, dir)
 	return sc
 }
 
 func (s *screen) show(p bench.Progress) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.head != "" {
+		s.line(s.head)
+		s.head = ""
+	}
 	switch {
 	case p.Changed != nil:
 		s.line(faultLine(p.At, p.Changed))
@@ -72,15 +77,12 @@ func (s *screen) line(text string) {
 
 // load shows the figures of the moment.
 func (s *screen) load(p bench.Progress) {
-	if p.At > s.lastAt {
-		if s.lastSent > 0 && p.Load.Sent >= s.lastSent {
-			s.rate = float64(p.Load.Sent-s.lastSent) / (p.At - s.lastAt).Seconds()
-		}
-		s.lastSent, s.lastAt = p.Load.Sent, p.At
-	} else if s.lastSent == 0 {
-		s.lastSent, s.lastAt = p.Load.Sent, p.At
+	answered := p.Load.Accepted + p.Load.Refused
+	if s.counted && p.At > s.lastAt {
+		s.rate = float64(answered-s.answered) / (p.At - s.lastAt).Seconds()
 	}
-	text := fmt.Sprintf("%7.1f s  %s  %6.0f/s  p99 %-8s %s", p.At.Seconds(), bar(p), s.rate,
+	s.answered, s.lastAt, s.counted = answered, p.At, true
+	text := fmt.Sprintf("%7.1f s %s %6.0f/s  p99 %-8s %s", p.At.Seconds(), bar(p), s.rate,
 		results.Duration(int64(p.P99)), tally(p))
 	if s.width == 0 {
 		if time.Since(s.last) >= plainInterval {
@@ -116,7 +118,7 @@ func tally(p bench.Progress) string {
 	for _, part := range []struct {
 		n    uint64
 		word string
-	}{{l.HashSync, "by hash sync"}, {l.Failed, "failed"}, {l.Unknown, "unknown"}, {l.Unsent, "unsent"},
+	}{{l.HashSync, "hash sync"}, {l.Failed, "failed"}, {l.Unknown, "unknown"}, {l.Unsent, "unsent"},
 		{l.WrongAccepts, "wrong accepts"}, {l.WrongRefusals, "wrong refusals"}} {
 		if part.n > 0 {
 			text += ", " + results.Count(part.n) + " " + part.word
@@ -144,5 +146,7 @@ func (s *screen) close() {
 		fmt.Fprint(s.out, "\r\x1b[K")
 		s.drawn = false
 	}
-	fmt.Fprintln(s.out)
+	if s.head == "" {
+		fmt.Fprintln(s.out)
+	}
 }

@@ -24,7 +24,8 @@ const (
 	codeLogonHours    = 80012
 )
 
-// descriptions are what a user is told; the code stands before it.
+// descriptions are what a user is told; the code stands before it. The words
+// are the real service's, which calls a connector an authentication agent.
 var descriptions = map[int]string{
 	codeMissingParameter:  "The request body must contain the parameters 'grant_type', 'username' and 'password'.",
 	codeUnsupportedGrant:  "The app requested an unsupported grant type.",

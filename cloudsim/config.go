@@ -8,17 +8,15 @@
 package cloudsim
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"ptabench/cloudsim/authority"
 	"ptabench/cloudsim/dispatch"
 )
 
@@ -52,6 +50,7 @@ type Tenant struct {
 // Config is what a simulator needs to start.
 type Config struct {
 	Name    string
+	Version string            // of this program, for the ready line
 	State   string            // directory that keeps connectors, certificates and hashes
 	Listen  string            // address that every port listens on
 	Ports   map[string]string // documented port or word to host:port; the others get free ports
@@ -127,7 +126,7 @@ func (c *Config) Validate() error {
 	}
 	names, domains := make(map[string]bool), make(map[string]bool)
 	for _, t := range c.Tenants {
-		if !tenantSyntax.MatchString(t.Name) || anyTenant(t.Name) || names[t.Name] {
+		if !authority.TenantName(t.Name) || anyTenant(t.Name) || names[t.Name] {
 			bad("tenant name", strconv.Quote(t.Name), "a name of its own, of up to 64 of a-z, 0-9, . and -, first and last no sign, not common or organizations")
 		}
 		names[t.Name] = true
@@ -186,16 +185,5 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// tenantSyntax is what certificates of connectors can name: see package
-// authority.
-var tenantSyntax = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9.-]{0,62}[a-z0-9])?$`)
-
 // anyTenant reports whether an address names no tenant: the user's domain does.
 func anyTenant(name string) bool { return name == "common" || name == "organizations" }
-
-// randomSecret is 192 bits for a token.
-func randomSecret() string {
-	var b [24]byte
-	rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
-}

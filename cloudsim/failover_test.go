@@ -196,7 +196,7 @@ func TestDraining(t *testing.T) {
 	}
 }
 
-// Without hand-off the sign-ins of a lost connector wait for their deadline.
+// Without handoff the sign-ins of a lost connector wait for their deadline.
 func TestHandoffOff(t *testing.T) {
 	t.Parallel()
 	c := start(t, func(cfg *Config) { cfg.Queue.Handoff, cfg.Queue.Deadline = false, 2*time.Second })

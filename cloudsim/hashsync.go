@@ -15,10 +15,6 @@ import (
 	"ptabench/synchash"
 )
 
-// maxUPN is the longest user principal name, in bytes: 64 of the account, an @,
-// and 255 of the domain.
-const maxUPN = 320
-
 // syncedAccount is one line of what hash sync sends. An account without salt
 // and hash is one whose password the sync does not carry.
 type syncedAccount struct {
@@ -80,8 +76,8 @@ func readAccounts(body io.Reader) (accounts []state.Account, err error) {
 		}
 		kept := state.Account{UPN: a.UPN, Disabled: a.Disabled}
 		switch {
-		case a.UPN == "", len(a.UPN) > maxUPN:
-			return nil, fmt.Errorf("account %d: upn of %d bytes: expected 1 to %d", len(accounts)+1, len(a.UPN), maxUPN)
+		case a.UPN == "", len(a.UPN) > state.MaxUPN:
+			return nil, fmt.Errorf("account %d: upn of %d bytes: expected 1 to %d", len(accounts)+1, len(a.UPN), state.MaxUPN)
 		case len(a.Salt) == 0 && len(a.Hash) == 0:
 		case len(a.Salt) != synchash.SaltSize || len(a.Hash) != synchash.HashSize:
 			return nil, fmt.Errorf("account %d: salt of %d and hash of %d bytes: expected %d and %d",

@@ -2,6 +2,7 @@ package cloudsim
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -79,7 +80,7 @@ func (c *Config) ownToken() error {
 	if c.ObserveToken != "" {
 		return nil
 	}
-	c.ObserveToken = randomSecret()
+	c.ObserveToken = rand.Text()
 	name := filepath.Join(c.State, "observe.token")
 	if err := os.WriteFile(name, []byte(c.ObserveToken+"\n"), 0o600); err != nil {
 		return fmt.Errorf("keeping the observe token: %w", err)
@@ -123,7 +124,7 @@ func newServer(log *slog.Logger, cfg Config) (_ *server, err error) {
 
 // listen opens every port and returns what the ready line says of them.
 func (srv *server) listen() (map[string]net.Listener, observe.Ready, error) {
-	r := observe.Ready{Role: "cloudsim", Name: srv.cfg.Name, Ports: make(map[string]string),
+	r := observe.Ready{Role: "cloudsim", Name: srv.cfg.Name, PID: os.Getpid(), Version: srv.cfg.Version, Ports: make(map[string]string),
 		CAPEM: string(srv.authority.PEM())}
 	listeners := make(map[string]net.Listener)
 	for _, port := range Ports() {

@@ -148,10 +148,11 @@ func (srv *server) endSessions(cause error) {
 }
 
 // denied counts n pieces of input that were refused.
-func (srv *server) denied(reason string, n uint64) {
+func (srv *server) denied(reason string, n uint64) (soFar uint64) {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	srv.refused[reason] += n
+	return srv.refused[reason]
 }
 
 // counters is what the simulator counted since it started.

@@ -59,7 +59,7 @@ type gift struct {
 	budget  time.Duration
 }
 
-// errEnded are the causes of a session's end, in the words of events.
+// The causes of a session's end, in the words of events.
 var (
 	errHeartbeat   = errors.New("heartbeat")
 	errReplaced    = errors.New("replaced")
@@ -301,12 +301,10 @@ func (s *session) setStatus(change func(*dispatch.Status)) {
 		return
 	}
 	s.tenant.locked(func(now time.Duration) {
+		s.tenant.queue.SetStatus(now, s.connector, s.status)
 		if !s.attached && s.status.Responses {
 			s.attached = true
 			s.tenant.queue.Attach(now, s.connector)
-		}
-		if s.attached {
-			s.tenant.queue.SetStatus(now, s.connector, s.status)
 		}
 	})
 }
@@ -330,5 +328,5 @@ func (s *session) notGiven(n int64) {
 	s.server.denied("answer-not-given", uint64(n))
 	s.server.events.Add(observe.Event{Kind: observe.AnswerNotGiven, Tenant: s.tenant.Name,
 		Connector: s.peer.name, Count: n})
-	s.log.Warn("answers to requests that it was not given", "count", n)
+	s.log.Warn("answers to sign-ins that it was not given", "count", n)
 }

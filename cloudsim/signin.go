@@ -39,9 +39,10 @@ func (srv *server) signIn(w http.ResponseWriter, r *http.Request) {
 	if len(requestID) > 64 {
 		requestID = requestID[:64]
 	}
-	if requestID != "" {
-		w.Header().Set("Client-Request-Id", requestID)
+	if requestID == "" {
+		requestID = uuid.NewString()
 	}
+	w.Header()["Client-Request-Id"] = []string{requestID}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	form, err := readForm(r)
 	if err != nil {
@@ -82,7 +83,7 @@ func (srv *server) signIn(w http.ResponseWriter, r *http.Request) {
 		h[headerConnector] = []string{a.connector}
 	}
 	h[headerAttempts] = []string{strconv.Itoa(a.attempts)}
-	h[headerTimes] = []string{"queue=" + microseconds(a.queued) + ",connector=" + microseconds(a.atAgent) +
+	h[headerTimes] = []string{"queue=" + microseconds(a.queued) + ",connector=" + microseconds(a.inConnector) +
 		",directory=" + microseconds(a.directory)}
 	switch {
 	case a.failed:
@@ -141,13 +142,20 @@ func (srv *server) refuseUnread(w http.ResponseWriter, requestID string, err err
 
 // refuse answers input that never became a sign-in.
 func (srv *server) refuse(w http.ResponseWriter, requestID string, httpStatus int, reason string, code int) {
-	srv.denied(reason, 1)
-	srv.log.Debug("refused", "reason", reason)
+	srv.logRefusal(reason, srv.denied(reason, 1))
 	word := "invalid_request"
 	if code == codeUnsupportedGrant {
 		word = "unsupported_grant_type"
 	}
 	srv.answerError(w, requestID, httpStatus, word, code)
+}
+
+// logRefusal writes down the first refusals of a kind, and then one in a
+// thousand: whoever sends garbage must not fill the disk. The counters have all.
+func (srv *server) logRefusal(reason string, count uint64) {
+	if count <= 20 || count%1000 == 0 {
+		srv.log.Warn("sign-in refused", "reason", reason, "count", count)
+	}
 }
 
 // errorBody is the shape of the real service's errors.

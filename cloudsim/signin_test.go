@@ -298,12 +298,13 @@ func TestBadSignIns(t *testing.T) {
 	}
 }
 
-// A request identifier is echoed as far as it is one.
+// A request identifier is echoed as far as it is one; a request without one is
+// given one.
 func TestClientRequestID(t *testing.T) {
 	t.Parallel()
 	c := start(t)
 	for given, want := range map[string]string{
-		"": "", "short": "short", strings.Repeat("a", 64): strings.Repeat("a", 64), strings.Repeat("b", 5000): strings.Repeat("b", 64),
+		"short": "short", strings.Repeat("a", 64): strings.Repeat("a", 64), strings.Repeat("b", 5000): strings.Repeat("b", 64),
 		`","error":"`: `","error":"`,
 	} {
 		q := c.request("contoso", "")
@@ -312,6 +313,10 @@ func TestClientRequestID(t *testing.T) {
 		if r.header.Get("Client-Request-Id") != want || r.CorrelationID != want {
 			t.Errorf("%.20q: %v", given, r)
 		}
+	}
+	r := c.do(c.request("contoso", ""))
+	if made := r.header.Get("Client-Request-Id"); len(made) != 36 || r.CorrelationID != made {
+		t.Errorf("without one: %v", r)
 	}
 }
 

@@ -41,6 +41,8 @@ type hashStore interface {
 	// Check says what hash sync knows of a user and a password. An account
 	// without a hash, which the sync does not carry, matches no password.
 	Check(tenant, upn, password string) wire.Result
+	// Accounts is how many accounts were ever synced.
+	Accounts(tenant string) int
 }
 
 // request is one sign-in on its way: what the sender of a connector stream
@@ -102,14 +104,14 @@ var _ dispatch.Effects = (*tenant)(nil)
 
 // An answer is how a sign-in ended.
 type answer struct {
-	code      int // 0 when accepted
-	failed    bool
-	by        Method // who decided; empty when nobody did
-	connector string
-	attempts  int
-	queued    time.Duration
-	atAgent   time.Duration // in the connector, the directory included
-	directory time.Duration
+	code        int // 0 when accepted
+	failed      bool
+	by          Method // who decided; empty when nobody did
+	connector   string
+	attempts    int
+	queued      time.Duration
+	inConnector time.Duration // in the connector, the directory included
+	directory   time.Duration
 }
 
 func (a *answer) outcome() string {
@@ -164,11 +166,13 @@ func (t *tenant) decide(id uint64, user, password string) answer {
 	case end.Failure == 0:
 		a.by, a.connector = PassThrough, r.signIn.Server
 		a.code = refusals[wire.Result(end.Result)]
-		a.atAgent, a.directory = end.Connector, end.Directory
+		a.inConnector, a.directory = end.Connector, end.Directory
 		if t.fallen.Load() {
 			t.recovered()
 		}
-	case t.Fallback == Automatic:
+	// Where nothing was ever synced there is nobody to answer: that a user is
+	// not in an empty store says nothing of the user.
+	case t.Fallback == Automatic && t.hashes.Accounts(t.Name) > 0:
 		if t.fallen.CompareAndSwap(false, true) {
 			t.events.Add(observe.Event{Kind: observe.FallbackBegan, Tenant: t.Name,
 				Cause: end.Failure.String()})

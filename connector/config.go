@@ -1,8 +1,7 @@
-// Package connector is the agent that stands next to a directory and answers
-// the sign-ins that the cloud gives it. It dials out only: it registers once
-// for a client certificate, then keeps two streams to the cloud, one that
-// brings sign-ins and one that takes answers, and a pool of LDAPS connections
-// to the directory.
+// Package connector is what stands next to a directory and answers the sign-ins
+// that the cloud gives it. It dials out only: it registers once for a client
+// certificate, then keeps two streams to the cloud, one that brings sign-ins and
+// one that takes answers, and a pool of LDAPS connections to the directory.
 //
 // It knows the cloud by the protocol of package wire and by a file that says
 // where the cloud listens, and nothing of what loads, breaks or measures it.

@@ -65,7 +65,7 @@ func resultName(r wire.Result) string {
 }
 
 // snapshot is the counters as whoever watches gets them.
-func (a *agent) snapshot() observe.AgentCounters {
+func (a *connector) snapshot() observe.AgentCounters {
 	c, pool := a.counters, a.pool
 	reachable, _ := pool.Reachable()
 	s := observe.AgentCounters{

@@ -30,7 +30,7 @@ func newDialer(source string) *net.Dialer {
 // dialCloud prepares a connection to one of the cloud's ports, which its first
 // call then opens. Every attempt gets a new one and fails on its own: gRPC's
 // waits between attempts, which grow to two minutes, never come into play.
-func (a *agent) dialCloud(port string, certificate *tls.Certificate) (*grpc.ClientConn, error) {
+func (a *connector) dialCloud(port string, certificate *tls.Certificate) (*grpc.ClientConn, error) {
 	cloud := a.cloud.Load()
 	address := cloud.at[port]
 	if address == "" {

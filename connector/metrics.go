@@ -12,7 +12,7 @@ import (
 
 // metrics serves the connector's figures in Prometheus' format. The first four
 // are the performance counters that administrators of the real connector know.
-func (a *agent) metrics() http.Handler {
+func (a *connector) metrics() http.Handler {
 	c, pool := a.counters, a.pool
 	counter := func(name, help string, value func() uint64) prometheus.Collector {
 		return prometheus.NewCounterFunc(

@@ -23,7 +23,7 @@ import (
 // identify loads the connector's certificate, or registers for one when there
 // is none, or none that is valid. A cloud that cannot be reached is waited
 // for; one that refuses is not asked again, for the token is spent.
-func (a *agent) identify(ctx context.Context) (*tls.Certificate, error) {
+func (a *connector) identify(ctx context.Context) (*tls.Certificate, error) {
 	if err := os.MkdirAll(a.cfg.State, 0o700); err != nil {
 		return nil, fmt.Errorf("--state: %w", err)
 	}
@@ -59,7 +59,7 @@ func (a *agent) identify(ctx context.Context) (*tls.Certificate, error) {
 }
 
 // register makes a key and turns the token into a certificate for it.
-func (a *agent) register(ctx context.Context) (*tls.Certificate, error) {
+func (a *connector) register(ctx context.Context) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err

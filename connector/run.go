@@ -22,8 +22,8 @@ import (
 // being dialled without a pause.
 const settledSession = time.Second
 
-// An agent is a running connector.
-type agent struct {
+// A connector is one that runs.
+type connector struct {
 	cfg         *checked
 	log         *slog.Logger
 	dialer      *net.Dialer
@@ -46,7 +46,7 @@ func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.R
 	if err != nil {
 		return err
 	}
-	a := &agent{cfg: ok, log: log.With("connector", cfg.Name, "tenant", cfg.Tenant), dialer: newDialer(cfg.Source), counters: newCounters()}
+	a := &connector{cfg: ok, log: log.With("connector", cfg.Name, "tenant", cfg.Tenant), dialer: newDialer(cfg.Source), counters: newCounters()}
 	a.cloud.Store(ok.cloud)
 
 	listen := net.ListenConfig{}
@@ -101,7 +101,7 @@ func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.R
 
 // serveObserve serves counters and metrics until the returned function is
 // called.
-func (a *agent) serveObserve(ln net.Listener) (stop func()) {
+func (a *connector) serveObserve(ln net.Listener) (stop func()) {
 	_, handler := observe.Handler(a.cfg.ObserveToken, func() any { return a.snapshot() }, nil, a.metrics())
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn)}
 	done := make(chan struct{})
@@ -118,7 +118,7 @@ func (a *agent) serveObserve(ln net.Listener) (stop func()) {
 }
 
 // stayAttached has one session after the other.
-func (a *agent) stayAttached(ctx context.Context) error {
+func (a *connector) stayAttached(ctx context.Context) error {
 	var wait backoff.Backoff
 	for ctx.Err() == nil {
 		if err := checkExpiry(a.certificate, time.Now()); err != nil {
@@ -149,7 +149,7 @@ func (a *agent) stayAttached(ctx context.Context) error {
 }
 
 // attach tries the request ports, the fastest first.
-func (a *agent) attach(ctx context.Context) (*session, error) {
+func (a *connector) attach(ctx context.Context) (*session, error) {
 	var all []error
 	for _, port := range a.cloud.Load().ports(requestPorts) {
 		s, err := a.listen(ctx, port)
@@ -166,7 +166,7 @@ func (a *agent) attach(ctx context.Context) (*session, error) {
 
 // refresh reads again where the cloud listens, which changes when it is
 // started again. A file that cannot be read just now changes nothing.
-func (a *agent) refresh() {
+func (a *connector) refresh() {
 	cloud, err := readEndpoints(a.cfg.Cloud)
 	if err != nil {
 		a.log.Warn("reading again where the cloud listens", "error", err)

@@ -44,7 +44,7 @@ var (
 // It stays on the request port that it found first, also on a slower one,
 // until it ends; the next session tries the fastest again.
 type session struct {
-	a        *agent
+	a        *connector
 	port     string
 	id       string
 	interval time.Duration // between heartbeats
@@ -67,7 +67,7 @@ type session struct {
 }
 
 // listen attaches to one request port, as far as the cloud's welcome.
-func (a *agent) listen(ctx context.Context, port string) (_ *session, err error) {
+func (a *connector) listen(ctx context.Context, port string) (_ *session, err error) {
 	s := &session{
 		a: a, port: port, out: newOutbox(max(8192, 8*a.cfg.Concurrency)),
 		draining: make(chan struct{}), finish: make(chan struct{}),

@@ -71,7 +71,7 @@ func zero(v float64) bool     { return v == 0 }
 func TestTheHarnessTellsGoodFromBad(t *testing.T) {
 	short := []string{"--set", "load.duration=9s", "--set", "load.rate=400/s",
 		"--set", "faults[0].at=2s", "--set", "faults[0].for=2s"}
-	t.Run("no hand-off", func(t *testing.T) {
+	t.Run("no handoff", func(t *testing.T) {
 		e, r, _ := run(t, append([]string{"crash-one", "--set", "cloud.handoff=off"}, short...)...)
 		if e.code != 1 || r.Verdict != results.Fail || r.SignIns.Failed == 0 || r.SignIns.ByCode["80002"] == 0 {
 			t.Errorf("exit %d, verdict %s, %d failed, codes %v", e.code, r.Verdict, r.SignIns.Failed, r.SignIns.ByCode)

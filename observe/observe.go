@@ -28,8 +28,8 @@ type Kind string
 // The events of the cloud simulator.
 const (
 	ConnectorAttached  Kind = "connector-attached"
-	ConnectorLost      Kind = "connector-lost"   // Cause: reset, eof, heartbeat, replaced, drained ...
-	ConnectorStatus    Kind = "connector-status" // Cause: directory-unreachable, directory-reachable, draining
+	ConnectorLost      Kind = "connector-lost"   // Cause: connection-lost, heartbeat, responses-lost, replaced, revoked, drained ...
+	ConnectorStatus    Kind = "connector-status" // Cause: directory-unreachable, directory-reachable, responses-lost, draining, fit
 	HandedOff          Kind = "handed-off"       // Count sign-ins left Connector for others
 	Dropped            Kind = "dropped"          // Count sign-ins were lost with Connector (handoff: off)
 	AttemptTimedOut    Kind = "attempt-timed-out"
@@ -64,8 +64,8 @@ type CloudCounters struct {
 }
 
 // TenantCounters counts the sign-ins of one tenant. Received = Accepted +
-// Refused + Failed + those not yet answered; ByPath splits the answered ones
-// that somebody decided.
+// Refused + Failed + those not yet answered; PassThrough and HashSync split the
+// answered ones that somebody decided.
 type TenantCounters struct {
 	Name        string              `json:"name"`
 	Received    uint64              `json:"received"`
@@ -74,7 +74,7 @@ type TenantCounters struct {
 	Failed      uint64              `json:"failed"`
 	PassThrough uint64              `json:"pass_through"` // decided by a connector
 	HashSync    uint64              `json:"hash_sync"`    // decided by the hash store
-	Attempts    uint64              `json:"attempts"`     // sign-ins given to connectors, each hand-off once more
+	Attempts    uint64              `json:"attempts"`     // sign-ins given to connectors, each handoff once more
 	HandedOff   uint64              `json:"handed_off"`   // attempts given up and given to another connector
 	Expired     uint64              `json:"expired"`      // answered because their deadline passed
 	Overflowed  uint64              `json:"overflowed"`   // refused at a full queue

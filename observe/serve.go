@@ -11,8 +11,8 @@ import (
 
 // Handler serves GET /counters and GET /events of a role, its profiles under
 // /debug/pprof/, and whatever else is registered on the returned mux, to
-// callers that present the token. GET
-// /metrics, which says nothing that is not a number or a name, needs none.
+// callers that present the token. GET /metrics, which says nothing that is not
+// a number or a name, needs none.
 func Handler(token string, counters func() any, events *Log, metrics http.Handler) (*http.ServeMux, http.Handler) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /counters", func(w http.ResponseWriter, r *http.Request) {

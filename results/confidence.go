@@ -1,6 +1,6 @@
 package results
 
-// Both bounds here rest on one fact: of n independent times, the number at or
+// The bounds here rest on one fact: of n independent times, the number at or
 // below the true q-quantile is binomial with n and q, whatever their
 // distribution. (David and Nagaraja, Order Statistics, 3rd ed., section 7.1.)
 
@@ -17,27 +17,13 @@ func quantileRanks(n uint64, q, confidence float64) (lower, upper uint64, ok boo
 	miss := 1 - confidence
 	// The upper bound is wrong when upper or more times are at or below the
 	// quantile, the lower one when fewer than lower are.
-	upper, _ = b.upperTail(miss / 2)
+	upper = b.upperTail(miss / 2)
 	below := miss / 2
 	if upper > n {
 		upper, below = n, miss-b.at(n)
 	}
 	lower = b.lowerTail(below)
 	return lower, upper, below >= 0 && lower >= 1
-}
-
-// allowedOver returns how many of n times may exceed a limit that the
-// q-quantile is claimed, with the given confidence, not to exceed. Not enough
-// means that n is too small for the claim even with none over it.
-func allowedOver(n uint64, q, confidence float64) (allowed uint64, enough bool) {
-	if n == 0 {
-		return 0, false
-	}
-	rank, _ := newBinomial(n, q).upperTail(1 - confidence)
-	if rank > n {
-		return 0, false
-	}
-	return n - rank, true
 }
 
 // binomial holds the probabilities of a binomial distribution around its mode,
@@ -94,15 +80,14 @@ func (b *binomial) at(k uint64) float64 {
 	return b.p[k-b.from]
 }
 
-// upperTail returns the smallest k with P(B >= k) <= limit, and that
-// probability.
-func (b *binomial) upperTail(limit float64) (k uint64, tail float64) {
-	k = b.from + uint64(len(b.p))
+// upperTail returns the smallest k with P(B >= k) <= limit.
+func (b *binomial) upperTail(limit float64) uint64 {
+	k, tail := b.from+uint64(len(b.p)), 0.0
 	for i := len(b.p) - 1; i >= 0 && tail+b.p[i] <= limit; i-- {
 		tail += b.p[i]
 		k--
 	}
-	return k, tail
+	return k
 }
 
 // lowerTail returns the largest k with P(B < k) <= limit.

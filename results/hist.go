@@ -15,7 +15,7 @@ const (
 	digits      = 3
 )
 
-// confidence is that of every interval and claim in a result.
+// confidence is that of every interval around a percentile.
 const confidence = 0.95
 
 // A Histogram counts times, in nanoseconds, in constant memory (270 kB).
@@ -79,29 +79,6 @@ func (h *Histogram) Percentiles() Percentiles {
 // atRank is the value of the rank-th smallest time, from 1.
 func (h *Histogram) atRank(rank uint64) int64 {
 	return h.At(100 * float64(rank) / float64(h.Count()))
-}
-
-// Above counts the times over a limit. Those the histogram cannot tell from
-// it, within 3 significant digits, count as over.
-func (h *Histogram) Above(limit int64) uint64 {
-	if h.max <= limit {
-		return 0
-	}
-	var over int64
-	for _, bar := range h.counts.Distribution() {
-		if bar.To > limit {
-			over += bar.Count
-		}
-	}
-	return uint64(over)
-}
-
-// Holds reports whether "the p99 is at most limit" can be claimed with 95 %
-// confidence, and whether there are enough times to claim it at all. Times
-// are assumed independent, which those of one stall are not.
-func (h *Histogram) Holds(limit int64) (holds, enough bool) {
-	allowed, enough := allowedOver(h.Count(), 0.99, confidence)
-	return enough && h.Above(limit) <= allowed, enough
 }
 
 // WriteDistribution writes the percentiles of the histogram to a new file in

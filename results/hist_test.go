@@ -156,39 +156,6 @@ func TestP99IntervalCovers(t *testing.T) {
 	}
 }
 
-// The figures of measuring.md.
-func TestClaimsNeedSamples(t *testing.T) {
-	for _, c := range []struct {
-		n, over       uint64
-		holds, enough bool
-	}{
-		{0, 0, false, false},
-		{298, 0, false, false},
-		{299, 0, true, true},
-		{299, 1, false, true},
-		{472, 1, false, true},
-		{473, 1, true, true},
-		{1692, 10, false, true},
-		{1693, 10, true, true},
-		{1693, 11, false, true},
-	} {
-		h := NewHistogram()
-		for i := range c.n {
-			if i < c.over {
-				h.Record(200_000_000)
-			} else {
-				h.Record(1_000_000)
-			}
-		}
-		if over := h.Above(100_000_000); over != c.over {
-			t.Errorf("%d of %d values are over: counted %d", c.over, c.n, over)
-		}
-		if holds, enough := h.Holds(100_000_000); holds != c.holds || enough != c.enough {
-			t.Errorf("%d of %d over: holds %v, enough %v; expected %v, %v", c.over, c.n, holds, enough, c.holds, c.enough)
-		}
-	}
-}
-
 func TestBinomialFarOut(t *testing.T) {
 	// A million times: the ranks of the normal approximation, ± 1.96 σ.
 	const n = 1_000_000

@@ -152,8 +152,8 @@ func (r *Recorder) Recent() Interval {
 	return now
 }
 
-// SignIns counts the sign-ins of the load so far.
-func (r *Recorder) SignIns() SignIns {
+// signIns counts the sign-ins of the load so far.
+func (r *Recorder) signIns() SignIns {
 	n := SignIns{
 		Accepted: r.outcomes[OutcomeAccepted], Refused: r.outcomes[OutcomeRefused],
 		Failed: r.outcomes[OutcomeFailed], Unknown: r.outcomes[OutcomeUnknown], Unsent: r.outcomes[OutcomeUnsent],
@@ -189,7 +189,7 @@ func (r *Recorder) SignIns() SignIns {
 // processes, ledgers, warnings, and of the connectors what only the cloud
 // knows.
 func (r *Recorder) Result() Result {
-	n := r.SignIns()
+	n := r.signIns()
 	res := Result{
 		Format: Format, Scenario: r.header.Scenario, Seed: r.header.Seed, StartedAt: r.header.StartedAt,
 		Command: r.header.Command, Version: r.header.Version, Machine: r.header.Machine,

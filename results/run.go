@@ -100,9 +100,27 @@ func (r *Run) cutOff(planned uint64) {
 	if r.tail != nil {
 		warn("the samples end early: %v", r.tail)
 	}
-	if info, err := os.Stat(filepath.Join(r.Dir, JournalFile)); err == nil && info.Size() > 0 {
+	if r.faultsOn() {
 		warn("a fault may still be on; this undoes it: ptabench heal %s", r.Dir)
 	}
+}
+
+// faultsOn reports whether the journal has a fault that nobody undid.
+func (r *Run) faultsOn() bool {
+	on := make(map[int]bool)
+	_, err := ReadLines(filepath.Join(r.Dir, JournalFile), func(line struct {
+		Kind  string `json:"kind"`
+		Fault int    `json:"fault"`
+	}) error {
+		switch line.Kind {
+		case "intent":
+			on[line.Fault] = true
+		case "undone":
+			delete(on, line.Fault)
+		}
+		return nil
+	})
+	return err != nil || len(on) > 0
 }
 
 // Samples opens the samples of the run. The caller closes them.

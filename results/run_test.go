@@ -127,7 +127,7 @@ func TestOpenCutOffRun(t *testing.T) {
 			}
 		}
 		if c.journal {
-			if err := os.WriteFile(filepath.Join(dir, JournalFile), []byte("{}\n"), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, JournalFile), []byte(`{"kind":"intent","fault":1}`+"\n"+`{"kind":"intent","fault":2}`+"\n"+`{"kind":"undone","fault":2}`+"\n"), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}

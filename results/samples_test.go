@@ -228,8 +228,8 @@ func TestSamplesOutOfRange(t *testing.T) {
 		if err := w.Append(c.sample); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("writing %s: %v", c.want, err)
 		}
-		if err := w.Append(Sample{}); err != nil || w.Count() != 1 {
-			t.Errorf("a refused sign-in spoilt the writer: %v, %d written", err, w.Count())
+		if err := w.Append(Sample{}); err != nil {
+			t.Errorf("a refused sign-in spoilt the writer: %v", err)
 		}
 		if err := w.Close(); err != nil {
 			t.Error(err)

@@ -86,6 +86,8 @@ func (p *page) objectives(list []Objective) {
 
 func objectiveValue(o *Objective) string {
 	switch {
+	case o.Unit == "ns" && o.Value < 0:
+		return "never"
 	case o.Unit == "ns":
 		return Duration(int64(o.Value))
 	case o.Unit == "count" && o.Value >= 0 && o.Value == float64(uint64(o.Value)):

@@ -40,6 +40,15 @@ func sentence(f *Fault) string {
 	if !known {
 		deed = "did " + strings.ReplaceAll(f.Kind, "%", "%%") + " to %s"
 	}
+	if f.At < 0 {
+		return fmt.Sprintf("%s was not injected. (%s)", f.Name, f.Note)
+	}
+	if f.Kind == "block" { // which ports, and how, is only in the text
+		if _, rest, ok := strings.Cut(f.Text, ", "); ok {
+			how, _, _ := strings.Cut(rest, ")")
+			deed = "blocked " + strings.ReplaceAll(how, "%", "%%") + " of %s"
+		}
+	}
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s "+deed+" at %s for %s", f.Name, target, Duration(f.At), Duration(f.Duration))
 	if f.Injections == 0 {

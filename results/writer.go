@@ -21,7 +21,6 @@ type SampleWriter struct {
 	file   *os.File
 	header Header
 	buffer []byte // whole records not yet written
-	count  uint64
 	err    error
 }
 
@@ -54,9 +53,6 @@ func CreateSamples(path string, h Header) (*SampleWriter, error) {
 // Header is the header as written.
 func (w *SampleWriter) Header() Header { return w.header }
 
-// Count is the number of sign-ins appended.
-func (w *SampleWriter) Count() uint64 { return w.count }
-
 // Append adds a sign-in. It writes once in 1,024 records; in between, what
 // must survive a kill needs a Flush.
 func (w *SampleWriter) Append(s Sample) error {
@@ -69,7 +65,6 @@ func (w *SampleWriter) Append(s Sample) error {
 	n := len(w.buffer)
 	w.buffer = w.buffer[:n+RecordSize]
 	encode((*[RecordSize]byte)(w.buffer[n:]), &s)
-	w.count++
 	if len(w.buffer) == cap(w.buffer) {
 		return w.Flush()
 	}

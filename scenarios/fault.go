@@ -57,18 +57,6 @@ func (f Fault) defaultNamed() bool {
 	return ok && err == nil && n > 0 && strconv.Itoa(n) == number
 }
 
-// Connectors returns which of count connectors the fault acts on, numbered
-// from 1.
-func (f Fault) Connectors(count int) []int {
-	var all []int
-	for n := 1; n <= count; n++ {
-		if f.Target == AllConnectors || f.Target == connectorName(n) {
-			all = append(all, n)
-		}
-	}
-	return all
-}
-
 // End is when the fault is undone.
 func (f Fault) End() Duration { return f.At + f.For }
 

@@ -173,11 +173,3 @@ func FuzzParseFault(f *testing.F) {
 		}
 	})
 }
-
-func TestFaultConnectors(t *testing.T) {
-	for target, want := range map[string][]int{"connectors": {1, 2, 3}, "connector-2": {2}, "connector-4": nil, "directory": nil} {
-		if got := (Fault{Target: target}).Connectors(3); !reflect.DeepEqual(got, want) {
-			t.Errorf("%s of 3: %v, want %v", target, got, want)
-		}
-	}
-}

@@ -18,8 +18,9 @@ const faultPattern = `^(crash|freeze|stop|block|slow-directory) *\([^()]*\) +at 
 //	fault   = kind "(" [ target ] { "," setting } ")" "at" duration "for" duration [ "as" name ]
 //	setting = "ports=" port { "," port } | "mode=" mode | "delay=" duration
 //
-// Only slow-directory may leave out its target. Words and ranges of ports are expanded. An error is a Mistake with the
-// column in the line. The fault may still name a connector that is not there.
+// Only slow-directory may leave out its target. Words and ranges of ports are
+// expanded. An error is a Mistake with the column in the line. The fault may
+// still name a connector that is not there.
 func ParseFault(line string) (Fault, error) {
 	f, _, err := parseFault(line)
 	return f, err

@@ -56,17 +56,6 @@ func metricNamed(name string) (metric, bool) {
 	return metrics[i], true
 }
 
-// example is the metric as it may be written.
-func (m metric) example() string {
-	switch {
-	case m.bare:
-		return m.name
-	case m.arguments[0] == faultArgument:
-		return m.name + "(crash-1)"
-	}
-	return m.name + "(" + m.arguments[0] + ")"
-}
-
 var operators = []string{"==", "!=", "<=", ">=", "<", ">"}
 
 // String is the objective as it was written.

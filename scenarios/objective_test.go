@@ -57,6 +57,17 @@ func TestMetricsKeepTheirNames(t *testing.T) {
 	}
 }
 
+// example is the metric as it may be written.
+func (m metric) example() string {
+	switch {
+	case m.bare:
+		return m.name
+	case m.arguments[0] == faultArgument:
+		return m.name + "(crash-1)"
+	}
+	return m.name + "(" + m.arguments[0] + ")"
+}
+
 // A metric takes values of its own unit and of no other.
 func TestMetricsHaveUnits(t *testing.T) {
 	values := map[Unit]string{Count: "3", Time: "3ms", Ratio: "3%", PerSecond: "3/s"}

@@ -41,7 +41,7 @@ func (d *directorySum) named() map[string]uint64 {
 // directory closes is made again on another. What a look-up of the reason
 // binds as is the service account, which is counted apart. Users whom the
 // directory does not know are in the totals only.
-func directoryChecks(r *reckoning, in Input, b *book, cloud cloudSum, agents observe.AgentCounters, d *directorySum) {
+func directoryChecks(r *reckoning, in Input, b *book, cloud cloudSum, connectors observe.AgentCounters, d *directorySum) {
 	byUser := make([]uint64, in.Population.Len())
 	var known, unknownUsers uint64
 	for _, book := range in.Directory {
@@ -78,7 +78,7 @@ func directoryChecks(r *reckoning, in Input, b *book, cloud cloudSum, agents obs
 		lost = "a killed directory took its counts along"
 	}
 	again := cloud.killed
-	if agents.DirectoryRedials > 0 || len(in.Directory) > 1 {
+	if connectors.DirectoryRedials > 0 || len(in.Directory) > 1 {
 		again = "a bind on a directory connection that was lost is made again"
 	}
 	// Excused users are not failing ones; the totals below bound them.
@@ -97,8 +97,8 @@ func directoryChecks(r *reckoning, in Input, b *book, cloud cloudSum, agents obs
 	if anyKilled(in.Connectors) {
 		excuse = "a killed connector took its counts along"
 	}
-	r.addExcused("binds in the directory <= binds sent by connectors", d.total, "<=", agents.Binds, excuse)
-	if d.total > 0 || len(in.Directory) > 0 {
+	r.addExcused("binds in the directory <= binds sent by connectors", d.total, "<=", connectors.Binds, excuse)
+	if len(in.Directory) > 0 {
 		r.addExcused("binds of known users = binds in the directory, unknown users' aside", known, "=", d.total-d.binds["unknown"], lost)
 	}
 }

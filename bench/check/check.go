@@ -36,6 +36,15 @@ type Input struct {
 	Connectors []ConnectorBook // one for each start of each
 	Directory  []DirectoryBook // one for each start
 	Faults     []Fault
+	Deaths     []Death
+}
+
+// A Death is a process that ended without being told to, by a fault or
+// otherwise: no fault's figures tell of it.
+type Death struct {
+	Name string
+	How  string // such as "signal: killed"
+	At   int64
 }
 
 // Generator is the generator's own count, which the samples must agree with.

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"math"
 	"slices"
 
 	"ptabench/observe"
@@ -67,7 +68,7 @@ func faultFigures(in Input) ([]results.Fault, error) {
 		w.end = w.UndoneAt
 		switch {
 		case w.UndoneAt == Never:
-			w.end = 1<<63 - 1
+			w.end = math.MaxInt64
 		case w.recover >= 0:
 			w.end = max(w.UndoneAt, w.UndoBegan+w.recover)
 		default:
@@ -105,12 +106,21 @@ func (w *watch) first(s *results.Sample) {
 		return
 	}
 	another := decided(s) && (s.Path == results.PathHashSync || s.Attempts > 1)
-	if another && s.Done >= w.Began && (w.UndoneAt == Never || s.Done <= w.UndoneAt+aftermath) {
-		earliest(&w.failover, max(s.Done-w.InjectedAt, 0))
+	if another && s.Done >= w.Began && (w.UndoneAt == Never || s.Due <= w.UndoneAt) {
+		earliest(&w.failover, w.since(s.Done))
 	}
 	if w.UndoneAt != Never && s.Done >= w.UndoBegan && w.served(s) {
 		earliest(&w.recover, s.Done-w.UndoBegan)
 	}
+}
+
+// since is how long after the injection something happened: after its end, or
+// when the effect came sooner than that, after its beginning.
+func (w *watch) since(at int64) int64 {
+	if at < w.InjectedAt {
+		return at - w.Began
+	}
+	return at - w.InjectedAt
 }
 
 // served says that the target of the fault, or the path it breaks, served s.
@@ -178,8 +188,8 @@ func joined(note, more string) string {
 func (w *watch) detect(events []observe.Event) int64 {
 	at := int64(Never)
 	for _, e := range events {
-		if e.AtNS >= w.Began && (w.UndoneAt == Never || e.AtNS <= w.UndoneAt+aftermath) && w.about(e) {
-			earliest(&at, max(e.AtNS-w.InjectedAt, 0))
+		if e.AtNS >= w.Began && (w.UndoneAt == Never || e.AtNS <= w.UndoneAt) && w.about(e) {
+			earliest(&at, w.since(e.AtNS))
 		}
 	}
 	return at

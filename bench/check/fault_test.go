@@ -60,7 +60,7 @@ func TestFaultFigures(t *testing.T) {
 			fault:  crash,
 			each:   toOther,
 			events: []observe.Event{{AtNS: 999*ms + 1, Kind: observe.ConnectorLost, Connector: "connector-1"}},
-			want:   results.Fault{At: second, Duration: 1300 * ms, Detect: 0, Failover: Never, Recover: 102 * ms, P99: 2 * ms},
+			want:   results.Fault{At: second, Duration: 1300 * ms, Detect: 1, Failover: Never, Recover: 102 * ms, P99: 2 * ms},
 		},
 		"all connectors, hash sync answers": {
 			fault: fault(scenarios.Crash, scenarios.AllConnectors),

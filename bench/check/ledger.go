@@ -51,14 +51,14 @@ func balanceBooks(in Input) (results.Ledgers, error) {
 	}
 	t := b.compare()
 	cloud := sumCloud(in.Cloud)
-	agents := sumAgents(in.Connectors)
+	connectors := sumConnectors(in.Connectors)
 	directory := sumDirectory(in.Directory)
 
 	r := &reckoning{}
 	harnessChecks(r, in, b, t)
 	cloudChecks(r, in, b, t, cloud)
 	connectorChecks(r, in, cloud)
-	directoryChecks(r, in, b, cloud, agents, &directory)
+	directoryChecks(r, in, b, cloud, connectors, &directory)
 
 	l := results.Ledgers{
 		Harness: map[string]uint64{
@@ -74,8 +74,8 @@ func balanceBooks(in Input) (results.Ledgers, error) {
 			"log_entries": b.entries, "log_attempts": b.attempts, "denied": cloud.denied,
 		},
 		Connectors: map[string]uint64{
-			"taken": agents.Taken, "answers": agents.Answers, "resent": agents.Resent, "binds": agents.Binds,
-			"bind_replies": agents.BindReplies, "reason_lookups": agents.ReasonLookups,
+			"taken": connectors.Taken, "answers": connectors.Answers, "resent": connectors.Resent, "binds": connectors.Binds,
+			"bind_replies": connectors.BindReplies, "reason_lookups": connectors.ReasonLookups,
 		},
 		Directory: directory.named(),
 		Checks:    r.checks,
@@ -167,8 +167,8 @@ func cloudChecks(r *reckoning, in Input, b *book, t tally, c cloudSum) {
 	r.addExcused("decided by pass-through = entries in the log that say so", c.PassThrough, "=", b.logPaths[results.PathPassThrough], c.killed)
 	r.addExcused("decided by hash sync = entries in the log that say so", c.HashSync, "=", b.logPaths[results.PathHashSync], c.killed)
 	r.addExcused("attempts by the cloud = attempts in its log", c.Attempts, "=", b.attempts, c.killed)
-	// A hand-off that found no other connector in time made no attempt.
-	r.addExcused("attempts <= sign-ins given to a connector + hand-offs", c.Attempts, "<=", b.given+c.HandedOff, c.killed)
+	// A handoff that found no other connector in time made no attempt.
+	r.addExcused("attempts <= sign-ins given to a connector + handoffs", c.Attempts, "<=", b.given+c.HandedOff, c.killed)
 	if b.torn > 0 && c.killed == "" {
 		r.add("torn lines in the cloud's log = none", b.torn, "=", 0, "the simulator was not killed")
 	}
@@ -181,14 +181,14 @@ func cloudChecks(r *reckoning, in Input, b *book, t tally, c cloudSum) {
 	r.add("answers to sign-ins that the connector was not given = none", notGiven, "=", 0, "")
 }
 
-func sumAgents(books []ConnectorBook) (sum observe.AgentCounters) {
+func sumConnectors(books []ConnectorBook) (sum observe.AgentCounters) {
 	for _, b := range books {
-		addAgent(&sum, b.Counters)
+		addConnector(&sum, b.Counters)
 	}
 	return sum
 }
 
-func addAgent(sum *observe.AgentCounters, c observe.AgentCounters) {
+func addConnector(sum *observe.AgentCounters, c observe.AgentCounters) {
 	sum.Taken += c.Taken
 	sum.Answers += c.Answers
 	sum.Resent += c.Resent
@@ -206,7 +206,7 @@ func connectorChecks(r *reckoning, in Input, cloud cloudSum) {
 	killed := map[string]bool{}
 	for _, b := range in.Connectors {
 		of := own[b.Name]
-		addAgent(&of, b.Counters)
+		addConnector(&of, b.Counters)
 		own[b.Name] = of
 		killed[b.Name] = killed[b.Name] || b.Killed
 	}

@@ -31,7 +31,7 @@ func TestBooks(t *testing.T) {
 		enough    = "answers by pass-through <= binds, for each user"
 		notMore   = "binds <= attempts, for each user"
 		tooMany   = "binds <= attempts, likewise"
-		fewGiven  = "attempts <= sign-ins given to a connector + hand-offs"
+		fewGiven  = "attempts <= sign-ins given to a connector + handoffs"
 		arrived   = "sent, without the unknown that never arrived = received by the cloud"
 	)
 	for name, c := range map[string]struct {
@@ -42,7 +42,7 @@ func TestBooks(t *testing.T) {
 		doubled []uint32
 	}{
 		"all agree": {},
-		"a hand-off, a hash sync answer, one that failed, one unknown, one unsent": {before: func(w *world) {
+		"a handoff, a hash sync answer, one that failed, one unknown, one unsent": {before: func(w *world) {
 			w.samples[10].Attempts = 2
 			w.samples[20].Path, w.samples[20].Server, w.samples[20].Attempts = results.PathHashSync, 0, 0
 			w.samples[32].Outcome, w.samples[32].Code, w.samples[32].Path, w.samples[32].Server, w.samples[32].Attempts = results.OutcomeFailed, 80001, results.PathNone, 0, 0

@@ -23,11 +23,14 @@ const rateTolerance = 0.01
 // judge writes the verdict and why it is not pass. What is wrong for certain
 // outweighs what cannot be told.
 func judge(in Input, r *results.Result) {
-	doubtful := gates(in, r)
+	doubtful := doubtsOf(in, r)
 	late := len(doubtful.lag) > 0
 	var wrong, open []string
 	wrong = append(wrong, booksReasons(r)...)
 	wrong = append(wrong, faultReasons(in, r)...)
+	for _, d := range in.Deaths {
+		wrong = append(wrong, fmt.Sprintf("%s ended by itself at %s: %s.", d.Name, results.Duration(d.At), d.How))
+	}
 	if n := in.Generator.TokensBad; n > 0 {
 		wrong = append(wrong, fmt.Sprintf("Of %d tokens whose signature was checked, %d do not verify.", in.Generator.TokensVerified, n))
 	}
@@ -101,21 +104,12 @@ func faultReasons(in Input, r *results.Result) []string {
 	return all
 }
 
-// NotHealed reports whether a fault that was injected could not be undone,
-// which has an exit code of its own.
-func NotHealed(r *results.Result) bool {
-	for _, f := range r.Faults {
-		if !f.Healed && f.At != Never {
-			return true
-		}
-	}
-	return false
-}
-
-// Doubts are why the figures may not be what they seem.
+// doubts are why the figures may not be what they seem: about the times, and
+// about all of them.
 type doubts struct{ lag, other []string }
 
-func gates(in Input, r *results.Result) (d doubts) {
+// doubtsOf holds a run against the rules that make it inconclusive.
+func doubtsOf(in Input, r *results.Result) (d doubts) {
 	n := r.SignIns
 	if n.Sent == 0 {
 		d.other = append(d.other, "Nothing was sent.")

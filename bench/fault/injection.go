@@ -47,7 +47,9 @@ func (i *injection) begin(ctx context.Context) bool {
 	i.reached(reached)
 	if err != nil {
 		i.Err = fmt.Errorf("injecting: %w", err)
-		i.InjectedAt = never(reached.count == 0, i.InjectedAt)
+		if reached.count == 0 {
+			i.InjectedAt = Never
+		}
 	}
 	i.journal(line{Kind: lineInjected, Count: i.Injections}, err)
 	return true
@@ -101,12 +103,4 @@ func (r *Record) note(text string) {
 	default:
 		r.Note += "; " + text
 	}
-}
-
-// never is Never when the condition holds, else at.
-func never(condition bool, at time.Duration) time.Duration {
-	if condition {
-		return Never
-	}
-	return at
 }

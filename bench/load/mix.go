@@ -40,9 +40,9 @@ func Intents() []string {
 	return names
 }
 
-// Truth is the directory's answer to a sign-in of an intent: 0 when it accepts,
+// truth is the directory's answer to a sign-in of an intent: 0 when it accepts,
 // otherwise the AADSTS code of its refusal.
-func Truth(intent scenarios.Intent) (code uint32, err error) {
+func truth(intent scenarios.Intent) (code uint32, err error) {
 	for _, k := range kinds {
 		if k.intent == intent {
 			return k.truth, nil
@@ -80,7 +80,7 @@ func newMix(people *population.Population, shares map[scenarios.Intent]float64, 
 		m.upTo[i] = uint64(math.Min(sum*(1<<64), math.MaxUint64))
 	}
 	for intent := range shares {
-		if _, err := Truth(intent); err != nil {
+		if _, err := truth(intent); err != nil {
 			return nil, fmt.Errorf("mix: %w", err)
 		}
 	}

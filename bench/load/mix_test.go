@@ -106,11 +106,11 @@ func TestTruth(t *testing.T) {
 		"right": 0, "wrong": 50126, "disabled": 50057, "locked": 50053, "expired": 50144,
 		"must-change": 50144, "account-expired": 50057, "unknown": 50034,
 	} {
-		if got, err := Truth(intent); got != want || err != nil {
+		if got, err := truth(intent); got != want || err != nil {
 			t.Errorf("%s: %d, %v, want %d", intent, got, err, want)
 		}
 	}
-	if _, err := Truth("asleep"); err == nil {
+	if _, err := truth("asleep"); err == nil {
 		t.Error("an intent that does not exist has a truth")
 	}
 }

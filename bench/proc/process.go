@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -255,7 +256,7 @@ func (p *Process) fork() (_ *incarnation, ready *os.File, err error) {
 		return nil, nil, err
 	}
 	defer log.Close() // the child has its own
-	logFrom, err := log.Seek(0, 2)
+	logFrom, err := log.Seek(0, io.SeekEnd)
 	if err != nil {
 		return nil, nil, err
 	}

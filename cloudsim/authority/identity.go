@@ -50,9 +50,12 @@ var (
 	idSyntax     = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
 )
 
+// TenantName reports whether a tenant may be called so.
+func TenantName(name string) bool { return tenantSyntax.MatchString(name) }
+
 func (id Identity) check() error {
 	switch {
-	case !tenantSyntax.MatchString(id.Tenant):
+	case !TenantName(id.Tenant):
 		return fmt.Errorf("tenant %.80q: expected up to 64 of a-z, 0-9, . and -, first and last no sign", id.Tenant)
 	case !nameSyntax.MatchString(id.Name):
 		return fmt.Errorf("connector name %.80q: expected up to 64 of A-Z, a-z, 0-9, ., _ and -, the first no sign", id.Name)

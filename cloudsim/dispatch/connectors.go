@@ -25,7 +25,7 @@ func (t *Tenant) Attach(now time.Duration, c *Connector) {
 }
 
 // Detach removes a session whose connection is lost or ended, for the cause
-// given. What it had in hand goes to others, or is dropped when hand-off is
+// given. What it had in hand goes to others, or is dropped when handoff is
 // off.
 func (t *Tenant) Detach(now time.Duration, c *Connector, cause string) {
 	if !c.attached {
@@ -80,7 +80,11 @@ var Fit = Status{Directory: true, Responses: true}
 
 // SetStatus notes what a connector says of itself, or what the owner sees.
 func (t *Tenant) SetStatus(now time.Duration, c *Connector, s Status) {
-	if !c.attached || c.status == s {
+	if !c.attached { // it will attach with it
+		c.status = s
+		return
+	}
+	if c.status == s {
 		return
 	}
 	cause := "fit"

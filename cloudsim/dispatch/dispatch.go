@@ -157,6 +157,7 @@ type Tenant struct {
 	connectors []*Connector // in order of attachment
 	turn       int          // round-robin
 	queue      list
+	probes     int // in the queue
 	pending    list
 	breaker    breaker
 	counters   observe.TenantCounters
@@ -201,6 +202,9 @@ func (t *Tenant) probe(now time.Duration, s *SignIn) bool {
 		return false
 	}
 	s.probe = true
+	if s.state == queued {
+		t.probes++
+	}
 	return true
 }
 
@@ -214,7 +218,18 @@ func (t *Tenant) patient() bool {
 func (t *Tenant) enqueue(now time.Duration, s *SignIn) {
 	s.state, s.given = queued, now
 	t.queue.insert(s)
+	if s.probe {
+		t.probes++
+	}
 	t.counters.QueuePeak = max(t.counters.QueuePeak, t.queue.len)
+}
+
+// dequeue takes s out of the queue.
+func (t *Tenant) dequeue(s *SignIn) {
+	t.queue.remove(s)
+	if s.probe {
+		t.probes--
+	}
 }
 
 // dispatch gives what waits to whoever has credit.
@@ -225,7 +240,11 @@ func (t *Tenant) dispatch(now time.Duration) {
 	for s := t.queue.head; s != nil; {
 		next := s.placement.next
 		if t.breaker.open && !s.probe && !t.probe(now, s) {
-			return // they wait for the outcome of a probe
+			if t.probes == 0 {
+				return // they wait for the outcome of a probe
+			}
+			s = next // that outcome waits behind them: it was handed off
+			continue
 		}
 		c, starved := t.choose(s)
 		if starved {
@@ -239,7 +258,7 @@ func (t *Tenant) dispatch(now time.Duration) {
 }
 
 func (t *Tenant) give(now time.Duration, c *Connector, s *SignIn) {
-	t.queue.remove(s)
+	t.dequeue(s)
 	s.queued += now - s.given
 	s.state, s.given, s.owner, s.Server = flying, now, c, c.Name
 	s.timeout = min(now+t.settings.AttemptTimeout, s.deadline)
@@ -271,6 +290,9 @@ type Answer struct {
 // given that attempt. The first definite answer counts, also when it comes
 // after the sign-in was taken away.
 func (t *Tenant) Answer(now time.Duration, c *Connector, a Answer) (given bool) {
+	if c.counters == nil {
+		return false // it answers before it was attached
+	}
 	if !c.attached {
 		c.counters.Late++
 		return true
@@ -331,7 +353,7 @@ func (t *Tenant) handOff(now time.Duration, from *Connector, s *SignIn) {
 func (t *Tenant) release(s *SignIn) {
 	switch {
 	case s.state == queued:
-		t.queue.remove(s)
+		t.dequeue(s)
 	case s.state == flying && s.placement.in:
 		s.owner.inFlight.remove(s)
 	}
@@ -390,11 +412,17 @@ func (t *Tenant) breakerEvent(kind observe.Kind, cause string) {
 // pending.
 func (t *Tenant) Tick(now time.Duration) {
 	for s := t.pending.head; s != nil && s.deadline <= now; s = t.pending.head {
+		overload := s.state == queued && s.Attempt == 0 && !s.probe
 		if s.state == queued {
 			s.queued += now - s.given
 		}
 		t.release(s)
 		t.counters.Expired++
+		if overload { // as with a full queue, no sign that the path is down
+			t.settle(s)
+			t.effects.Resolve(s, Resolution{Failure: DeadlineOver, Queued: s.queued})
+			continue
+		}
 		f := DeadlineOver
 		if len(t.connectors) == 0 {
 			f = NoConnector
@@ -431,9 +459,6 @@ func (t *Tenant) timeOut(now time.Duration, c *Connector) {
 			Connector: c.Name, Count: n})
 	}
 }
-
-// Pending is the number of sign-ins without an answer.
-func (t *Tenant) Pending() int { return t.pending.len }
 
 // String is the word for the failure in events.
 func (f Failure) String() string {

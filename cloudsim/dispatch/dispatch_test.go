@@ -117,8 +117,8 @@ func TestAnsweredByTheConnectorThatHasIt(t *testing.T) {
 	w.now += 3 * ms
 	w.answer(id)
 	w.wants(id, true, 0)
-	if n := w.tenant.Counters(); n.Attempts != 1 || n.Connectors[0].Answered != 1 || w.tenant.Pending() != 0 {
-		t.Errorf("counters %+v, pending %d", n, w.tenant.Pending())
+	if n := w.tenant.Counters(); n.Attempts != 1 || n.Connectors[0].Answered != 1 || w.tenant.pending.len != 0 {
+		t.Errorf("counters %+v, pending %d", n, w.tenant.pending.len)
 	}
 }
 
@@ -263,6 +263,35 @@ func TestDeadlines(t *testing.T) {
 	w.wants(waiting, true, DeadlineOver)
 	if n := w.tenant.Counters(); n.Expired != 2 || n.Queued != 0 {
 		t.Errorf("expired %d, queued %d", n.Expired, n.Queued)
+	}
+}
+
+func TestExpiryInTheQueueIsOverloadAndDoesNotOpenTheBreaker(t *testing.T) {
+	w := newWorld(t, usual)
+	w.tenant.Attach(0, NewConnector("connector-1", 1, nil))
+	flying := w.submit()
+	var waiting []uint64
+	for range 3 * usual.Threshold {
+		waiting = append(waiting, w.submit())
+	}
+	w.now = usual.Deadline - 1
+	w.answer(flying)     // the first of those who wait takes its place,
+	w.answer(waiting[0]) // and so on
+	w.advance(1)
+	w.wants(waiting[5], true, DeadlineOver)
+	if b := w.tenant.Counters().Breaker; b != "closed" {
+		t.Errorf("breaker %s", b)
+	}
+}
+
+func TestAttachesAsUnfitAsItSaidBefore(t *testing.T) {
+	w := newWorld(t, usual)
+	c := NewConnector("connector-1", 10, nil)
+	w.tenant.SetStatus(0, c, Status{Responses: true})
+	w.tenant.Attach(0, c)
+	w.wants(w.submit(), true, DirectoryUnreachable)
+	if len(w.given) != 0 {
+		t.Errorf("%d given to a connector that cannot reach its directory", len(w.given))
 	}
 }
 
@@ -484,9 +513,9 @@ func TestRandomWalk(t *testing.T) {
 			}
 		}
 		w.advance(s.Deadline)
-		if len(w.resolved) != int(w.last) || w.tenant.Pending() != 0 || w.tenant.queue.len != 0 {
+		if len(w.resolved) != int(w.last) || w.tenant.pending.len != 0 || w.tenant.queue.len != 0 {
 			t.Fatalf("seed %d: %d of %d answered, %d pending, %d queued after the deadline",
-				seed, len(w.resolved), w.last, w.tenant.Pending(), w.tenant.queue.len)
+				seed, len(w.resolved), w.last, w.tenant.pending.len, w.tenant.queue.len)
 		}
 	}
 }
@@ -533,4 +562,46 @@ func BenchmarkSubmitAndAnswer(b *testing.B) {
 			}
 		})
 	}
+}
+
+// A peer may open its response stream with answers in the same breath, before
+// it is attached.
+func TestAnswerBeforeAttach(t *testing.T) {
+	w := newWorld(t, usual)
+	if w.tenant.Answer(w.now, NewConnector("connector-1", 10, nil), Answer{ID: 1, Attempt: 1}) {
+		t.Error("an answer of a connector that was never attached was taken")
+	}
+}
+
+// Those that wait for the outcome of a probe must not stand before it when it
+// is handed off.
+func TestProbeHandedOffPassesThoseThatWait(t *testing.T) {
+	s := usual
+	s.Wait, s.Policy, s.Threshold = true, FirstAvailable, 1
+	w := newWorld(t, s)
+	cs := w.attach("connector-1", "connector-2", "connector-3")
+	older, failing := w.submit(), w.submit()
+	for range 3 { // each connector fails it once
+		w.answerAs(w.holder(failing), DirectoryUnreachable)
+	}
+	w.wants(failing, true, DirectoryUnreachable) // which opens the breaker
+	w.advance(usual.Probe)
+	w.now++
+	probe := w.submit()
+	if g := w.holder(probe); g.c != cs[0] {
+		t.Fatalf("the probe went to %s", g.c.Name)
+	}
+	w.tenant.Detach(w.now, cs[0], "lost") // had both: older comes first
+	if g := w.holder(probe); g.c == cs[0] {
+		t.Fatal("the probe waits behind those that wait for it")
+	}
+	for range closeAfter {
+		for _, g := range w.given {
+			if _, done := w.resolved[g.id]; !done && w.holder(g.id) == g {
+				w.answerAs(g, 0)
+			}
+		}
+	}
+	w.wants(older, true, 0)
+	w.wants(probe, true, 0)
 }

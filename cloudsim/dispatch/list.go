@@ -16,7 +16,7 @@ const (
 )
 
 // list is an intrusive doubly linked list of sign-ins: no allocation, and
-// removal from the middle, which a hand-off needs, is constant time.
+// removal from the middle, which a handoff needs, is constant time.
 type list struct {
 	head, tail *SignIn
 	len        int

@@ -10,9 +10,9 @@ import (
 	"ptabench/wire"
 )
 
-// maxUPN bounds a user principal name, in bytes: 64 of the account, an @, and
+// MaxUPN bounds a user principal name, in bytes: 64 of the account, an @, and
 // 255 of the domain.
-const maxUPN = 320
+const MaxUPN = 320
 
 // An Account is what hash sync carries of a user.
 type Account struct {
@@ -90,8 +90,8 @@ func (s *Store) PutAccounts(tenant string, batch []Account) error {
 		return fmt.Errorf("putting accounts: tenant: none given")
 	}
 	for i := range batch {
-		if n := len(batch[i].UPN); n == 0 || n > maxUPN {
-			return fmt.Errorf("putting accounts: upn of the %d. account: %d bytes; expected 1 to %d", i+1, n, maxUPN)
+		if n := len(batch[i].UPN); n == 0 || n > MaxUPN {
+			return fmt.Errorf("putting accounts: upn of the %d. account: %d bytes; expected 1 to %d", i+1, n, MaxUPN)
 		}
 	}
 	names, values := make([]string, len(batch)), make([]packed, len(batch))

@@ -88,7 +88,7 @@ func TestPutAccountsIsAllOrNothing(t *testing.T) {
 		name, tenant, upn, want string
 	}{
 		{"no name", "contoso", "", "upn of the 3. account: 0 bytes"},
-		{"a long name", "contoso", strings.Repeat("x", maxUPN+1), "upn of the 3. account: 321 bytes"},
+		{"a long name", "contoso", strings.Repeat("x", MaxUPN+1), "upn of the 3. account: 321 bytes"},
 		{"no tenant", "", "user", "tenant: none given"},
 	} {
 		batch := append(many(2), Account{UPN: tc.upn})

@@ -28,7 +28,6 @@ type Connector struct {
 	Serial       string    `json:"serial"`  // of its certificate, lower-case hexadecimal
 	NotAfter     time.Time `json:"not_after"`
 	RegisteredAt time.Time `json:"registered_at"`
-	LastSeen     time.Time `json:"last_seen"` // zero if it never attached
 }
 
 // owner is what a connector is told apart by.
@@ -101,25 +100,6 @@ func (s *Store) Connectors(tenant string) []Connector {
 	}
 	slices.SortFunc(list, func(a, b Connector) int { return strings.Compare(a.Name, b.Name) })
 	return list
-}
-
-// Seen records when a connector was last there. It waits for the disk. One
-// that is not registered is no error: it was replaced meanwhile.
-func (s *Store) Seen(tenant, name string, at time.Time) error {
-	s.connectorWriter.Lock()
-	defer s.connectorWriter.Unlock()
-	s.mu.RLock()
-	c, found := s.connectors[owner{tenant, name}]
-	s.mu.RUnlock()
-	if !found {
-		return nil
-	}
-	c.LastSeen = at
-	if err := s.db.Update(func(tx *bbolt.Tx) error { return putConnector(tx, c) }); err != nil {
-		return fmt.Errorf("recording when %s of %s was seen: %w", name, tenant, err)
-	}
-	s.remember(c)
-	return nil
 }
 
 // remember puts into memory what is in the file; connectorWriter is held, or

@@ -17,9 +17,6 @@ const (
 	codeInappropriateAuth    = 48
 	codeInvalidCredentials   = 49
 	codeInsufficientAccess   = 50
-	codeBusy                 = 51
-	codeUnavailable          = 52
-	codeUnwillingToPerform   = 53
 	longestUser              = 1 << 10 // bytes of a user name that is worth asking for
 	longestPassword          = 4 << 10 // bytes; Active Directory ends at 256 characters
 	accountDisabled          = 0x2     // userAccountControl

@@ -8,7 +8,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -192,9 +191,7 @@ func servicePassword(dir string) (string, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("reading the service account's password: %w", err)
 	}
-	random := make([]byte, 24)
-	rand.Read(random) // never fails
-	password := base64.RawURLEncoding.EncodeToString(random)
+	password := rand.Text()
 	if err := writeFile(path, []byte(password), 0o600); err != nil {
 		return "", fmt.Errorf("keeping the service account's password: %w", err)
 	}
