@@ -104,6 +104,7 @@ func (c *commands) cloud() proc.Spec {
 		Env: []string{
 			"PTABENCH_OBSERVE_TOKEN=" + c.secrets.observe,
 			"PTABENCH_HASHSYNC_TOKEN=" + c.secrets.hashSync,
+			c.processors(runtime.NumCPU()), // every sign-in goes through it, twice
 		},
 	}
 }
