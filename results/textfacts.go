@@ -44,9 +44,10 @@ func sentence(f *Fault) string {
 		return fmt.Sprintf("%s was not injected. (%s)", f.Name, f.Note)
 	}
 	if f.Kind == "block" { // which ports, and how, is only in the text
-		if _, rest, ok := strings.Cut(f.Text, ", "); ok {
-			how, _, _ := strings.Cut(rest, ")")
-			deed = "blocked " + strings.ReplaceAll(how, "%", "%%") + " of %s"
+		_, rest, _ := strings.Cut(f.Text, "ports=")
+		ports, rest, ok := strings.Cut(rest, ", mode=")
+		if mode, _, closed := strings.Cut(rest, ")"); ok && closed && !strings.Contains(ports+mode, "%") {
+			deed = "blocked ports " + strings.ReplaceAll(ports, ",", ", ") + " of %s (" + mode + ")"
 		}
 	}
 	var s strings.Builder
