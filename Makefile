@@ -1,11 +1,18 @@
-# ptabench: see README.md. `make run` and `make test` need nothing but Go, make
-# and, for what they install, root or sudo on a Debian system.
+# ptabench: see README.md. `make run` needs nothing but Go and make; `make test`
+# needs root or sudo on a Debian system too, for what it installs.
 
 SHELL := /bin/bash
 export CGO_ENABLED := 0
 
 staticcheck := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-sudo := $(if $(filter 0,$(shell id -u)),,sudo)
+root := $(filter 0,$(shell id -u))
+sudo := $(if $(root),,sudo)
+
+# Tests of the kernel's faults and of network namespaces need root; as root, in
+# CI and everywhere else, they must run and are never skipped.
+ifneq ($(root),)
+test unit endtoend: export PTABENCH_REQUIRE_ROOT_TESTS := 1
+endif
 
 .PHONY: run test build bench lint generate generated unit endtoend cross clean
 
@@ -29,11 +36,11 @@ lint:
 
 # All tests but those of whole runs, which load both cores and so run alone.
 # The race detector needs cgo, the binary does not.
-unit: cc
+unit: cc network
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m $$(go list ./... | grep -v /endtoend)
 
 # Real scenarios, end to end, on the binary that users get.
-endtoend: cc
+endtoend: cc network
 	CGO_ENABLED=1 go test -race -shuffle=on -count=1 -timeout 10m ./endtoend
 
 # The binary builds wherever it is promised to.
@@ -51,11 +58,14 @@ generate: protoc
 generated: generate
 	@git diff --exit-code --stat -- wire || { echo "wire/*.pb.go is stale: run 'make generate' and commit"; exit 1; }
 
-.PHONY: protoc cc
+.PHONY: protoc cc network
 cc:
 	@command -v gcc >/dev/null || { $(sudo) apt-get update -qq && $(sudo) apt-get install -y -qq gcc libc6-dev; }
 protoc:
 	@command -v protoc >/dev/null || { $(sudo) apt-get update -qq && $(sudo) apt-get install -y -qq protobuf-compiler; }
+# Tests look from outside, by nft and ip, at what the program does without them.
+network:
+	@PATH=$$PATH:/usr/sbin:/sbin; command -v nft >/dev/null && command -v ip >/dev/null || { $(sudo) apt-get update -qq && $(sudo) apt-get install -y -qq nftables iproute2; }
 
 # Figures: hot paths, then the whole system.
 bench: build

@@ -38,6 +38,14 @@ type Options struct {
 	Command  string   // repeats the run; kept in the result
 	Version  string   // of this program; kept in the result
 	Profile  bool     // leave a CPU profile of each process in the run directory
+	// Ceiling is what the load generator reaches on this machine, when that is
+	// known; nil has it measured first, unless SkipCeiling.
+	Ceiling     *results.Ceiling
+	SkipCeiling bool
+	// Unobserved asks the roles for nothing while the load goes on, neither
+	// counters nor events, and keeps no interval log, so that what observing
+	// costs can be measured. Such a run is inconclusive: nothing is checked.
+	Unobserved bool
 	// Progress is told several times a second how far the run is, from one
 	// goroutine. It may be nil.
 	Progress func(Progress)
@@ -49,12 +57,7 @@ var ErrNotHealed = errors.New("a fault could not be undone")
 // Refuse says why a scenario cannot be run on this machine, all reasons at
 // once, before anything is started; nil when it can.
 func Refuse(s *scenarios.Scenario) error {
-	var errs []error
-	for _, f := range s.Faults {
-		if err := fault.Supported(f); err != nil {
-			errs = append(errs, err)
-		}
-	}
+	errs := fault.Refuse(s.Schedule(), s)
 	if _, err := newPopulation(s); err != nil {
 		errs = append(errs, err)
 	}
@@ -83,6 +86,8 @@ type run struct {
 	system   *system
 	watch    *watch
 	progress progress
+	faults   []scenarios.Fault // the schedule
+	ceiling  results.Ceiling   // zero when it was not measured
 
 	mu     sync.Mutex
 	deaths []death
@@ -102,7 +107,7 @@ func Run(ctx context.Context, o Options) (_ *results.Result, err error) {
 	if err := Refuse(o.Scenario); err != nil {
 		return nil, err
 	}
-	r := &run{Options: o}
+	r := &run{Options: o, faults: o.Scenario.Schedule()}
 	if r.users, err = newPopulation(o.Scenario); err != nil {
 		return nil, err
 	}
@@ -121,8 +126,11 @@ func Run(ctx context.Context, o Options) (_ *results.Result, err error) {
 	defer func() { // whatever happened, no process stays
 		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*stopGrace)
 		defer cancel()
-		err = errors.Join(err, r.roles.Close(bound, stopGrace, roleConnector, roleCloud, roleDirectory), r.journal.End())
+		err = errors.Join(err, r.roles.Close(bound, stopGrace, roleConnector, roleCloud, roleDirectory), r.system.close(), r.journal.End())
 	}()
+	if r.ceiling, err = r.measureCeiling(ctx); err != nil {
+		return nil, err
+	}
 	r.progress.phase(r, "starting")
 	if err := r.start(ctx); err != nil {
 		return nil, fmt.Errorf("starting: %w", err)
@@ -156,10 +164,15 @@ func (r *run) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w := newWatch(s, events)
+	var watched []*watched
+	if !r.Unobserved {
+		watched = s.watched()
+	}
+	w := newWatch(watched, events, watchInterval)
 	r.mu.Lock()
 	r.watch = w
 	r.mu.Unlock()
+	r.noteCeiling()
 	return nil
 }
 

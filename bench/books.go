@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"time"
@@ -37,13 +38,13 @@ func (r *run) closeBooks(ctx context.Context) books {
 		b.cloud = append(b.cloud, check.CloudBook{Counters: last.cloud, Killed: last.gone()})
 	}
 	for _, last := range r.watch.readings(roleConnector) {
-		b.connectors = append(b.connectors, check.ConnectorBook{Name: last.name, Counters: last.connector, Killed: last.gone()})
+		b.connectors = append(b.connectors, check.ConnectorBook{Name: last.Name(), Counters: last.connector, Killed: last.gone()})
 	}
 	for _, last := range r.watch.readings(roleDirectory) {
 		book := check.DirectoryBook{Counters: last.directory, Killed: last.gone()}
 		if !book.Killed {
 			bound, cancel := context.WithTimeout(ctx, callWithin)
-			book.Killed = r.system.client(last.process).Get(bound, "/binds", &book.Users) != nil
+			book.Killed = last.client().Get(bound, "/binds", &book.Users) != nil
 			cancel()
 		}
 		b.directory = append(b.directory, book)
@@ -61,6 +62,9 @@ func (r *run) closeBooks(ctx context.Context) books {
 	for _, p := range r.roles.Processes() {
 		b.costs[p.Name()] = p.Sample()
 	}
+	bound, cancel := context.WithTimeout(ctx, callWithin)
+	defer cancel()
+	r.watch.finish(bound) // the cloud has said all it had to say
 	return b
 }
 
@@ -68,7 +72,7 @@ func (r *run) closeBooks(ctx context.Context) books {
 // its counters were ever read.
 func (r *run) addUnread(b *books, p *proc.Process, starts int) {
 	for _, last := range r.watch.readings(p.Role()) {
-		if last.process == p {
+		if last.process == process(p) {
 			starts--
 		}
 	}
@@ -129,9 +133,19 @@ func (m *measurement) processes(b books, signIns uint64) (all []results.Process)
 func (m *measurement) conclude(g *load.Generator, records []fault.Record, b books, loaded error) (*results.Result, error) {
 	result := m.recorder.Result()
 	result.Processes = m.processes(b, result.SignIns.Sent)
-	if loaded != nil {
+	result.Preset, result.TimeScale, result.Network = string(m.Scenario.Preset), m.Scenario.TimeScale, string(m.Scenario.Network)
+	result.Ceiling = m.ceiling
+	switch {
+	case errors.Is(loaded, ErrStopCondition):
+		result.Verdict = results.Aborted
+		result.Reasons = append(result.Reasons, loaded.Error())
+	case loaded != nil:
 		result.Verdict = results.Aborted
 		result.Reasons = append(result.Reasons, "the run was stopped: "+loaded.Error())
+	}
+	if m.Unobserved {
+		unobserved(&result)
+		return &result, nil
 	}
 	signIns, err := os.Open(filepath.Join(m.Dir, results.LogsDir, signInLogFile))
 	if err != nil {
@@ -144,17 +158,37 @@ func (m *measurement) conclude(g *load.Generator, records []fault.Record, b book
 	defer signIns.Close()
 	p := g.Progress()
 	in := check.Input{
-		Header: m.header, Objectives: m.Scenario.Objectives, Population: m.users,
+		Header: m.header, Objectives: m.Scenario.Objectives, Population: m.users, Spans: m.Scenario.Spans,
+		GeneratorCPU: m.meter.peak(processors()),
 		Generator: check.Generator{Planned: p.Planned, Sent: p.Sent, Unsent: p.Unsent,
 			TokensVerified: p.TokensVerified, TokensBad: p.TokensBad},
 		RequestID: g.RequestID, Samples: m.saved, SignInLog: signIns,
 		Events: m.watch.seen(), Cloud: b.cloud, Connectors: b.connectors, Directory: b.directory,
 		Deaths: m.died(m.zero),
 	}
+	for n := range m.system.connectors {
+		in.Fleet = append(in.Fleet, m.Scenario.Connector(n+1))
+	}
+	binds, err := os.Open(filepath.Join(m.Dir, results.LogsDir, bindLogFile))
+	switch {
+	case err == nil:
+		defer binds.Close()
+		in.BindLog = binds
+	case !errors.Is(err, os.ErrNotExist): // another directory may keep none
+		result.Warnings = append(result.Warnings, "Doubled binds are not counted: "+err.Error())
+	}
 	for _, rec := range records {
 		in.Faults = append(in.Faults, checkedFault(rec))
 	}
 	return &result, check.Conclude(in, &result)
+}
+
+// unobserved says that nothing was checked.
+func unobserved(r *results.Result) {
+	if r.Verdict != results.Aborted {
+		r.Verdict = results.Inconclusive
+	}
+	r.Reasons = append(r.Reasons, "The run was not observed (--unobserved): neither its ledgers nor its objectives were checked.")
 }
 
 // checkedFault is a fault as the checks want it. Injection and undo begin when
@@ -164,7 +198,8 @@ func checkedFault(rec fault.Record) check.Fault {
 	if rec.UndoneAt != fault.Never {
 		undoBegan = min(undoBegan, int64(rec.UndoneAt))
 	}
-	f := check.Fault{Name: rec.Name, Kind: rec.Fault.Kind, Target: rec.Fault.Target, Text: rec.Fault.String(),
+	f := check.Fault{Name: rec.Name, Group: rec.Fault.Group, Kind: rec.Fault.Kind,
+		Target: rec.Fault.Target, Only: rec.Fault.Only, Text: rec.Fault.String(),
 		Tier: string(rec.Tier), Began: int64(rec.Fault.At), InjectedAt: int64(rec.InjectedAt),
 		UndoBegan: undoBegan, UndoneAt: int64(rec.UndoneAt),
 		Injections: rec.Injections, Healed: rec.Healed, Note: rec.Note}

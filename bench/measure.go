@@ -31,6 +31,9 @@ type measurement struct {
 	samples *results.SampleWriter
 	log     *results.IntervalLog
 
+	limits *limits
+	meter  cpuMeter // of the harness's own CPU, from time 0 on
+
 	abort    context.CancelCauseFunc // ends the load
 	mu       sync.Mutex              // held while recorder and samples are used
 	recorder *results.Recorder
@@ -51,6 +54,8 @@ func (r *run) measure(ctx context.Context) (_ *results.Result, err error) {
 	if err := g.Connect(ctx); err != nil {
 		return nil, fmt.Errorf("opening the clients' connections: %w", err)
 	}
+	m.limits = newLimits(r.Scenario.StopWhen, func() int { return g.Overdue(time.Since(m.zero)) })
+	m.meter.own = ownCPU
 	start := time.Now().Add(leadTime)
 	if err := m.open(g, start.Add(time.Duration(r.Scenario.Load.Warmup))); err != nil {
 		return nil, err
@@ -63,8 +68,16 @@ func (r *run) measure(ctx context.Context) (_ *results.Result, err error) {
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer cancel(nil)
-	work.Go(func() { r.progress.follow(loadCtx, r, m.zero, g, m.latestP99) })
+	work.Go(func() { r.progress.follow(loadCtx, r, m.zero, g, m.latestP99, m.limits.state) })
 	work.Go(func() { m.sampleAtZero(loadCtx) })
+	work.Go(func() {
+		end := m.zero.Add(time.Duration(r.Scenario.Load.Duration))
+		m.limits.watch(loadCtx, m.zero, end, func(err error) {
+			r.watch.harness(results.Event{Kind: "stop-condition", Cause: err.Error()})
+			r.progress.phase(r, err.Error())
+			cancel(err)
+		})
+	})
 	if r.Profile {
 		work.Go(func() {
 			if err := m.profile(loadCtx); err != nil {
@@ -72,7 +85,7 @@ func (r *run) measure(ctx context.Context) (_ *results.Result, err error) {
 			}
 		})
 	}
-	faults := fault.Start(loadCtx, fault.Plan{System: r.system, Journal: r.journal, Faults: r.Scenario.Faults,
+	faults := fault.Start(loadCtx, fault.Plan{System: r.system, Journal: r.journal, Faults: r.faults,
 		Zero: m.zero, Changed: m.faultChanged})
 	defer faults.Stop()
 
@@ -117,8 +130,10 @@ func (m *measurement) open(g *load.Generator, zero time.Time) (err error) {
 		return err
 	}
 	m.header = m.samples.Header()
-	if m.log, err = results.CreateIntervalLog(filepath.Join(m.Dir, results.IntervalLogFile), zero); err != nil {
-		return err
+	if !m.Unobserved {
+		if m.log, err = results.CreateIntervalLog(filepath.Join(m.Dir, results.IntervalLogFile), zero); err != nil {
+			return err
+		}
 	}
 	m.recorder = results.NewRecorder(m.header, m.log)
 	return nil
@@ -130,6 +145,7 @@ func (m *measurement) sink(s results.Sample) {
 	defer m.mu.Unlock()
 	m.lost(m.samples.Append(s))
 	m.recorder.Record(s)
+	m.limits.count(&s)
 }
 
 // lost ends the load when a sign-in could not be kept: what follows could not
@@ -153,11 +169,13 @@ func (m *measurement) latestP99() time.Duration {
 	return m.p99
 }
 
-// sampleAtZero notes what each process had cost when the measured load began.
+// sampleAtZero notes what each process had cost when the measured load began,
+// and from there on, second by second, what the harness costs.
 func (m *measurement) sampleAtZero(ctx context.Context) {
 	select {
 	case <-time.After(time.Until(m.zero)):
 		m.atZero = m.cpu()
+		m.meter.run(ctx)
 	case <-ctx.Done():
 	}
 }

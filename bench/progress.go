@@ -2,11 +2,14 @@ package bench
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"ptabench/bench/fault"
 	"ptabench/bench/load"
+	"ptabench/scenarios"
 )
 
 // progressInterval is how often Options.Progress is told of a load.
@@ -14,12 +17,15 @@ const progressInterval = 500 * time.Millisecond
 
 // Progress is how far a run is.
 type Progress struct {
-	Phase string        // starting, warm-up, load, draining, checking
+	Phase string        // such as starting, warm-up, load, draining, checking
 	At    time.Duration // from time 0; negative in the warm-up
 	End   time.Duration // of the load
 	Load  load.Progress
 	P99   time.Duration // response of the last full second
-	On    []string      // faults that are on, by name
+	On    []string      // faults that are on, by name, or by that of their group with their number
+	// Stop is the stop condition that is crossed, with what was seen and for
+	// how long; empty when none is.
+	Stop string
 	// Changed is set when a fault was injected or undone just now.
 	Changed *fault.Record
 }
@@ -27,7 +33,7 @@ type Progress struct {
 // progress passes on how far the run is, one call at a time.
 type progress struct {
 	mu sync.Mutex
-	on []string
+	on []scenarios.Fault
 }
 
 func (p *progress) tell(r *run, what Progress) {
@@ -36,7 +42,7 @@ func (p *progress) tell(r *run, what Progress) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	what.On = append([]string(nil), p.on...)
+	what.On = namesOn(p.on)
 	what.End = time.Duration(r.Scenario.Load.Duration)
 	r.Progress(what)
 }
@@ -45,28 +51,44 @@ func (p *progress) phase(r *run, phase string) { p.tell(r, Progress{Phase: phase
 
 // fault notes a fault that began or ended.
 func (p *progress) fault(r *run, at time.Duration, rec fault.Record) {
+	rec.Fault.Name = rec.Name
 	p.mu.Lock()
-	kept := p.on[:0]
-	for _, name := range p.on {
-		if name != rec.Name {
-			kept = append(kept, name)
-		}
-	}
-	if p.on = kept; rec.UndoneAt == fault.Never && rec.Err == nil {
-		p.on = append(p.on, rec.Name)
+	p.on = slices.DeleteFunc(p.on, func(f scenarios.Fault) bool { return f.Name == rec.Name })
+	if rec.UndoneAt == fault.Never && rec.Err == nil {
+		p.on = append(p.on, rec.Fault)
 	}
 	p.mu.Unlock()
 	p.tell(r, Progress{Phase: "fault", At: at, Changed: &rec})
 }
 
+// namesOn names the faults that are on. Those of one group are named together
+// when there are several: soak ×2.
+func namesOn(on []scenarios.Fault) (names []string) {
+	of := make(map[string]int)
+	for _, f := range on {
+		of[f.Group]++
+	}
+	for _, f := range on {
+		switch n := of[f.Group]; {
+		case f.Group == "" || n == 1:
+			names = append(names, f.Name)
+		case n > 1:
+			names = append(names, fmt.Sprintf("%s ×%d", f.Group, n))
+			of[f.Group] = 0 // named
+		}
+	}
+	return names
+}
+
 // follow tells how the load goes until the context ends.
-func (p *progress) follow(ctx context.Context, r *run, zero time.Time, g *load.Generator, p99 func() time.Duration) {
+func (p *progress) follow(ctx context.Context, r *run, zero time.Time, g *load.Generator,
+	p99 func() time.Duration, stop func() string) {
 	tick := time.NewTicker(progressInterval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			what := Progress{Phase: "load", At: time.Since(zero), Load: g.Progress(), P99: p99()}
+			what := Progress{Phase: "load", At: time.Since(zero), Load: g.Progress(), P99: p99(), Stop: stop()}
 			if what.At < 0 {
 				what.Phase = "warm-up"
 			}

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"maps"
@@ -24,16 +25,11 @@ const (
 	roleConnector = "connector"
 )
 
-// signInLogFile is the cloud's own book, among the logs.
-const signInLogFile = "sign-ins.csv"
-
-// connectorSource is the address that the n-th connector dials from, counted
-// from 1, so that gates can tell connectors apart. Only Linux answers on all of
-// 127.0.0.0/8.
-func connectorSource(n int) string {
-	n += 10
-	return fmt.Sprintf("127.0.%d.%d", n/250, n%250+1)
-}
+// The books of the cloud and of the directory, among the logs.
+const (
+	signInLogFile = "sign-ins.csv"
+	bindLogFile   = "binds.csv"
+)
 
 // connectorName is the name of the n-th connector, counted from 1.
 func connectorName(n int) string { return "connector-" + strconv.Itoa(n) }
@@ -52,6 +48,9 @@ type commands struct {
 	scenario *scenarios.Scenario
 	dir      string // the run's
 	secrets  secrets
+	meeting  *meeting
+	// watch reaches the observe listener that a ready line names.
+	watch func(observe.Ready) *observe.Client
 }
 
 func (c *commands) state(name string) string { return filepath.Join(c.dir, "state", name) }
@@ -100,7 +99,16 @@ func (c *commands) cloud() proc.Spec {
 	}
 	return proc.Spec{
 		Name: roleCloud, Role: roleCloud, LogFile: c.log(roleCloud),
-		Command: c.command(roleCloud, flags...),
+		Command: c.command(roleCloud, slices.Concat(flags, c.meeting.cloudFlags())...),
+		// Users and connectors know the cloud by its addresses. Its state
+		// directory keeps whom it trusts and what was synced to it.
+		Again: func(last observe.Ready) []string {
+			where := flags
+			for _, port := range slices.Sorted(maps.Keys(last.Ports)) {
+				where = append(where[:len(where):len(where)], "--port", port+"="+last.Ports[port])
+			}
+			return c.command(roleCloud, where...)
+		},
 		Env: []string{
 			"PTABENCH_OBSERVE_TOKEN=" + c.secrets.observe,
 			"PTABENCH_HASHSYNC_TOKEN=" + c.secrets.hashSync,
@@ -124,16 +132,17 @@ func (c *commands) directory(cloud observe.Ready) proc.Spec {
 		"--domain", tenant.Domains[0],
 		"--states", strings.Join(states, ","),
 		"--delay", c.scenario.Directory.Delay.String(),
+		"--bind-log", filepath.Join(c.dir, results.LogsDir, bindLogFile), // appended to when started again
 	}
 	sync := []string{
 		"--hash-sync-url", "https://" + cloud.Ports["hashsync"],
 		"--hash-sync-ca", filepath.Join(c.state(roleCloud), "ca.pem"),
 		"--hash-sync-tenant", tenant.Name,
 	}
-	first := flags
 	if tenant.Method == scenarios.HashSync || tenant.Fallback != scenarios.FallbackOff {
-		first = slices.Concat(flags, sync)
+		flags = append(flags, sync...)
 	}
+	first := slices.Concat(flags, c.meeting.directoryFlags())
 	return proc.Spec{
 		Name: roleDirectory, Role: roleDirectory, LogFile: c.log(roleDirectory),
 		Command: c.command(roleDirectory, first...),
@@ -143,13 +152,39 @@ func (c *commands) directory(cloud observe.Ready) proc.Spec {
 			"PTABENCH_HASHSYNC_TOKEN=" + c.secrets.hashSync,
 			c.processors(0),
 		},
-		// Connectors know the directory by its address; the hashes are synced.
+		// Connectors know the directory by its address; the hashes are synced,
+		// and stay as they are: faults of the hash store outlive it.
 		Again: func(last observe.Ready) []string {
 			return c.command(roleDirectory, slices.Concat(flags, []string{
 				"--ldap", last.Ports["ldap"], "--ldaps", last.Ports["ldaps"], "--observe", last.Ports["observe"],
+				"--hash-sync-at-start=false",
 			})...)
 		},
+		Started: c.slowDirectories,
 	}
+}
+
+// slowDirectories has a directory that has just started treat some connectors
+// as if theirs were a slower one. It is no fault: it is so from the start, and
+// again when the directory was started again.
+func (c *commands) slowDirectories(ctx context.Context, directory observe.Ready) error {
+	client := c.watch(directory)
+	for n := 1; n <= c.scenario.Connectors.Count; n++ {
+		delay := c.scenario.Connector(n).DirectoryDelay
+		if delay == 0 {
+			continue
+		}
+		source := c.meeting.source(n)
+		if source == "" {
+			return fmt.Errorf("connectors.overrides: %s: directory_delay: connectors cannot be told apart by address on this system", connectorName(n))
+		}
+		slow := observe.BindFault{ID: "delay-" + connectorName(n), Mode: observe.BindSlow,
+			Sources: []string{source}, DelayNS: int64(delay)}
+		if err := client.Put(ctx, "/faults/"+slow.ID, slow, nil); err != nil {
+			return fmt.Errorf("the directory's delay for %s: %w", connectorName(n), err)
+		}
+	}
+	return nil
 }
 
 func (c *commands) connector(n int, directory observe.Ready, registrationToken string) proc.Spec {
@@ -163,19 +198,17 @@ func (c *commands) connector(n int, directory observe.Ready, registrationToken s
 		"--directory-ca", filepath.Join(c.state(roleDirectory), "ca.pem"),
 		"--bind-dn", directory.Info["service_dn"],
 		"--base-dn", directory.Info["base_dn"],
-		"--concurrency", strconv.Itoa(s.Concurrency),
+		"--concurrency", strconv.Itoa(c.scenario.Connector(n).Concurrency),
 		"--pool", strconv.Itoa(s.Pool),
 		"--bind-timeout", s.BindTimeout.String(),
 	}
-	if perConnectorSources {
-		flags = append(flags, "--source", connectorSource(n))
-	}
+	flags = append(flags, c.meeting.connectorFlags(n)...)
 	command := c.command(roleConnector, flags...)
 	if len(s.Command) > 0 {
 		command = slices.Concat(s.Command, flags)
 	}
 	return proc.Spec{
-		Name: name, Role: roleConnector, LogFile: c.log(name), Command: command,
+		Name: name, Role: roleConnector, LogFile: c.log(name), Command: command, Within: c.meeting.host(n),
 		Env: []string{
 			"PTABENCH_OBSERVE_TOKEN=" + c.secrets.observe,
 			"PTABENCH_DIRECTORY_PASSWORD=" + c.secrets.directory,

@@ -40,26 +40,41 @@ type system struct {
 var _ fault.System = (*system)(nil)
 
 func newSystem(r *run) *system {
-	return &system{
+	s := &system{
 		roles: r.roles,
 		commands: commands{program: r.Program, scenario: r.Scenario, dir: r.Dir,
-			secrets: newSecrets()},
+			secrets: newSecrets(), meeting: &meeting{kind: r.Scenario.Network}},
 		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2}},
 	}
+	s.commands.watch = s.clientAt
+	return s
 }
 
-// start brings the system up: the cloud, which the others need to know; then
-// the directory, which pushes its hashes; then the connectors, all at once.
+// close takes down what the system stood on. Its processes have ended.
+func (s *system) close() error {
+	if s == nil {
+		return nil
+	}
+	s.http.CloseIdleConnections()
+	return s.commands.meeting.close()
+}
+
+// start brings the system up: its network; the cloud, which the others need to
+// know; then the directory, which pushes its hashes; then the connectors, all
+// at once.
 func (s *system) start(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
+	count := s.commands.scenario.Connectors.Count
+	if err := s.commands.meeting.build(count); err != nil {
+		return err
+	}
 	if s.cloud, err = s.roles.Start(ctx, s.commands.cloud()); err != nil {
 		return err
 	}
 	if s.directory, err = s.roles.Start(ctx, s.commands.directory(s.cloud.Ready())); err != nil {
 		return err
 	}
-	count := s.commands.scenario.Connectors.Count
 	s.connectors = make([]*proc.Process, count)
 	group, ctx := errgroup.WithContext(ctx)
 	for n := 1; n <= count; n++ {
@@ -78,8 +93,10 @@ func (s *system) start(ctx context.Context) (err error) {
 }
 
 // client calls a role's observe listener, where it is at present.
-func (s *system) client(p *proc.Process) *observe.Client {
-	return &observe.Client{Address: p.Ready().Ports["observe"], Token: s.commands.secrets.observe, HTTP: s.http}
+func (s *system) client(p *proc.Process) *observe.Client { return s.clientAt(p.Ready()) }
+
+func (s *system) clientAt(ready observe.Ready) *observe.Client {
+	return &observe.Client{Address: ready.Ports["observe"], Token: s.commands.secrets.observe, HTTP: s.http}
 }
 
 // Processes implements fault.System.
@@ -91,8 +108,11 @@ func (s *system) Processes(target string) ([]fault.Process, error) {
 		return []fault.Process{s.directory}, nil
 	}
 	var found []fault.Process
+	if target == scenarios.AllTarget {
+		found = append(found, s.cloud, s.directory)
+	}
 	for _, p := range s.connectors {
-		if target == "connectors" || target == p.Name() {
+		if target == scenarios.AllTarget || target == scenarios.AllConnectors || target == p.Name() {
 			found = append(found, p)
 		}
 	}
@@ -108,17 +128,30 @@ func (s *system) Source(connector string) (string, error) {
 	if n < 0 {
 		return "", fmt.Errorf("connector %q: none of this run", connector)
 	}
-	if !perConnectorSources {
+	source := s.commands.meeting.source(n + 1)
+	if source == "" {
 		return "", errors.New("connectors cannot be told apart by address on this system")
 	}
-	return connectorSource(n + 1), nil
+	return source, nil
 }
 
-// Gates implements fault.System.
-func (s *system) Gates() fault.Gates { return fault.RemoteGates{Client: s.client(s.cloud)} }
+// Role implements fault.System.
+func (s *system) Role(name string) (fault.Role, error) {
+	p := s.cloud
+	switch name {
+	case roleCloud:
+	case roleDirectory:
+		p = s.directory
+	default:
+		return fault.Role{}, fmt.Errorf("role %q: expected %s or %s", name, roleCloud, roleDirectory)
+	}
+	return fault.NewRole(s.client(p), p.Ready().Ports), nil
+}
 
-// Delays implements fault.System.
-func (s *system) Delays() fault.Delays { return fault.RemoteDelays{Client: s.client(s.directory)} }
+// ChangedUsers implements fault.System.
+func (s *system) ChangedUsers(age scenarios.Duration) int {
+	return s.commands.scenario.Population.ChangedUsers(age)
+}
 
 // connectorNames are in the order of the Server numbers of samples.
 func (s *system) connectorNames() (names []string) {
@@ -130,31 +163,31 @@ func (s *system) connectorNames() (names []string) {
 
 // generator plans the load on this system.
 func (s *system) generator(sc *scenarios.Scenario, users *population.Population, sink func(results.Sample)) (*load.Generator, error) {
-	ready := s.cloud.Ready()
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM([]byte(ready.CAPEM)) {
-		return nil, errors.New("cloudsim's ready line: ca_pem: expected a certificate")
-	}
-	base := "https://" + ready.Ports["443"] + "/" + sc.Tenants[0].Name
-	verify, err := s.verifier(base+"/discovery/v2.0/keys", roots)
+	cfg, base, err := loadOn(s.cloud.Ready(), sc, users)
 	if err != nil {
 		return nil, err
 	}
-	mix := make(map[scenarios.Intent]float64)
-	for intent, share := range sc.Load.Mix {
-		mix[intent] = float64(share)
+	if cfg.Verify, err = s.verifier(base+"/discovery/v2.0/keys", cfg.Roots); err != nil {
+		return nil, err
 	}
-	pool := sc.Load.Pool
-	if sc.Load.Connections == scenarios.PerSignIn {
-		pool = 0
+	cfg.Connectors, cfg.Sink = s.connectorNames(), sink
+	return load.New(cfg)
+}
+
+// changedUsers is how many users may still type the password that they changed
+// last: those whose former one the oldest state of the hash store would know,
+// or, where the store does not go stale, those of a day.
+func changedUsers(sc *scenarios.Scenario) int {
+	var oldest scenarios.Duration
+	for _, f := range sc.Schedule() {
+		if f.Kind == scenarios.StaleHashes {
+			oldest = max(oldest, f.Age)
+		}
 	}
-	return load.New(load.Config{
-		URL: base + "/oauth2/v2.0/token", OpenURL: base + "/v2.0/.well-known/openid-configuration", Roots: roots, Scope: sc.Load.Scope,
-		Population: users, Mix: mix, Connectors: s.connectorNames(), Seed: sc.Seed,
-		Arrivals: sc.Load.Arrivals, Rate: float64(sc.Load.Rate), Warmup: time.Duration(sc.Load.Warmup),
-		Duration: time.Duration(sc.Load.Duration), Timeout: time.Duration(sc.Load.Timeout),
-		Pool: pool, Sink: sink, Verify: verify,
-	})
+	if oldest == 0 {
+		oldest = scenarios.Duration(24 * time.Hour)
+	}
+	return sc.Population.ChangedUsers(oldest)
 }
 
 // verifier fetches the published keys and returns what checks tokens with

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"os"
 	"sync"
 	"time"
 
@@ -10,9 +11,9 @@ import (
 	"ptabench/results"
 )
 
-// watchInterval is how often counters are read and processes sampled. A killed
-// connector takes the counts since the last reading along.
-const watchInterval = time.Second
+// reconnectAfter is how long the watch waits before it asks a cloud whose
+// event stream ended for it again: it may be starting.
+const reconnectAfter = 50 * time.Millisecond
 
 // maxEvents is how many events of the cloud are kept in memory for the checks:
 // some 10 MB. All of them are in the log.
@@ -22,12 +23,12 @@ const maxEvents = 1 << 16
 // they come, everybody's counters once a second. It owns its goroutines; stop
 // ends them.
 type watch struct {
-	system *system
+	roles  []*watched
 	log    *results.EventLog
 	cancel context.CancelFunc
 	work   sync.WaitGroup
-
-	reads sync.Mutex // one at a time, so that an older one does not come last
+	last   chan struct{} // closed when the cloud will not be started again
+	stream chan struct{} // closed when its events have ended
 
 	mu     sync.Mutex
 	zero   time.Time       // time 0; zero until the load is planned
@@ -38,29 +39,53 @@ type watch struct {
 	err    error           // of the event log, the first
 }
 
-// reading is the last that was read of one start of a role.
-type reading struct {
-	name, role string
-	process    *proc.Process
-	start      proc.Identity
-	cloud      observe.CloudCounters
-	connector  observe.AgentCounters
-	directory  observe.DirectoryCounters
+// watched is a role under watch.
+type watched struct {
+	process
+	client func() *observe.Client // where it is at present
+	reads  sync.Mutex             // one at a time, so that an older one does not come last
 }
 
-// gone reports whether the start that was read has ended, which took along
-// what it counted since.
-func (r *reading) gone() bool { return r.process.Identity() != r.start || r.process.State() != nil }
+// process is what a watch wants to know of a proc.Process.
+type process interface {
+	Name() string
+	Role() string
+	Identity() proc.Identity // of the last start
+	State() *os.ProcessState // how that ended; nil while it runs
+	Sample() proc.Usage
+}
 
-func newWatch(s *system, log *results.EventLog) *watch {
+var _ process = (*proc.Process)(nil)
+
+// newWatch begins to watch roles, and reads their counters every so often.
+// Without roles it is no more than the log of what the harness itself does.
+func newWatch(roles []*watched, log *results.EventLog, every time.Duration) *watch {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &watch{system: s, log: log, cancel: cancel}
+	w := &watch{roles: roles, log: log, cancel: cancel, last: make(chan struct{}), stream: make(chan struct{})}
+	var cloud *watched
+	for _, p := range w.roles {
+		w.work.Go(func() { w.poll(ctx, p, every) })
+		if p.Role() == roleCloud {
+			cloud = p
+		}
+	}
 	w.work.Go(func() {
-		// An error means that the cloud or the run has ended.
-		_ = s.client(s.cloud).Events(ctx, w.cloudEvent)
+		defer close(w.stream)
+		if cloud != nil {
+			w.follow(ctx, cloud)
+		}
 	})
-	w.work.Go(func() { w.poll(ctx) })
 	return w
+}
+
+// finish waits until the events of a cloud that has ended for good are all
+// here, at most until ctx ends.
+func (w *watch) finish(ctx context.Context) {
+	close(w.last)
+	select {
+	case <-w.stream:
+	case <-ctx.Done():
+	}
 }
 
 // stop ends the watching and closes the event log.
@@ -73,6 +98,48 @@ func (w *watch) stop() error {
 		w.err = err
 	}
 	return w.err
+}
+
+// follow passes on the cloud's events, over all its starts, each once.
+func (w *watch) follow(ctx context.Context, cloud *watched) {
+	var of proc.Identity // the start that passed counts the events of
+	passed := uint64(0)
+	for {
+		start := cloud.Identity()
+		stream, cancel := context.WithCancel(ctx)
+		sure, n := false, uint64(0)
+		// An error means that the cloud, the connection or the run has ended.
+		_ = cloud.client().Events(stream, func(e observe.Event) {
+			if !sure {
+				// A process listens after it was started, so who answers is the
+				// start that was the last one before and after connecting.
+				if cloud.Identity() != start {
+					cancel()
+					return
+				}
+				if sure = true; of != start {
+					of, passed = start, 0
+				}
+			}
+			before := n
+			if n++; e.Kind == observe.EventsOverflowed {
+				n = before + uint64(e.Count)
+				e.Count = int64(n - min(max(passed, before), n))
+			}
+			if n > passed { // otherwise it came before the connection broke
+				passed = n
+				w.cloudEvent(e)
+			}
+		})
+		cancel()
+		select {
+		case <-w.last:
+			return
+		case <-ctx.Done():
+			return
+		case <-time.After(reconnectAfter):
+		}
+	}
 }
 
 // begin sets time 0, which events count from.
@@ -89,11 +156,14 @@ func (w *watch) begin(zero time.Time) {
 func (w *watch) cloudEvent(e observe.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.zero.IsZero() {
+	switch {
+	case !w.zero.IsZero():
+		w.keepCloud(e)
+	case len(w.early) < maxEvents:
 		w.early = append(w.early, e)
-		return
+	default:
+		w.over++
 	}
-	w.keepCloud(e)
 }
 
 // keepCloud is called with the lock held.
@@ -115,7 +185,7 @@ func (w *watch) keepCloud(e observe.Event) {
 func (w *watch) harness(e results.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	e.Source = "harness"
+	e.Source = harnessName
 	if !w.zero.IsZero() {
 		e.At = time.Since(w.zero).Nanoseconds()
 	}
@@ -140,89 +210,10 @@ func (w *watch) seen() []observe.Event {
 	return events
 }
 
-func (w *watch) poll(ctx context.Context) {
-	tick := time.NewTicker(watchInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			w.read(ctx)
-		case <-ctx.Done():
-			return
-		}
+// watched are the roles of a system under watch.
+func (s *system) watched() (all []*watched) {
+	for _, p := range s.roles.Processes() {
+		all = append(all, &watched{process: p, client: func() *observe.Client { return s.client(p) }})
 	}
-}
-
-// read samples every process and reads its counters. What cannot be reached,
-// because it is broken on purpose, keeps its last reading.
-func (w *watch) read(ctx context.Context) {
-	w.reads.Lock()
-	defer w.reads.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, callWithin)
-	defer cancel()
-	var each sync.WaitGroup
-	for _, p := range w.system.roles.Processes() {
-		p.Sample()
-		each.Go(func() { w.readOne(ctx, p) })
-	}
-	each.Wait()
-}
-
-func (w *watch) readOne(ctx context.Context, p *proc.Process) {
-	r := &reading{name: p.Name(), role: p.Role(), process: p, start: p.Identity()}
-	var into any = &r.connector
-	switch r.role {
-	case roleCloud:
-		into = &r.cloud
-	case roleDirectory:
-		into = &r.directory
-	}
-	if w.system.client(p).Get(ctx, "/counters", into) != nil || r.gone() {
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for i, old := range w.books {
-		if old.start == r.start {
-			w.books[i] = r
-			return
-		}
-	}
-	w.books = append(w.books, r)
-}
-
-// readings returns the last reading of each start of a role, in order of
-// their first.
-func (w *watch) readings(role string) (found []*reading) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, r := range w.books {
-		if r.role == role {
-			found = append(found, r)
-		}
-	}
-	return found
-}
-
-// cloud returns the last reading of the cloud's counters.
-func (w *watch) cloud() (last observe.CloudCounters) {
-	for _, r := range w.readings(roleCloud) {
-		last = r.cloud
-	}
-	return last
-}
-
-// busy reports whether anybody had anything in hand when last read.
-func (w *watch) busy() bool {
-	for _, t := range w.cloud().Tenants {
-		if t.Queued > 0 || t.InFlight > 0 || t.Received > t.Accepted+t.Refused+t.Failed {
-			return true
-		}
-	}
-	for _, r := range w.readings(roleConnector) {
-		if !r.gone() && r.connector.InFlight > 0 {
-			return true
-		}
-	}
-	return false
+	return all
 }

@@ -79,7 +79,7 @@ Secrets come by the environment:
 	f.DurationVar(&cfg.Queue.Deadline, "deadline", 5*time.Second, "how long a sign-in may take on the pass-through path")
 	f.DurationVar(&cfg.Queue.AttemptTimeout, "attempt-timeout", time.Second, "how long one connector may take before another is tried")
 	f.IntVar(&cfg.Queue.Queue, "queue", 10_000, "sign-ins a tenant's queue holds at most")
-	f.IntVar(&cfg.Queue.Threshold, "breaker-threshold", 5, "path failures in a row that open a tenant's breaker")
+	f.IntVar(&cfg.Queue.Threshold, "breaker-threshold", 5, "path failures in a row that open a tenant's breaker; 0 for none: then only the loss of the last connector opens it")
 	f.DurationVar(&cfg.Queue.Probe, "breaker-probe", 250*time.Millisecond, "interval at which an open breaker tries pass-through with a real sign-in")
 	f.DurationVar(&cfg.Heartbeat, "heartbeat", 250*time.Millisecond, "interval of heartbeats on connector streams, both ways")
 	f.IntVar(&cfg.HeartbeatMisses, "heartbeat-misses", 3, "silent intervals after which a connector is given up")

@@ -51,7 +51,10 @@ here.`,
 
 func directoryCommand() *cobra.Command {
 	cfg := directory.Config{}
-	var states string
+	var (
+		states string
+		sync   bool
+	)
 	cmd := &cobra.Command{
 		Use:   "directory --state DIR",
 		Short: "Serve the test directory: LDAP and LDAPS over a made-up population",
@@ -69,12 +72,25 @@ state directory keeps the authority that clients verify (DIR/ca.pem), so that a
 restart looks the same to them. Passwords of users are never written; 'ptabench
 directory password USER' prints one.
 
+The observe port takes faults, each put and deleted by an ID of one's choice:
+  /faults/ID      {"mode":"slow","delay_ns":2000000000}: user binds are answered
+                  later; "refuse": all binds are answered that the directory is
+                  unavailable (result 52); "hang": they are answered when the
+                  fault is over; "crowded" with "connections": so many are
+                  served, the newest beyond them are closed. With "sources", of
+                  peers that dial from these addresses only.
+  /gates/ID       {"mode":"refuse","ports":["ldaps"]}: as the cloud's, of the
+                  ports ldap and ldaps
+  /hash-store/ID  {"changed":500}: so many users have their former password in
+                  the cloud's hash store; {"missing":0.05}: that share of users
+                  is not in it. Deleting it puts the store right.
+
 Secrets come by environment:
   PTABENCH_DIRECTORY_PASSWORD  of the service account; when it is not set, the
                                directory makes one in DIR/service.password
-  PTABENCH_OBSERVE_TOKEN       for GET /counters, GET /binds, PUT and DELETE
-                               /delay on the observe port; without it, only
-                               /metrics is served there
+  PTABENCH_OBSERVE_TOKEN       for GET /counters, GET /binds and faults on the
+                               observe port; without it, only /metrics is
+                               served there
   PTABENCH_HASHSYNC_TOKEN      for --hash-sync-url`,
 		Example: `  ptabench directory --state /tmp/directory --users 1000 --states disabled=2%,locked=1%
   LDAPTLS_CACERT=/tmp/directory/ca.pem ldapsearch -H ldaps://127.0.0.1:PORT \
@@ -86,6 +102,7 @@ Secrets come by environment:
 			cfg.Population.Shares = shares
 			cfg.ServicePassword = os.Getenv("PTABENCH_DIRECTORY_PASSWORD")
 			cfg.ObserveToken = os.Getenv("PTABENCH_OBSERVE_TOKEN")
+			cfg.HashSync.Keep = !sync
 			cfg.HashSync.Token = os.Getenv("PTABENCH_HASHSYNC_TOKEN")
 			if err := errors.Join(err, cfg.Validate()); err != nil {
 				return fmt.Errorf("directory: %w", err)
@@ -105,8 +122,10 @@ Secrets come by environment:
 	flags.StringVar(&cfg.State, "state", "", "directory that keeps the authority over restarts (made if need be)")
 	flags.StringVar(&cfg.LDAP, "ldap", "127.0.0.1:0", "address to serve LDAP on")
 	flags.StringVar(&cfg.LDAPS, "ldaps", "127.0.0.1:0", "address to serve LDAPS on")
-	flags.StringVar(&cfg.Observe, "observe", "127.0.0.1:0", "address to serve counters, metrics and the delay on")
-	flags.StringVar(&cfg.HashSync.URL, "hash-sync-url", "", "push the hashes of all accounts at start to this https address of the cloud")
+	flags.StringVar(&cfg.Observe, "observe", "127.0.0.1:0", "address to serve counters, metrics and faults on")
+	flags.StringVar(&cfg.BindLog, "bind-log", "", "file to append a line of CSV to for each user bind: at_ns, user, outcome, source")
+	flags.StringVar(&cfg.HashSync.URL, "hash-sync-url", "", "https address of the cloud to push the hashes of accounts to")
+	flags.BoolVar(&sync, "hash-sync-at-start", true, "push the hashes of all accounts before serving; otherwise only those that a fault of the hash store changes")
 	flags.StringVar(&cfg.HashSync.CAFile, "hash-sync-ca", "", "file with the authority that the cloud's certificate is verified by")
 	flags.StringVar(&cfg.HashSync.Tenant, "hash-sync-tenant", "", "tenant that the hashes are pushed to")
 	cmd.AddCommand(passwordCommand())

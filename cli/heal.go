@@ -20,8 +20,9 @@ func healCommand() *cobra.Command {
 
 RUN is a run directory. Its journal names every process the run started and
 every fault it injected. Heal ends the processes that are still there, frozen
-ones too, which ends the faults they held, and marks those as undone. Healing
-twice does no harm. A run that is still going on is left alone.
+ones too, which ends the faults they held, deletes the run's nftables table and
+control groups, and marks those faults as undone. Healing twice does no harm. A
+run that is still going on is left alone.
 
 Exit codes: 0 everything is undone, 3 RUN is no run directory, cannot be read
 or is still going on, 5 something could not be undone.`,

@@ -4,38 +4,52 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"ptabench/bench/fault"
 	"ptabench/results"
 )
 
 // reportFormats are the values of report --format.
-var reportFormats = []string{"text", "json", "csv"}
+var reportFormats = []string{"text", "json", "csv", "markdown", "junit", "html"}
 
-// reportCommand shows a run that was made before.
+// reportCommand shows what was run before: a run, a matrix, a suite.
 func reportCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use:   "report RUN",
-		Short: "Show what a run measured",
-		Long: `Show what a run measured, from its run directory.
+		Use:   "report DIR",
+		Short: "Show what a run, a matrix or a suite measured",
+		Long: `Show what a run, a matrix or a suite measured, from its directory.
 
-  text  the summary that 'ptabench run' ends with
-  json  result.json: everything that was concluded
-  csv   every sign-in, one a line: when it was due, sent and done, how it ended
+  text      the summary that the command that made it ends with
+  json      result.json, matrix.json or suite.json: everything that was concluded
+  csv       every sign-in of a run, one a line: when it was due, sent and done,
+            how it ended
+  markdown  for the summary of a job on GitHub, always under its 1 MiB
+  junit     JUnit XML of a run or a suite. A test case for each objective:
+            failure when it was missed, skipped when it was not, or not well
+            enough, measured; and one each for the ledgers, for the conditions
+            under which a run can be believed and for the run: error when it
+            says nothing, so when it was aborted, a condition did not hold or
+            the books do not balance
+  html      a page of a matrix or a suite, of one file
 
-A run that was cut off is shown as far as it got, with the verdict aborted.
+A run that was cut off is shown as far as it got, with the verdict aborted and
+the faults that its journal has; one that is going on, as far as it has come.
 
-The exit code says whether the run could be shown, not how it went: 0, or 3
-when RUN is no run directory or its files are damaged. Of samples that end
-early what is whole is shown first.`,
+The exit code says whether it could be shown, not how it went: 0, or 3 when DIR
+is no such directory or its files are damaged. Of samples that end early what
+is whole is shown first.`,
 		Example: `  ptabench report runs/quickstart
   ptabench report runs/quickstart --format json | jq .response_ns.p99
-  ptabench report runs/quickstart --format csv > sign-ins.csv`,
+  ptabench report runs/quickstart --format csv > sign-ins.csv
+  ptabench report runs/quickstart --format markdown >> "$GITHUB_STEP_SUMMARY"
+  ptabench report runs/quickstart --format junit > junit.xml`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := report(cmd.OutOrStdout(), args[0], format); err != nil {
@@ -53,26 +67,108 @@ early what is whole is shown first.`,
 	return cmd
 }
 
+// A rendering writes one format of what a directory holds.
+type rendering func(out io.Writer) error
+
 func report(out io.Writer, dir, format string) error {
 	if !slices.Contains(reportFormats, format) {
 		return fmt.Errorf("--format %s: expected one of %s", format, strings.Join(reportFormats, ", "))
+	}
+	switch {
+	case exists(dir, results.MatrixFile):
+		return reportMatrix(out, filepath.Join(dir, results.MatrixFile), format)
+	case exists(dir, results.SuiteFile):
+		return reportSuite(out, filepath.Join(dir, results.SuiteFile), format)
+	}
+	return reportRun(out, dir, format)
+}
+
+// exists reports whether a directory has a file, readable or not.
+func exists(dir, name string) bool {
+	_, err := os.Lstat(filepath.Join(dir, name))
+	return err == nil
+}
+
+func reportRun(out io.Writer, dir, format string) error {
+	renderings := map[string]func(io.Writer, *results.Result) error{
+		"text": func(w io.Writer, r *results.Result) error { return results.Text(w, r, wantsColour(w)) },
+		"json": results.JSON, "markdown": results.Markdown, "junit": results.JUnit, "csv": nil,
+	}
+	render, ok := renderings[format]
+	if !ok {
+		return fmt.Errorf("--format %s: only of a matrix or a suite; %s is neither, for it has no %s and no %s",
+			format, dir, results.MatrixFile, results.SuiteFile)
 	}
 	run, err := results.Open(dir)
 	if err != nil {
 		return err
 	}
-	switch format {
-	case "csv":
-		return run.CSV(out)
-	case "json":
-		err = results.JSON(out, &run.Result)
-	default:
-		err = results.Text(out, &run.Result, wantsColour(out))
+	if pid := goingOn(run); pid != 0 {
+		run.GoingOn(pid)
 	}
-	if err != nil {
+	if format == "csv" {
+		return run.CSV(out)
+	}
+	if err := render(out, &run.Result); err != nil {
 		return err
 	}
 	return run.CheckSamples()
+}
+
+// goingOn is the process of a run that has no result because it has not come
+// to its end; 0 when there is none, or the journal does not tell.
+func goingOn(run *results.Run) int {
+	if !run.CutOff {
+		return 0
+	}
+	history, err := fault.Read(run.Dir)
+	if err != nil || history.Harness.PID == 0 {
+		return 0
+	}
+	if alive, err := history.Harness.Alive(); err != nil || !alive {
+		return 0
+	}
+	return history.Harness.PID
+}
+
+func reportMatrix(out io.Writer, path, format string) error {
+	m, err := results.ReadMatrix(path)
+	if err != nil {
+		return err
+	}
+	return render(out, "a matrix", format, map[string]rendering{
+		"text":     func(w io.Writer) error { return results.MatrixText(w, m, wantsColour(w)) },
+		"json":     func(w io.Writer) error { return results.MatrixJSON(w, m) },
+		"markdown": func(w io.Writer) error { return results.MatrixMarkdown(w, m) },
+		"html":     func(w io.Writer) error { return results.MatrixHTML(w, m) },
+	})
+}
+
+func reportSuite(out io.Writer, path, format string) error {
+	s, err := results.ReadSuite(path)
+	if err != nil {
+		return err
+	}
+	return render(out, "a suite", format, map[string]rendering{
+		"text":     func(w io.Writer) error { return results.SuiteText(w, s, wantsColour(w)) },
+		"json":     func(w io.Writer) error { return results.SuiteJSON(w, s) },
+		"markdown": func(w io.Writer) error { return results.SuiteMarkdown(w, s) },
+		"junit":    func(w io.Writer) error { return results.SuiteJUnit(w, s) },
+		"html":     func(w io.Writer) error { return results.SuiteHTML(w, s) },
+	})
+}
+
+func render(out io.Writer, of, format string, all map[string]rendering) error {
+	if write, ok := all[format]; ok {
+		return write(out)
+	}
+	var known []string
+	for _, name := range reportFormats {
+		if all[name] != nil {
+			known = append(known, name)
+		}
+	}
+	return fmt.Errorf("--format %s: not of %s; expected one of %s", format, of, strings.Join(known, ", "))
 }
 
 // wantsColour reports whether out is a terminal whose user did not decline

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"ptabench/bench/fault"
 	"ptabench/results"
 )
 
@@ -117,13 +118,13 @@ func TestReportOfBadInput(t *testing.T) {
 		want  string
 	}{
 		{"no argument", nil, "", "accepts 1 arg(s)"},
-		{"unknown format", []string{torn, "--format", "xml"}, "", "--format xml: expected one of text, json, csv"},
+		{"unknown format", []string{torn, "--format", "xml"}, "", "--format xml: expected one of text, json, csv, markdown, junit, html"},
 		{"nothing there", []string{filepath.Join(torn, "absent")}, "", "no such file or directory"},
 		{"a file", []string{filepath.Join(torn, "samples")}, "", "not a directory"},
 		{"an empty directory", []string{t.TempDir()}, "", "neither result.json nor samples"},
-		{"newer result", []string{with("result.json", `{"format": 2}`)}, "", "result.json: format 2: this ptabench reads up to 1"},
+		{"newer result", []string{with("result.json", `{"format": 3}`)}, "", "result.json: format 3: this ptabench reads up to 2"},
 		{"broken result", []string{with("result.json", "{\n}}")}, "", "result.json:2:2: "},
-		{"newer samples", []string{with("samples", "ptabench-samples 2\n{}\n")}, "", "samples: format 2: this ptabench reads up to 1"},
+		{"newer samples", []string{with("samples", "ptabench-samples 3\n{}\n")}, "", "samples: format 3: this ptabench reads up to 2"},
 		{"torn samples, text", []string{torn}, "verdict: aborted", "cut off within record 100"},
 		{"torn samples, json", []string{torn, "--format", "json"}, `"accepted": 99`, "cut off within record 100"},
 		{"torn samples, csv", []string{torn, "--format", "csv"}, "\n98,0,right", "cut off within record 100"},
@@ -138,5 +139,74 @@ func TestReportOfBadInput(t *testing.T) {
 		if !strings.Contains(out, c.shown) || c.shown == "" && out != "" {
 			t.Errorf("%s: printed %q, expected %q", c.name, out, c.shown)
 		}
+	}
+}
+
+func TestReportForMachines(t *testing.T) {
+	dir := runDir(t, 100, true)
+	for format, want := range map[string]string{"markdown": "## ✓ pass: quickstart\n", "junit": `<testsuite name="quickstart"`} {
+		out, code, err := runReport(t, dir, "--format", format)
+		if code != 0 || err != nil || !strings.Contains(out, want) {
+			t.Errorf("%s: exit %d, %v\n%s", format, code, err, out)
+		}
+	}
+	if _, code, err := runReport(t, dir, "--format", "html"); code != exitUsage || err == nil || !strings.Contains(err.Error(), "--format html: only of a matrix or a suite") {
+		t.Errorf("html of a run: exit %d, %v", code, err)
+	}
+}
+
+func TestReportOfMatrixAndSuite(t *testing.T) {
+	result := results.Result{Scenario: "crash-one", Verdict: results.Fail}
+	matrix, suite := t.TempDir(), t.TempDir()
+	m := results.NewMatrix("crash-one", []string{"preset"}, []results.MatrixInput{
+		{Settings: []results.Setting{{Key: "preset", Value: "entra"}}, Dir: filepath.Join(matrix, "entra"), Result: &result}})
+	s := results.NewSuite("ha", "", []results.SuiteInput{{Scenario: "crash-one", Dir: "crash-one", Result: &result}})
+	if err := errors.Join(results.WriteMatrix(filepath.Join(matrix, results.MatrixFile), m), results.WriteSuite(filepath.Join(suite, results.SuiteFile), s)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ dir, format, want string }{
+		{matrix, "text", "matrix: crash-one, fail\n"},
+		{matrix, "json", `"dir": "entra"`},
+		{matrix, "markdown", "## ✗ fail: matrix of crash-one\n"},
+		{matrix, "html", "<!doctype html>"},
+		{suite, "text", "suite: ha, fail, 1 run: 1 fail\n"},
+		{suite, "json", `"suite": "ha"`},
+		{suite, "markdown", "## ✗ fail: suite ha\n"},
+		{suite, "junit", `<testsuite name="crash-one"`},
+		{suite, "html", "<!doctype html>"},
+	} {
+		out, code, err := runReport(t, c.dir, "--format", c.format)
+		if code != 0 || err != nil || !strings.Contains(out, c.want) {
+			t.Errorf("%s: exit %d, %v; expected %s in\n%s", c.format, code, err, c.want, out)
+		}
+	}
+	for _, c := range []struct{ dir, format, want string }{
+		{matrix, "csv", "--format csv: not of a matrix; expected one of text, json, markdown, html"},
+		{matrix, "junit", "--format junit: not of a matrix; expected one of text, json, markdown, html"},
+		{suite, "csv", "--format csv: not of a suite; expected one of text, json, markdown, junit, html"},
+	} {
+		out, code, err := runReport(t, c.dir, "--format", c.format)
+		if code != exitUsage || out != "" || err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: exit %d, %v; expected %s", c.format, code, err, c.want)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(suite, results.SuiteFile), []byte(`{"format": 9}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, code, err := runReport(t, suite); code != exitUsage || err == nil || !strings.Contains(err.Error(), "suite.json: format 9: this ptabench reads up to 1") {
+		t.Errorf("a newer suite: exit %d, %v", code, err)
+	}
+}
+
+func TestReportOfARunThatGoesOn(t *testing.T) {
+	dir := runDir(t, 100, false)
+	journal, err := fault.Create(dir) // this process is its harness
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer journal.Close()
+	out, code, err := runReport(t, dir)
+	if code != 0 || err != nil || !strings.Contains(out, "verdict: inconclusive\n") || !strings.Contains(out, "still going on") {
+		t.Errorf("exit %d, %v\n%s", code, err, out)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ptabench/bench"
 	"ptabench/results"
 	"ptabench/scenarios"
 )
@@ -42,12 +43,16 @@ func (e *exitError) Unwrap() error { return e.err }
 
 // Main runs one command and returns its exit code.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	root := rootCommand()
+	return mainWith(ctx, runner{refuse: bench.Refuse, run: bench.Run}, args, stdin, stdout, stderr)
+}
+
+func mainWith(ctx context.Context, r runner, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := rootCommand(r)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err := root.ExecuteContext(withArguments(ctx, args))
 	if err == nil {
 		return exitPass
 	}
@@ -61,15 +66,16 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	return exit.code
 }
 
-func rootCommand() *cobra.Command {
+func rootCommand(r runner) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "ptabench",
 		Short:         "Load and break pass-through authentication, and measure what users feel",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), reportCommand(), scenariosCommand(), validateCommand(), healCommand(),
-		versionCommand(), directoryCommand(), cloudsimCommand(), connectorCommand())
+	root.AddCommand(runCommand(r), matrixCommand(r), suiteCommand(r), reportCommand(),
+		scenariosCommand(), validateCommand(), healCommand(), versionCommand(),
+		directoryCommand(), cloudsimCommand(), connectorCommand(), noopCommand())
 	return root
 }
 

@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,17 +17,26 @@ import (
 	"ptabench/scenarios"
 )
 
-// runFlags are what a run can be told besides its scenario.
-type runFlags struct {
-	out     string
-	sets    []string
-	seed    uint64
-	dryRun  bool
-	quiet   bool
-	profile bool
+// A runner makes runs. Tests put another one in its place.
+type runner struct {
+	refuse func(*scenarios.Scenario) error
+	run    func(context.Context, bench.Options) (*results.Result, error)
 }
 
-func runCommand() *cobra.Command {
+// runFlags are what a run can be told besides its scenario.
+type runFlags struct {
+	out             string
+	sets            []string
+	seed            uint64
+	dryRun          bool
+	quiet           bool
+	profile         bool
+	skipCeiling     bool
+	unobserved      bool
+	markdown, junit string
+}
+
+func runCommand(r runner) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
 		Use:   "run SCENARIO",
@@ -41,19 +47,29 @@ processes, load them with sign-ins, break them as the scenario says, and judge.
 SCENARIO is a shipped name (see 'ptabench scenarios') or a YAML file. The run
 directory holds everything measured; 'ptabench report' shows it again.
 
+First, for a second and a half, the load generator is measured against a target
+that does nothing: a load close to what it reaches there says little of the
+system under test.
+
+Ctrl-C, SIGTERM and a hang-up end a run early: what is broken is put right and
+every process ended. A second one says that this goes on, and how to do it by
+hand; a third ends the program at once, and 'ptabench heal' puts right the rest.
+
 Exit codes: 0 pass, 1 an objective was missed, 2 inconclusive, 3 bad usage or
-configuration, 4 aborted, 5 a fault could not be undone.`,
+configuration, 4 aborted, by a stop condition of the scenario too, 5 a fault
+could not be undone.`,
 		Example: `  ptabench run quickstart
   ptabench run crash-one --set cloud.handoff=off
   ptabench run throughput --set load.rate=2000/s --out runs/at-2000
+  ptabench run crash-one --quiet --junit results.xml --markdown summary.md
   ptabench run mine.yaml --dry-run`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeScenario,
+		ValidArgsFunction: completeScenarioOrFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("seed") {
 				f.sets = append(f.sets, "seed="+strconv.FormatUint(f.seed, 10))
 			}
-			return run(cmd, args[0], f)
+			return run(cmd, r, args[0], f)
 		},
 	}
 	flags := cmd.Flags()
@@ -63,10 +79,15 @@ configuration, 4 aborted, 5 a fault could not be undone.`,
 	flags.BoolVar(&f.dryRun, "dry-run", false, "check the scenario, print it as resolved, start nothing")
 	flags.BoolVar(&f.profile, "profile", false, "leave a CPU profile of each process in the run directory (costs a few percent)")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing but the verdict line")
+	flags.StringVar(&f.markdown, "markdown", "", "write the summary to this file too, as Markdown")
+	flags.StringVar(&f.junit, "junit", "", "write the objectives to this file too, as JUnit XML")
+	flags.BoolVar(&f.skipCeiling, "skip-ceiling", false, "do not measure the load generator first; the result says so")
+	flags.BoolVar(&f.unobserved, "unobserved", false, "ask the processes for nothing while the load goes on; nothing is checked then, and the run is inconclusive")
+	_ = flags.MarkHidden("unobserved") // it is there
 	return cmd
 }
 
-func run(cmd *cobra.Command, nameOrFile string, f runFlags) error {
+func run(cmd *cobra.Command, r runner, nameOrFile string, f runFlags) error {
 	name, text, err := scenarios.Open(nameOrFile)
 	if err != nil {
 		return err
@@ -75,7 +96,13 @@ func run(cmd *cobra.Command, nameOrFile string, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := bench.Refuse(scenario); err != nil {
+	if err := refuseOutputs(runOutputs(f.markdown, f.junit, nil)...); err != nil {
+		return err
+	}
+	if done, err := elsewhere(cmd, scenario); done || err != nil {
+		return err
+	}
+	if err := r.refuse(scenario); err != nil {
 		return err
 	}
 	if f.dryRun {
@@ -86,37 +113,38 @@ func run(cmd *cobra.Command, nameOrFile string, f runFlags) error {
 	if dir == "" {
 		dir = filepath.Join("runs", scenario.Name+"-"+time.Now().Format("20060102-150405"))
 	}
-	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible(cmd.Context(), cmd.ErrOrStderr(), func() string { return dir })
 	defer stop()
-	return judge(ctx, cmd, scenario, f.quiet, bench.Options{
+	return judge(ctx, cmd, r, f, bench.Options{
 		Scenario: scenario, Dir: dir, Version: version, Profile: f.profile,
+		SkipCeiling: f.skipCeiling, Unobserved: f.unobserved,
 		Command: repeatCommand(nameOrFile, f.sets),
 	})
 }
 
 // judge runs the scenario, shows its result and turns it into an exit code.
-func judge(ctx context.Context, cmd *cobra.Command, s *scenarios.Scenario, quiet bool, o bench.Options) error {
+func judge(ctx context.Context, cmd *cobra.Command, r runner, f runFlags, o bench.Options) error {
 	debug.SetGCPercent(gcPercent)
 	out := cmd.OutOrStdout()
 	var screen *screen
-	if !quiet {
-		screen = newScreen(out, s, o.Dir)
+	if !f.quiet {
+		screen = newScreen(out, o.Scenario, o.Dir)
 		o.Progress = screen.show
 	}
-	result, err := bench.Run(ctx, o)
+	result, err := r.run(ctx, o)
 	if screen != nil {
 		screen.close()
 	}
 	if result == nil {
-		if ctx.Err() != nil {
-			return &exitError{code: exitAborted, err: fmt.Errorf("run: stopped before anything was measured: %w", err)}
-		}
 		if errors.Is(err, bench.ErrNotHealed) {
 			return &exitError{code: exitNotHealed, err: err}
 		}
+		if ctx.Err() != nil {
+			return &exitError{code: exitAborted, err: fmt.Errorf("run: stopped before anything was measured: %w", err)}
+		}
 		return fmt.Errorf("run: %w", err)
 	}
-	if quiet {
+	if f.quiet {
 		fmt.Fprintf(out, "verdict: %s\n", result.Verdict)
 	} else {
 		if err := results.Text(out, result, wantsColour(out)); err != nil {
@@ -124,17 +152,16 @@ func judge(ctx context.Context, cmd *cobra.Command, s *scenarios.Scenario, quiet
 		}
 		fmt.Fprintf(out, "\nrun directory: %s\n", o.Dir)
 	}
-	return exitOf(result.Verdict, err, o.Dir)
+	return alsoFailed(exitOf(result.Verdict, err, o.Dir), writeOutputs(runOutputs(f.markdown, f.junit, result)...))
 }
 
-// exitOf maps how a run ended to an exit code.
+// exitOf maps how a run ended to an exit code. What it says of an aborted run
+// is why: with --quiet nothing else does.
 func exitOf(v results.Verdict, err error, dir string) error {
 	switch {
 	case errors.Is(err, bench.ErrNotHealed):
-		return &exitError{code: exitNotHealed, err: fmt.Errorf("%w\nto undo it: ptabench heal %s", err, dir)}
-	case v == results.Aborted:
-		return &exitError{code: exitAborted}
-	case err != nil:
+		return &exitError{code: exitNotHealed, err: fmt.Errorf("%w\nto undo it: ptabench heal %s", err, shellWord(dir))}
+	case v == results.Aborted || err != nil:
 		return &exitError{code: exitAborted, err: err}
 	case v == results.Fail:
 		return &exitError{code: exitFail}
@@ -142,6 +169,19 @@ func exitOf(v results.Verdict, err error, dir string) error {
 		return &exitError{code: exitInconclusive}
 	}
 	return nil
+}
+
+// alsoFailed adds an error to how a command ended. The exit code stays that of
+// the verdict, unless that is pass.
+func alsoFailed(ended, also error) error {
+	var exit *exitError
+	switch {
+	case also == nil:
+		return ended
+	case errors.As(ended, &exit):
+		return &exitError{code: exit.code, err: errors.Join(exit.err, also)}
+	}
+	return errors.Join(ended, also)
 }
 
 // repeatCommand is what to type to run the same again.

@@ -1,7 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -52,7 +56,7 @@ a scenario while it is written.`,
 		Args:  cobra.NoArgs,
 		RunE:  listScenarios,
 	}
-	scenarios.AddCommand(list, show, schema)
+	scenarios.AddCommand(list, show, schema, presetsCommand())
 	return scenarios
 }
 
@@ -74,4 +78,35 @@ func completeScenario(_ *cobra.Command, args []string, _ string) ([]cobra.Comple
 		all = append(all, cobra.CompletionWithDesc(s.Name, s.Summary))
 	}
 	return all, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeScenarioOrFile completes the name of a shipped scenario, or of a YAML
+// file.
+func completeScenarioOrFile(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	all, directive := completeScenario(cmd, args, typed)
+	if len(args) > 0 {
+		return all, directive
+	}
+	return append(all, yamlFiles(typed)...), directive
+}
+
+// yamlFiles are the YAML files, and the directories that may hold some, whose
+// path begins as typed.
+func yamlFiles(typed string) (all []cobra.Completion) {
+	dir, start := filepath.Split(typed)
+	entries, err := os.ReadDir(cmp.Or(dir, "."))
+	if err != nil {
+		return nil // nothing to complete
+	}
+	for _, e := range entries {
+		name := e.Name()
+		switch {
+		case !strings.HasPrefix(name, start) || start == "" && strings.HasPrefix(name, "."):
+		case e.IsDir():
+			all = append(all, dir+name+"/")
+		case strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml"):
+			all = append(all, dir+name)
+		}
+	}
+	return all
 }

@@ -20,6 +20,9 @@ import (
 // terminal to draw a bar on.
 const plainInterval = 5 * time.Second
 
+// defaultWidth is that of a terminal that does not say, and of lines that stay.
+const defaultWidth = 80
+
 // screen shows how a run goes: a line that changes on a terminal, lines now
 // and then elsewhere.
 type screen struct {
@@ -36,17 +39,23 @@ type screen struct {
 }
 
 func newScreen(out io.Writer, s *scenarios.Scenario, dir string) *screen {
-	sc := &screen{out: out}
-	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		sc.width = 80
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
-			sc.width = w
-		}
-	}
+	sc := &screen{out: out, width: terminalWidth(out)}
 	sc.head = fmt.Sprintf("%s: %s sign-ins/s for %v, %d connectors, %s users, seed %d\nrun directory: %s",
 		s.Name, results.Count(uint64(s.Load.Rate)), s.Load.Duration, s.Connectors.Count,
 		results.Count(uint64(s.Population.Users)), s.Seed, dir)
 	return sc
+}
+
+// terminalWidth is how many columns a terminal has, 0 when out is none.
+func terminalWidth(out io.Writer) int {
+	f, ok := out.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0
+	}
+	if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+		return w
+	}
+	return defaultWidth
 }
 
 func (s *screen) show(p bench.Progress) {
@@ -58,11 +67,13 @@ func (s *screen) show(p bench.Progress) {
 	}
 	switch {
 	case p.Changed != nil:
-		s.line(faultLine(p.At, p.Changed))
+		if text := faultLine(p.At, p.Changed); text != "" {
+			s.line(text)
+		}
 	case p.Phase == "warm-up" || p.Phase == "load":
 		s.load(p)
 	default:
-		s.line(fmt.Sprintf("%9s  %s", "", p.Phase))
+		s.line(cut(fmt.Sprintf("%9s  %s", "", p.Phase), defaultWidth))
 	}
 }
 
@@ -82,22 +93,23 @@ func (s *screen) load(p bench.Progress) {
 		s.rate = float64(answered-s.answered) / (p.At - s.lastAt).Seconds()
 	}
 	s.answered, s.lastAt, s.counted = answered, p.At, true
-	text := fmt.Sprintf("%7.1f s %s %6.0f/s  p99 %-8s %s", p.At.Seconds(), bar(p), s.rate,
-		results.Duration(int64(p.P99)), tally(p))
-	if s.width == 0 {
-		if time.Since(s.last) >= plainInterval {
-			s.last = time.Now()
-			fmt.Fprintln(s.out, text)
-		}
-		return
+	text := fmt.Sprintf("%7.1f s %s %6.0f/s  p99 %-8s ", p.At.Seconds(), bar(p), s.rate, results.Duration(int64(p.P99)))
+	if p.Stop != "" {
+		text += "stop? " + p.Stop // it matters more than what else there is
+	} else {
+		text += tally(p)
 	}
 	if len(p.On) > 0 {
 		text += "  [" + strings.Join(p.On, ", ") + "]"
 	}
-	if runes := []rune(text); len(runes) > s.width-1 {
-		text = string(runes[:s.width-1])
+	if s.width == 0 {
+		if time.Since(s.last) >= plainInterval {
+			s.last = time.Now()
+			fmt.Fprintln(s.out, cut(text, defaultWidth))
+		}
+		return
 	}
-	fmt.Fprintf(s.out, "\r\x1b[K%s", text)
+	fmt.Fprintf(s.out, "\r\x1b[K%s", cut(text, s.width-1))
 	s.drawn = true
 }
 
@@ -127,15 +139,20 @@ func tally(p bench.Progress) string {
 	return text
 }
 
+// faultLine says what became of a fault. Of one of a group it says only that
+// it began, and for how long that is: there may be hundreds. Errors are told
+// whole.
 func faultLine(at time.Duration, r *fault.Record) string {
-	what := "on:  " + r.Fault.String()
+	begin := fmt.Sprintf("%7.1f s  ", at.Seconds())
 	switch {
 	case r.Err != nil:
-		what = fmt.Sprintf("ERROR: %s: %v", r.Fault, r.Err)
-	case r.UndoneAt != fault.Never:
-		what = "off: " + r.Name
+		return fmt.Sprintf("%sERROR: %s: %v", begin, r.Fault, r.Err)
+	case r.UndoneAt == fault.Never:
+		return cut(begin+"on:  "+r.Fault.String(), defaultWidth)
+	case r.Fault.Group != "":
+		return ""
 	}
-	return fmt.Sprintf("%7.1f s  %s", at.Seconds(), what)
+	return cut(begin+"off: "+r.Name, defaultWidth)
 }
 
 // close ends the changing line.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"ptabench/gate"
 	"ptabench/observe"
 )
 
@@ -15,11 +16,7 @@ func (srv *server) admin(metrics http.Handler) http.Handler {
 	mux, handler := observe.Handler(srv.cfg.ObserveToken, func() any { return srv.counters() }, srv.events, metrics)
 	mux.HandleFunc("POST /tenants/{tenant}/registration-tokens", srv.newRegistrationToken)
 	mux.HandleFunc("PUT /tenants/{tenant}/fallback", srv.switchFallback)
-	mux.HandleFunc("GET /gates", func(w http.ResponseWriter, _ *http.Request) {
-		observe.WriteJSON(w, http.StatusOK, srv.gates.Effects())
-	})
-	mux.HandleFunc("PUT /gates/{id}", srv.putGate)
-	mux.HandleFunc("DELETE /gates/{id}", srv.deleteGate)
+	gate.Handle(mux, srv.gates, srv.events.Add)
 	return handler
 }
 
@@ -65,30 +62,4 @@ func (srv *server) switchFallback(w http.ResponseWriter, r *http.Request) {
 		srv.events.Add(observe.Event{Kind: kind, Tenant: t.Name, Cause: "operator"})
 	}
 	observe.WriteJSON(w, http.StatusOK, want)
-}
-
-func (srv *server) putGate(w http.ResponseWriter, r *http.Request) {
-	var want observe.Gate
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&want); err != nil {
-		http.Error(w, fmt.Sprintf("gate: %v", err), http.StatusBadRequest)
-		return
-	}
-	want.ID = r.PathValue("id")
-	effect, err := srv.gates.Put(want)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	srv.events.Add(observe.Event{Kind: observe.GateSet, Cause: want.ID, Count: int64(effect.Injections)})
-	observe.WriteJSON(w, http.StatusOK, effect)
-}
-
-func (srv *server) deleteGate(w http.ResponseWriter, r *http.Request) {
-	effect, ok := srv.gates.Delete(r.PathValue("id"))
-	if !ok {
-		http.Error(w, fmt.Sprintf("gate %s: not set", r.PathValue("id")), http.StatusNotFound)
-		return
-	}
-	srv.events.Add(observe.Event{Kind: observe.GateCleared, Cause: effect.ID, Count: int64(effect.Injections)})
-	observe.WriteJSON(w, http.StatusOK, effect)
 }

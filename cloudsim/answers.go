@@ -20,6 +20,10 @@ import (
 // so that a connector's buffer of unacknowledged ones stays short.
 const ackEvery = 256
 
+// ackWithin is how long an answer may wait to be acknowledged: a connector that
+// is told to stop waits for it, and heartbeats may be minutes apart.
+const ackWithin = 250 * time.Millisecond
+
 // answers is the response stream of a session: at most one at a time.
 type answers struct {
 	mu      sync.Mutex
@@ -128,6 +132,9 @@ func (srv *server) Answer(stream grpc.BidiStreamingServer[wire.AnswerMessage, wi
 	s.answers.leave(s.tenant.now(), as)
 	s.setStatus(s.responses)
 	cause := context.Cause(ctx)
+	if errors.Is(cause, errHeartbeat) { // a stream that broke is soon replaced, and its answers come again
+		s.mute(cause)
+	}
 	s.log.Debug("response stream ended", "response_port", peer.port, "cause", cause.Error())
 	return status.Error(codes.Aborted, cause.Error())
 }
@@ -179,19 +186,25 @@ func (s *session) take(batch []*wire.Answer, resumes bool) (notGiven int64) {
 }
 
 // acknowledge tells the connector how many answers have come, each heartbeat
-// interval and when many have.
+// interval, when many have, and before long when any have.
 func (s *session) acknowledge(ctx context.Context, as *answerStream) error {
-	beat := time.NewTicker(s.server.cfg.Heartbeat)
-	defer beat.Stop()
+	interval := s.server.cfg.beat()
+	look := time.NewTicker(min(interval, ackWithin))
+	defer look.Stop()
 	for {
-		if as.Send(&wire.AnswerAck{Received: as.received.Load()}) != nil {
+		told, at := as.received.Load(), time.Now()
+		if as.Send(&wire.AnswerAck{Received: told}) != nil {
 			return errStreamBroke
 		}
-		select {
-		case <-beat.C:
-		case <-as.acks:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		for due := false; !due; {
+			select {
+			case now := <-look.C:
+				due = as.received.Load() != told || now.Sub(at) >= interval-interval/8
+			case <-as.acks:
+				due = true
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
 		}
 	}
 }

@@ -242,3 +242,23 @@ func BenchmarkSimulator(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSignInLogFlush is what a flush interval costs at 1,000 sign-ins a
+// second: 100 lines and one write.
+func BenchmarkSignInLogFlush(b *testing.B) {
+	l, err := openSignInLog(filepath.Join(b.TempDir(), "log"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	a := &answer{by: PassThrough, connector: "connector-1", attempts: 1}
+	now := time.Now()
+	for b.Loop() {
+		for range 100 {
+			l.add(now, "0190b2c4-0000-8000-8000-000000000001", "contoso", "user000001@contoso.test", a)
+		}
+		l.csv.Flush()
+	}
+	if err := l.close(); err != nil {
+		b.Fatal(err)
+	}
+}

@@ -37,6 +37,9 @@ const (
 
 // TestMain fails when the simulators of the tests leave goroutines behind.
 func TestMain(m *testing.M) {
+	if text := os.Getenv(childConfig); text != "" {
+		os.Exit(child(text))
+	}
 	code := m.Run()
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	var left string
@@ -50,6 +53,31 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// childConfig holds the configuration of a simulator, in JSON, in the
+// environment of a process that a test started to kill it.
+const childConfig = "PTABENCH_TEST_CLOUDSIM"
+
+// child is such a process: it writes its ready line to standard output and
+// runs until standard input closes, if nothing kills it.
+func child(config string) int {
+	var cfg Config
+	if err := json.Unmarshal([]byte(config), &cfg); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { // ends with the process
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		cancel()
+	}()
+	err := Run(ctx, slog.New(slog.DiscardHandler), cfg, func(r observe.Ready) { _ = json.NewEncoder(os.Stdout).Encode(r) })
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
 }
 
 // leaked returns the stacks of goroutines that run code of ours or of the

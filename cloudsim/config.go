@@ -18,6 +18,7 @@ import (
 
 	"ptabench/cloudsim/authority"
 	"ptabench/cloudsim/dispatch"
+	"ptabench/ports"
 )
 
 // Method says who checks the passwords of a tenant.
@@ -79,26 +80,18 @@ const (
 
 // The documented ports.
 var (
-	requestPorts  = []string{"9350", "9352", "5671"}
-	responsePorts = portRange(10100, 10120)
+	requestPorts  = ports.Requests()
+	responsePorts = ports.Responses()
 )
 
 const (
-	signInPort       = "443"
-	registrationPort = "9090"
+	signInPort       = ports.SignIn
+	registrationPort = ports.Registration
 )
-
-func portRange(from, to int) (ports []string) {
-	for p := from; p <= to; p++ {
-		ports = append(ports, strconv.Itoa(p))
-	}
-	return ports
-}
 
 // Ports are all the ports of the simulator.
 func Ports() []string {
-	return slices.Concat([]string{signInPort, registrationPort}, requestPorts, responsePorts,
-		[]string{hashSyncPort, observePort})
+	return append(ports.Cloud(), hashSyncPort, observePort)
 }
 
 // Validate reports everything that is wrong with the configuration.
@@ -158,7 +151,7 @@ func (c *Config) Validate() error {
 	}{
 		{"attempts", c.Queue.Attempts, 1, 100},
 		{"queue", c.Queue.Queue, 1, 10_000_000},
-		{"breaker-threshold", c.Queue.Threshold, 1, 1_000_000},
+		{"breaker-threshold", c.Queue.Threshold, 0, 1_000_000},
 		{"heartbeat-misses", c.HeartbeatMisses, 1, 1000},
 		{"seal-rollover-count", c.SealRolloverCount, 1, 1 << 30},
 	} {
@@ -184,6 +177,13 @@ func (c *Config) Validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// patience is how long a peer may be silent.
+func (c *Config) patience() time.Duration { return c.Heartbeat * time.Duration(c.HeartbeatMisses) }
+
+// beat is how often this side is heard: at least twice within the patience of
+// the other, who would otherwise give up a peer that is merely not early.
+func (c *Config) beat() time.Duration { return min(c.Heartbeat, max(c.patience()/2, time.Millisecond)) }
 
 // anyTenant reports whether an address names no tenant: the user's domain does.
 func anyTenant(name string) bool { return name == "common" || name == "organizations" }

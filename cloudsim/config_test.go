@@ -37,7 +37,7 @@ func TestValidate(t *testing.T) {
 		{`dispatch: fastest`, func(c *Config) { c.Queue.Policy = "fastest" }},
 		{`attempts: 0`, func(c *Config) { c.Queue.Attempts = 0 }},
 		{`queue: -1`, func(c *Config) { c.Queue.Queue = -1 }},
-		{`breaker-threshold: 0`, func(c *Config) { c.Queue.Threshold = 0 }},
+		{`breaker-threshold: -1`, func(c *Config) { c.Queue.Threshold = -1 }},
 		{`heartbeat-misses: 0`, func(c *Config) { c.HeartbeatMisses = 0 }},
 		{`seal-rollover-count: 0`, func(c *Config) { c.SealRolloverCount = 0 }},
 		{`deadline: 0s`, func(c *Config) { c.Queue.Deadline = 0 }},
@@ -52,6 +52,18 @@ func TestValidate(t *testing.T) {
 		err := cfg.Validate()
 		if err == nil || !strings.HasPrefix(err.Error(), tc.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("got %v; expected one mistake, %s", err, tc.want)
+		}
+	}
+	// What other vendors' products are said to do can be configured.
+	for _, deadline := range []time.Duration{4 * time.Second, 15 * time.Second} {
+		cfg := settings(t)
+		cfg.Heartbeat, cfg.HeartbeatMisses, cfg.Queue.Threshold, cfg.Queue.Handoff = 5*time.Minute, 1, 0, false
+		cfg.Queue.Deadline, cfg.Queue.AttemptTimeout = deadline, deadline
+		if err := cfg.Validate(); err != nil {
+			t.Errorf("deadline %v: %v", deadline, err)
+		}
+		if cfg.beat() > cfg.patience()/2 {
+			t.Errorf("a heartbeat every %v is no good to a peer that gives up after %v", cfg.beat(), cfg.patience())
 		}
 	}
 	if err := (&Config{}).Validate(); strings.Count(err.Error(), "\n") < 10 {

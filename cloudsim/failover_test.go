@@ -57,6 +57,24 @@ func TestResponseStream(t *testing.T) {
 	}
 }
 
+// What a connector had when its response stream broke waits for the next
+// stream, but not for longer than heartbeats may be missing.
+func TestResponsesGoneForTooLong(t *testing.T) {
+	t.Parallel()
+	c := start(t, func(cfg *Config) { cfg.Heartbeat, cfg.HeartbeatMisses = 50*time.Millisecond, 10 })
+	l := c.register("connector-1").begin()
+	r := l.answer("10100")
+	c.event(observe.ConnectorAttached, "")
+	l.respond.Store(hold)
+	answered := c.later(user, password)
+	l.holding()
+	c.register("connector-2").attach()
+	r.end()
+	c.event(observe.ConnectorStatus, "responses-lost")
+	c.expect(c.await(answered), 200, 0, PassThrough, "connector-2", "2") // long before its attempt ends
+	c.event(observe.HandedOff, "responses-lost")
+}
+
 // Response streams that end and begin at once leave the session fit.
 func TestResponseStreamsInQuickSuccession(t *testing.T) {
 	t.Parallel()

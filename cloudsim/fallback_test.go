@@ -2,12 +2,17 @@ package cloudsim
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"ptabench/cloudsim/dispatch"
 	"ptabench/observe"
 	"ptabench/wire"
 )
@@ -260,6 +265,8 @@ func TestHashSync(t *testing.T) {
 		{"a long name", "contoso", hashSyncToken, good + account(strings.Repeat("x", 321), password, false), 400, "malformed-hash-sync"},
 		{"salt alone", "contoso", hashSyncToken, good + `{"upn":"eve@contoso.test","salt":"AAAAAAAAAAAAAA=="}`, 400, "malformed-hash-sync"},
 		{"a short hash", "contoso", hashSyncToken, good + `{"upn":"eve@contoso.test","salt":"AAAAAAAAAAAAAA==","hash":"AAAA"}`, 400, "malformed-hash-sync"},
+		{"deleted with a hash", "contoso", hashSyncToken, good + strings.Replace(good, `"deleted":false`, `"deleted":true`, 1), 400, "malformed-hash-sync"},
+		{"deleted without a name", "contoso", hashSyncToken, good + `{"deleted":true}`, 400, "malformed-hash-sync"},
 		{"too much", "contoso", hashSyncToken, good + strings.Repeat(" ", 1<<20) + good, 413, "oversized-hash-sync"},
 	} {
 		before := c.counters().Denied[tc.reason]
@@ -283,6 +290,13 @@ func TestHashSync(t *testing.T) {
 	c.expect(c.signIn("bob@fabrikam.test", "another-password-of-bob"), 503, 80001, "", "", "0")
 	c.expect(c.signIn("eve@contoso.test", password), 400, 50034, HashSync, "", "0")
 	c.push("contoso", hashSyncToken, "", 200)
+	// Who is deleted is as who never was, and may come back.
+	if text := c.push("contoso", hashSyncToken, account("eve@contoso.test", password, false)+`{"upn":"Bob@contoso.test","deleted":true}`, 200); strings.TrimSpace(text) != `{"accepted":2}` {
+		t.Errorf("answer %s", text)
+	}
+	c.expect(c.signIn("bob@contoso.test", "another-password-of-bob"), 400, 50034, HashSync, "", "0")
+	c.push("contoso", hashSyncToken, good, 200)
+	c.expect(c.signIn("bob@contoso.test", password), 200, 0, HashSync, "", "0")
 }
 
 func TestHashSyncWithoutToken(t *testing.T) {
@@ -322,3 +336,95 @@ func (c *cloud) ask(method, path, body, token string) (int, string) {
 	}
 	return resp.StatusCode, string(text)
 }
+
+// Fallback and pass-through take turns under overload. That is one fallback,
+// until pass-through has answered alone for a while.
+func TestFallbackDoesNotFlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v, err := newVault()
+		if err != nil {
+			t.Fatal(err)
+		}
+		events := observe.NewLog(100)
+		cfg := settings(t)
+		tenant := newTenant(Tenant{Name: "contoso", Method: PassThrough, Fallback: Automatic}, cfg.Queue, time.Now(), v, anyHash{}, events)
+		expect := func(when string, kinds ...observe.Kind) {
+			t.Helper()
+			var got []observe.Kind
+			for _, e := range kept(t, events) {
+				if e.Kind == observe.FallbackBegan || e.Kind == observe.FallbackEnded {
+					got = append(got, e.Kind)
+				}
+			}
+			if !slices.Equal(got, kinds) {
+				t.Errorf("%s: events %v; expected %v", when, got, kinds)
+			}
+		}
+		c := dispatch.NewConnector("connector-1", 1, &session{server: &server{cfg: cfg}, tenant: tenant, wake: make(chan struct{}, 1)})
+		attach := func() { tenant.locked(func(now time.Duration) { tenant.queue.Attach(now, c) }) }
+		// byHash and passed are sign-ins that either path answered.
+		byHash := func() {
+			if a := tenant.signIn(1, "ann@contoso.test", password); a.by != HashSync {
+				t.Fatalf("answered by %q; expected the hash store", a.by)
+			}
+		}
+		byHash()
+		expect("at the first answer", observe.FallbackBegan)
+		attach()
+		passed := func() {
+			t.Helper()
+			id := tenant.queue.Counters().Attempts + 100
+			go func() {
+				time.Sleep(time.Millisecond)
+				tenant.locked(func(now time.Duration) {
+					tenant.queue.Answer(now, c, dispatch.Answer{ID: id, Attempt: 1})
+				})
+			}()
+			if a := tenant.signIn(id, "ann@contoso.test", password); a.by != PassThrough {
+				t.Fatalf("answered by %q; expected pass-through", a.by)
+			}
+		}
+		for range 5 { // probes close the breaker
+			passed()
+		}
+		for range 50 { // overload: one in hand, and the queue is full for the others
+			passed()
+			tenant.hashed.Store(int64(tenant.now()))
+			time.Sleep(fallbackSettles / 2)
+		}
+		expect("while they take turns", observe.FallbackBegan)
+		time.Sleep(fallbackSettles)
+		expect("before pass-through answers again", observe.FallbackBegan)
+		passed()
+		expect("alone for a while", observe.FallbackBegan, observe.FallbackEnded)
+		tenant.locked(func(now time.Duration) { tenant.queue.Detach(now, c, "reset") })
+		byHash()
+		expect("again", observe.FallbackBegan, observe.FallbackEnded, observe.FallbackBegan)
+	})
+}
+
+// kept reads a log of events, as far as it goes.
+func kept(t *testing.T, events *observe.Log) (list []observe.Event) {
+	t.Helper()
+	_, handler := observe.Handler(observeToken, nil, events, nil)
+	gone, leave := context.WithCancel(context.Background())
+	leave()
+	q := httptest.NewRequestWithContext(gone, http.MethodGet, "/events", nil)
+	q.Header.Set("Authorization", "Bearer "+observeToken)
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, q)
+	for in := json.NewDecoder(w.Body); in.More(); {
+		var e observe.Event
+		if err := in.Decode(&e); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
+// anyHash is a hash store that accepts everybody.
+type anyHash struct{}
+
+func (anyHash) Check(string, string, string) wire.Result { return wire.Result_RESULT_ACCEPTED }
+func (anyHash) Accounts(string) int                      { return 1 }

@@ -16,12 +16,14 @@ import (
 )
 
 // syncedAccount is one line of what hash sync sends. An account without salt
-// and hash is one whose password the sync does not carry.
+// and hash is one whose password the sync does not carry. One that is deleted
+// has a name only.
 type syncedAccount struct {
 	UPN      string `json:"upn"`
 	Salt     []byte `json:"salt"`
 	Hash     []byte `json:"hash"`
 	Disabled bool   `json:"disabled"`
+	Deleted  bool   `json:"deleted"`
 }
 
 // receiveHashes is POST /{tenant}/hashsync/accounts: JSON lines. A batch is
@@ -74,10 +76,12 @@ func readAccounts(body io.Reader) (accounts []state.Account, err error) {
 		case err != nil:
 			return nil, fmt.Errorf("account %d: not JSON of the expected shape", len(accounts)+1)
 		}
-		kept := state.Account{UPN: a.UPN, Disabled: a.Disabled}
+		kept := state.Account{UPN: a.UPN, Disabled: a.Disabled, Deleted: a.Deleted}
 		switch {
 		case a.UPN == "", len(a.UPN) > state.MaxUPN:
 			return nil, fmt.Errorf("account %d: upn of %d bytes: expected 1 to %d", len(accounts)+1, len(a.UPN), state.MaxUPN)
+		case a.Deleted && (len(a.Salt) > 0 || len(a.Hash) > 0 || a.Disabled):
+			return nil, fmt.Errorf("account %d: deleted, yet with more than a upn", len(accounts)+1)
 		case len(a.Salt) == 0 && len(a.Hash) == 0:
 		case len(a.Salt) != synchash.SaltSize || len(a.Hash) != synchash.HashSize:
 			return nil, fmt.Errorf("account %d: salt of %d and hash of %d bytes: expected %d and %d",

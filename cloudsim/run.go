@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"google.golang.org/grpc"
@@ -21,9 +22,9 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"ptabench/cloudsim/authority"
-	"ptabench/cloudsim/gate"
 	"ptabench/cloudsim/state"
 	"ptabench/cloudsim/token"
+	"ptabench/gate"
 	"ptabench/observe"
 	"ptabench/wire"
 )
@@ -40,6 +41,7 @@ const (
 	idleTimeout    = time.Minute // of a gRPC connection without a stream
 	lastMoment     = time.Second // for what is still there after that
 	eventsKept     = 1 << 16
+	listenAgain    = 20 * time.Millisecond // after an address was in use
 )
 
 // limits is how long the simulator waits for others, and how much it takes.
@@ -47,10 +49,11 @@ type limits struct {
 	request   time.Duration // for a whole request of a user, or of hash sync
 	first     time.Duration // for the first message of a connector stream
 	shutdown  time.Duration // for what is in hand when it is to stop
+	listen    time.Duration // for a port that is in use: a simulator that was killed may have had it
 	syncBatch int64         // bytes that hash sync may send at once
 }
 
-var usualLimits = limits{request: 10 * time.Second, first: 5 * time.Second, shutdown: 6 * time.Second, syncBatch: 16 << 20}
+var usualLimits = limits{request: 10 * time.Second, first: 5 * time.Second, shutdown: 6 * time.Second, listen: 2 * time.Second, syncBatch: 16 << 20}
 
 // Run serves until the context ends, then answers what is in hand and returns.
 func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.Ready)) error {
@@ -123,19 +126,14 @@ func newServer(log *slog.Logger, cfg Config) (_ *server, err error) {
 }
 
 // listen opens every port and returns what the ready line says of them.
-func (srv *server) listen() (map[string]net.Listener, observe.Ready, error) {
+func (srv *server) listen(ctx context.Context) (map[string]net.Listener, observe.Ready, error) {
 	r := observe.Ready{Role: "cloudsim", Name: srv.cfg.Name, PID: os.Getpid(), Version: srv.cfg.Version, Ports: make(map[string]string),
 		CAPEM: string(srv.authority.PEM())}
 	listeners := make(map[string]net.Listener)
+	bound, stop := context.WithTimeout(ctx, srv.cfg.limits.listen)
+	defer stop()
 	for _, port := range Ports() {
-		at := srv.cfg.listenAddress(port)
-		var l net.Listener
-		var err error
-		if port == observePort { // a gate must not shut out whoever clears it
-			l, err = net.Listen("tcp", at)
-		} else {
-			l, err = srv.gates.Listen("tcp", at, port)
-		}
+		l, err := srv.listenOn(bound, port, srv.cfg.listenAddress(port))
 		if err != nil {
 			closeAll(listeners)
 			return nil, r, fmt.Errorf("port %s: %w", port, err)
@@ -144,6 +142,28 @@ func (srv *server) listen() (map[string]net.Listener, observe.Ready, error) {
 		srv.portOf[portKey(l.Addr())] = port
 	}
 	return listeners, r, nil
+}
+
+// listenOn opens one port, and while its address is in use tries again until
+// the context ends. Connections of a simulator that was killed do not keep an
+// address in use, but it was free while nobody listened, and the kernel may
+// have given it to a connection that soon ends.
+func (srv *server) listenOn(ctx context.Context, port, at string) (net.Listener, error) {
+	open := func() (net.Listener, error) { return srv.gates.Listen("tcp", at, port) }
+	if port == observePort { // a gate must not shut out whoever clears it
+		open = func() (net.Listener, error) { return net.Listen("tcp", at) }
+	}
+	for {
+		l, err := open()
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return l, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(listenAgain):
+		}
+	}
 }
 
 func closeAll(listeners map[string]net.Listener) {
@@ -155,7 +175,7 @@ func closeAll(listeners map[string]net.Listener) {
 // run opens every port, says that the simulator serves, and serves.
 func (srv *server) run(ctx context.Context, ready func(observe.Ready)) error {
 	defer srv.gates.Close()
-	listeners, r, err := srv.listen()
+	listeners, r, err := srv.listen(ctx)
 	if err != nil {
 		return err
 	}

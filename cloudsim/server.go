@@ -15,9 +15,9 @@ import (
 	"google.golang.org/grpc/status"
 
 	"ptabench/cloudsim/authority"
-	"ptabench/cloudsim/gate"
 	"ptabench/cloudsim/state"
 	"ptabench/cloudsim/token"
+	"ptabench/gate"
 	"ptabench/observe"
 	"ptabench/wire"
 )

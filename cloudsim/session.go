@@ -23,6 +23,8 @@ import (
 const (
 	maxConcurrency = 100_000
 	maxVersion     = 64 // bytes of it that are logged
+	// lookEvery is how late at most a silent connector is noticed.
+	lookEvery = 250 * time.Millisecond
 	// maxBatch is how many sign-ins go in one message.
 	maxBatch = 256
 )
@@ -205,7 +207,7 @@ func (s *session) send(stream grpc.BidiStreamingServer[wire.ConnectorMessage, wi
 	if err != nil {
 		return errStreamBroke
 	}
-	beat := time.NewTicker(cfg.Heartbeat)
+	beat := time.NewTicker(cfg.beat())
 	defer beat.Stop()
 	var gifts []gift
 	for {
@@ -262,15 +264,16 @@ func (s *session) sendBatch(stream grpc.BidiStreamingServer[wire.ConnectorMessag
 // falls silent or has had no response stream for too long.
 func (s *session) watch() {
 	cfg := &s.server.cfg
-	patience := cfg.Heartbeat * time.Duration(cfg.HeartbeatMisses)
-	tick := time.NewTicker(max(cfg.Heartbeat/4, time.Millisecond))
+	patience := cfg.patience()
+	look := min(max(cfg.Heartbeat/4, time.Millisecond), lookEvery)
+	tick := time.NewTicker(look)
 	defer tick.Stop()
-	last := s.tenant.now()
+	last, muted := s.tenant.now(), false
 	for {
 		select {
 		case <-tick.C:
 			now := s.tenant.now()
-			if now-last > patience/2+cfg.Heartbeat/4 { // it was this process that paused
+			if now-last > patience/2+look { // it was this process that paused
 				s.heard.Store(int64(now))
 				s.answers.heard.Store(int64(now))
 			}
@@ -281,10 +284,17 @@ func (s *session) watch() {
 			if s.answers.silent(now, patience) {
 				s.answers.end(errHeartbeat)
 			}
-			// The connector may try every port of the range before it is given up.
-			if lost, since := s.answers.missing(now); lost && since > 4*patience+s.server.cfg.limits.first {
+			// The connector may try every port of the range before it is given
+			// up, but what it had does not wait for that.
+			lost, since := s.answers.missing(now)
+			if lost && since > 4*patience+s.server.cfg.limits.first {
 				s.ended(errResponses)
 			}
+			silent := lost && since > patience
+			if silent && !muted {
+				s.mute(errResponses)
+			}
+			muted = silent
 		case <-s.done.Done():
 			return
 		}
@@ -307,6 +317,11 @@ func (s *session) setStatus(change func(*dispatch.Status)) {
 			s.tenant.queue.Attach(now, s.connector)
 		}
 	})
+}
+
+// mute hands off what the connector has in hand: it returns no answers.
+func (s *session) mute(cause error) {
+	s.tenant.locked(func(now time.Duration) { s.tenant.queue.Mute(now, s.connector, cause.Error()) })
 }
 
 func (s *session) detach(cause error) {

@@ -13,6 +13,11 @@ import (
 	"ptabench/wire"
 )
 
+// fallbackSettles is how long pass-through must have answered everybody for
+// fallback to count as ended. Under overload the two take turns many times a
+// second.
+const fallbackSettles = time.Second
+
 // tickInterval is how late a deadline may be noticed.
 const tickInterval = 5 * time.Millisecond
 
@@ -32,8 +37,9 @@ type tenant struct {
 	queue   *dispatch.Tenant
 	counts  observe.TenantCounters // of what is answered; the queue counts the rest
 	pending atomic.Int64
-	manual  atomic.Bool // the operator has switched hash sync on
-	fallen  atomic.Bool // hash sync answered last
+	manual  atomic.Bool  // the operator has switched hash sync on
+	fallen  atomic.Bool  // hash sync answers, or did until a moment ago
+	hashed  atomic.Int64 // when it last answered instead of pass-through, in the tenant's time
 }
 
 // hashStore is what fallback needs of the state.
@@ -152,7 +158,7 @@ func (t *tenant) signIn(id uint64, user, password string) answer {
 
 func (t *tenant) decide(id uint64, user, password string) answer {
 	if t.Method == HashSync || t.Fallback == Manual && t.manual.Load() {
-		return answer{by: HashSync, code: t.hashed(user, password)}
+		return answer{by: HashSync, code: t.checkHash(user, password)}
 	}
 	r := &request{user: user, password: t.vault.hide(password), answered: make(chan dispatch.Resolution, 1)}
 	r.signIn.ID, r.signIn.Payload = id, r
@@ -173,19 +179,20 @@ func (t *tenant) decide(id uint64, user, password string) answer {
 	// Where nothing was ever synced there is nobody to answer: that a user is
 	// not in an empty store says nothing of the user.
 	case t.Fallback == Automatic && t.hashes.Accounts(t.Name) > 0:
+		t.hashed.Store(int64(t.now()))
 		if t.fallen.CompareAndSwap(false, true) {
 			t.events.Add(observe.Event{Kind: observe.FallbackBegan, Tenant: t.Name,
 				Cause: end.Failure.String()})
 		}
-		a.by, a.code = HashSync, t.hashed(user, password)
+		a.by, a.code = HashSync, t.checkHash(user, password)
 	default:
 		a.failed, a.code = true, int(end.Failure)
 	}
 	return a
 }
 
-// hashed is the code that the hash store answers with.
-func (t *tenant) hashed(user, password string) int {
+// checkHash is the code that the hash store answers with.
+func (t *tenant) checkHash(user, password string) int {
 	return refusals[t.hashes.Check(t.Name, user, password)]
 }
 
@@ -194,8 +201,12 @@ func (t *tenant) giveUp() {
 	t.locked(func(now time.Duration) { t.queue.Tick(now + t.deadline) })
 }
 
-// recovered notes that pass-through answers everybody again, if it does.
+// recovered notes that pass-through answers everybody again, if it has for a
+// while. It is asked with each of its answers.
 func (t *tenant) recovered() {
+	if t.now()-time.Duration(t.hashed.Load()) < fallbackSettles {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.queue.Closed() && t.fallen.CompareAndSwap(true, false) {

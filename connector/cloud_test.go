@@ -41,13 +41,14 @@ type fakeCloud struct {
 	file string // the ready line
 
 	// Settings; to be set before a connector comes.
-	interval time.Duration
-	misses   uint32
-	lifetime time.Duration      // of certificates
-	otherKey bool               // certificates are for another key than was asked for
-	silent   atomic.Bool        // neither heartbeats nor acknowledgements
-	unacked  atomic.Bool        // acknowledgements stay at 0
-	answered func(*wire.Answer) // called for each answer, instead of keeping it
+	interval    time.Duration
+	misses      uint32
+	lifetime    time.Duration      // of certificates
+	otherKey    bool               // certificates are for another key than was asked for
+	loseReplies int                // to registrations, before one is answered
+	silent      atomic.Bool        // neither heartbeats nor acknowledgements
+	unacked     atomic.Bool        // acknowledgements stay at 0
+	answered    func(*wire.Answer) // called for each answer, instead of keeping it
 
 	answerBeats atomic.Int64 // heartbeats on response streams
 
@@ -217,6 +218,10 @@ func (c *fakeCloud) Register(_ context.Context, r *wire.RegisterRequest) (*wire.
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.registered = append(c.registered, r)
+	if c.loseReplies > 0 {
+		c.loseReplies--
+		return nil, status.Error(codes.Unavailable, "the reply is lost")
+	}
 	if !c.tokens[r.Token] {
 		return nil, status.Error(codes.PermissionDenied, "the registration token is not valid")
 	}

@@ -154,11 +154,11 @@ func TestSignIns(t *testing.T) {
 		"bob@c": {Password: "x", Refused: true, Attributes: map[string]string{"userAccountControl": "514", "pwdLastSet": "1"}},
 	})
 	cfg := settings(t, c, d.Server)
-	cfg.Source = "127.0.0.1"
+	cfg.Source = "127.0.0.9"
 	r := start(t, cfg).serving()
 	s := c.session(1)
-	if s.port != "9350" || s.source != "127.0.0.1" {
-		t.Errorf("attached on port %s from %s, want 9350 from 127.0.0.1", s.port, s.source)
+	if s.port != "9350" || s.source != cfg.Source {
+		t.Errorf("attached on port %s from %s, want 9350 from %s", s.port, s.source, cfg.Source)
 	}
 	if h := s.hello; h.Tenant != "contoso" || h.Version != "test" || h.Concurrency != 50 || h.HpkeKem != 0x647a {
 		t.Errorf("hello: %v", h)
@@ -187,6 +187,10 @@ func TestSignIns(t *testing.T) {
 		t.Errorf("counters: %+v", got)
 	}
 	checkMetrics(t, r)
+	// The directory, too, is dialled from there: binds, look-ups and all.
+	if from := d.Sources(); len(from) != 1 || from[cfg.Source] < 3 {
+		t.Errorf("the directory was dialled from %v; want %s only", from, cfg.Source)
+	}
 }
 
 func checkMetrics(t *testing.T, r *running) {

@@ -10,11 +10,14 @@ import (
 const (
 	drainTime = 5 * time.Second
 	closeTime = 500 * time.Millisecond
+	// tellTime is how long the cloud may take to hear that it is to give no
+	// more.
+	tellTime = 250 * time.Millisecond
 )
 
 // drain ends the session in good order once ctx ends: it tells the cloud to
 // give no more, finishes what it has, and leaves. It goes on listening for a
-// heartbeat interval at least, for what the cloud gave before it was told.
+// moment at least, for what the cloud gave before it was told.
 func (s *session) drain(ctx context.Context) {
 	select {
 	case <-ctx.Done():
@@ -24,7 +27,7 @@ func (s *session) drain(ctx context.Context) {
 	close(s.draining)
 	s.a.log.Info("draining", "in_flight", s.a.inFlight.Load())
 	deadline := time.After(drainTime)
-	told := time.After(s.interval)
+	told := time.After(min(s.interval, tellTime))
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
 	heard := false

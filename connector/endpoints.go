@@ -7,25 +7,19 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strconv"
 
 	"ptabench/observe"
+	"ptabench/ports"
 )
 
 // registrationPort is where a certificate is to be had.
-const registrationPort = "9090"
+const registrationPort = ports.Registration
 
 // requestPorts bring sign-ins. The fastest path comes first.
-var requestPorts = []string{"9350", "9352", "5671"}
+var requestPorts = ports.Requests()
 
 // responsePorts take answers: 10100 to 10120.
-var responsePorts = func() []string {
-	var ports []string
-	for p := 10100; p <= 10120; p++ {
-		ports = append(ports, strconv.Itoa(p))
-	}
-	return ports
-}()
+var responsePorts = ports.Responses()
 
 // endpoints is where the cloud listens and whom to believe that it is the
 // cloud.

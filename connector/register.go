@@ -40,9 +40,15 @@ func (a *connector) identify(ctx context.Context) (*tls.Certificate, error) {
 	if a.cfg.RegistrationToken == "" {
 		return nil, fmt.Errorf("--state %s holds no certificate: %w", a.cfg.State, errExpired)
 	}
+	// Every attempt asks with the same key, by which the cloud knows who used
+	// the token when its answer to the last one was lost.
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
 	var wait backoff.Backoff
 	for {
-		c, err := a.register(ctx)
+		c, err := a.register(ctx, key)
 		switch {
 		case err == nil:
 			a.log.Info("registered", "expires", c.Leaf.NotAfter)
@@ -58,12 +64,8 @@ func (a *connector) identify(ctx context.Context) (*tls.Certificate, error) {
 	}
 }
 
-// register makes a key and turns the token into a certificate for it.
-func (a *connector) register(ctx context.Context) (*tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
+// register turns the token into a certificate for the key.
+func (a *connector) register(ctx context.Context, key *ecdsa.PrivateKey) (*tls.Certificate, error) {
 	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
 		Subject: pkix.Name{CommonName: a.cfg.Name, Organization: []string{a.cfg.Tenant}},
 	}, key)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"ptabench/connector/bind"
 	"ptabench/connector/bind/bindtest"
 	"ptabench/observe"
 )
@@ -144,5 +145,41 @@ func TestUntrustedCloud(t *testing.T) {
 	})
 	if len(c.registered) != 0 {
 		t.Error("the token was sent to a cloud that was not verified")
+	}
+}
+
+// A connector that gets no answer asks again with the same key: by that the
+// cloud knows who spent the token.
+func TestRegistrationReplyLost(t *testing.T) {
+	c, d := newFakeCloud(t), bindtest.NewDirectory(t, users())
+	c.loseReplies = 2
+	start(t, settings(t, c, d.Server)).serving()
+	if len(c.registered) != 3 {
+		t.Fatalf("asked %d times; expected 3", len(c.registered))
+	}
+	var keys []any
+	for _, r := range c.registered {
+		csr, err := x509.ParseCertificateRequest(r.CsrDer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, csr.PublicKey)
+	}
+	if first := keys[0].(*ecdsa.PublicKey); !first.Equal(keys[1]) || !first.Equal(keys[2]) {
+		t.Error("it asked with another key")
+	}
+}
+
+// A service account that the directory refuses is found at the start.
+func TestWrongDirectoryPassword(t *testing.T) {
+	c, d := newFakeCloud(t), bindtest.NewDirectory(t, users())
+	cfg := settings(t, c, d.Server)
+	cfg.BindPassword = "not the service account's secret"
+	err := refusesToStart(t, cfg)
+	if !errors.Is(err, bind.ErrAccount) || !strings.HasPrefix(err.Error(), "PTABENCH_DIRECTORY_PASSWORD for --bind-dn "+bindtest.ServiceDN) {
+		t.Errorf("ended with: %v", err)
+	}
+	if strings.Contains(err.Error(), cfg.BindPassword) {
+		t.Errorf("the password is in the error: %v", err)
 	}
 }

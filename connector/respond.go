@@ -106,7 +106,7 @@ func (s *session) readAcks(stream wire.Responses_AnswerClient, p *pulse, port st
 // writeAnswers is the only writer of a response stream. All answers that wait
 // go in one message, so that many cost one waking of either side.
 func (s *session) writeAnswers(ctx context.Context, stream wire.Responses_AnswerClient) {
-	ticker := time.NewTicker(s.interval)
+	ticker := time.NewTicker(s.every())
 	defer ticker.Stop()
 	heartbeat := &wire.AnswerMessage{Kind: &wire.AnswerMessage_Heartbeat{Heartbeat: &wire.Heartbeat{}}}
 	for {

@@ -17,7 +17,7 @@ import (
 )
 
 // settledSession is how long a session must have lasted for the next attempt
-// to be made at once, and the waits between attempts to begin from the
+// to be made almost at once, and the waits between attempts to begin from the
 // shortest again. It keeps a cloud that takes connectors and drops them from
 // being dialled without a pause.
 const settledSession = time.Second
@@ -39,8 +39,9 @@ type connector struct {
 // and attaches again whenever it lost it, until ctx ends. Then it drains, and
 // returns nil. ready is called once, when both streams to the cloud stand.
 //
-// It returns an error for mistakes in cfg, for a registration that was refused
-// and for a certificate that expired; nothing else ends it.
+// It returns an error for mistakes in cfg, for a registration that was refused,
+// for a directory that refuses the service account at the start, and for a
+// certificate that expired; nothing else ends it.
 func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.Ready)) error {
 	ok, err := cfg.check()
 	if err != nil {
@@ -91,6 +92,11 @@ func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.R
 			})
 		}
 	}
+	// Refused look-ups would answer every refusal as a wrong password, so a
+	// password that is wrong is better found now than by a user.
+	if err := a.pool.CheckAccount(ctx); err != nil {
+		return fmt.Errorf("PTABENCH_DIRECTORY_PASSWORD for --bind-dn %s: %w", cfg.BindDN, err)
+	}
 	select {
 	case <-a.pool.Settled():
 	case <-ctx.Done():
@@ -138,6 +144,7 @@ func (a *connector) stayAttached(ctx context.Context) error {
 			a.log.Warn("session lost", "port", s.port, "session", s.id, "error", err)
 			if s.attached.Load() && time.Since(began) >= settledSession {
 				wait.Reset()
+				backoff.Spread(ctx) // the cloud may have lost everybody
 				continue
 			}
 		} else if ctx.Err() == nil {

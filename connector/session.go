@@ -240,9 +240,13 @@ func (s *session) answered(q *bind.SignIn, r wire.Result) {
 	}
 }
 
+// every is how often this side is heard: at least twice within the silence
+// after which it would be given up.
+func (s *session) every() time.Duration { return min(s.interval, max(s.silence/2, minHeartbeat)) }
+
 // beat is the only writer of the request stream.
 func (s *session) beat() {
-	ticker := time.NewTicker(s.interval)
+	ticker := time.NewTicker(s.every())
 	defer ticker.Stop()
 	heartbeat := &wire.ConnectorMessage{Kind: &wire.ConnectorMessage_Heartbeat{Heartbeat: &wire.Heartbeat{}}}
 	draining := s.draining

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ func measured(b *testing.B, args ...string) (*results.Result, time.Time) {
 	b.Helper()
 	dir := filepath.Join(b.TempDir(), "run")
 	began := time.Now()
-	out, err := exec.Command(program, append(append([]string{"run"}, args...), "--quiet", "--out", dir)...).CombinedOutput()
+	out, err := exec.Command(program, append(append([]string{"run"}, args...), "--quiet", "--skip-ceiling", "--out", dir)...).CombinedOutput()
 	r, readErr := results.ReadResult(filepath.Join(dir, results.ResultFile))
 	if readErr != nil {
 		b.Fatalf("%v\n%s%v", err, out, readErr)
@@ -67,4 +68,55 @@ func BenchmarkFirstSignIn(b *testing.B) {
 		n++
 	}
 	b.ReportMetric(total.Seconds()/float64(n), "s/first-sign-in")
+}
+
+// BenchmarkObserver is what observing a run costs: the counters that are read
+// every second, the stream of events and the interval log, on the side of the
+// harness and of the cloud. Runs with and without alternate, in pairs of the
+// same seed and in turn in either order, so that what changes on the machine
+// meanwhile hits both alike. The unit is a pair; fewer than 6 say nothing.
+func BenchmarkObserver(b *testing.B) {
+	const pairs = 8
+	cost := func(seed int, more ...string) float64 {
+		r, _ := measured(b, append([]string{"throughput", "--seed", fmt.Sprint(seed),
+			"--set", "load.rate=1000/s", "--set", "load.warmup=1s", "--set", "load.duration=6s"}, more...)...)
+		var total int64
+		for _, p := range r.Processes {
+			if p.Role == "bench" || p.Role == "cloudsim" {
+				total += p.CPUPerSignIn
+			}
+		}
+		if total == 0 {
+			b.Fatalf("nothing was spent: %+v", r.Processes)
+		}
+		return float64(total) / 1e3
+	}
+	for b.Loop() {
+		var with, without, ratios []float64
+		for pair := range pairs {
+			var on, off float64
+			if seed := pair + 1; pair%2 == 0 {
+				on, off = cost(seed), cost(seed, "--unobserved")
+			} else {
+				off, on = cost(seed, "--unobserved"), cost(seed)
+			}
+			b.Logf("seed %d: %.1f µs observed, %.1f µs not, ratio %.3f", pair+1, on, off, on/off)
+			with, without, ratios = append(with, on), append(without, off), append(ratios, on/off)
+		}
+		b.ReportMetric(0, "ns/op") // a pair takes as long as its scenario says
+		b.ReportMetric(median(with), "µs-observed")
+		b.ReportMetric(median(without), "µs-not")
+		b.ReportMetric(median(ratios), "ratio")
+		// The second of eight from either end bounds the median with 93 %
+		// confidence (binomial).
+		b.ReportMetric(ratios[1], "ratio-least")
+		b.ReportMetric(ratios[pairs-2], "ratio-most")
+	}
+}
+
+// median sorts the values.
+func median(values []float64) float64 {
+	slices.Sort(values)
+	n := len(values)
+	return (values[(n-1)/2] + values[n/2]) / 2
 }

@@ -120,11 +120,14 @@ type AgentCounters struct {
 // DirectoryCounters is what the directory counted since it started.
 type DirectoryCounters struct {
 	Binds    map[string]uint64 `json:"binds"`         // user binds by outcome: success, wrong-password, disabled ...
-	Delayed  uint64            `json:"delayed_binds"` // by a delay put while running
+	Delayed  uint64            `json:"delayed_binds"` // of those, slowed or held by a fault
 	Service  uint64            `json:"service_binds"`
 	Searches uint64            `json:"searches"`
 	Open     int               `json:"open_connections"`
 	Accepted uint64            `json:"accepted_connections"`
+	// Unavailable counts binds that a fault refused without a look at the
+	// account, which are not among the others.
+	Unavailable uint64 `json:"unavailable_binds"`
 }
 
 // UserBinds counts the binds of one user. It is served apart from the
@@ -144,7 +147,25 @@ type Gate struct {
 	// means every peer.
 	Sources []string `json:"sources,omitempty"`
 	Mode    GateMode `json:"mode"`
+	// Direction limits GateStall and GateDegrade to one way; empty means both.
+	Direction GateDirection `json:"direction,omitempty"`
+	// The rest is for GateDegrade; 0 leaves a thing as it is.
+	DelayNS    int64   `json:"delay_ns,omitempty"`      // added each way
+	JitterNS   int64   `json:"jitter_ns,omitempty"`     // the delay varies evenly by up to this much, more or less
+	BitsPerS   float64 `json:"bits_per_s,omitempty"`    // of each connection and direction
+	LossRatio  float64 `json:"loss_ratio,omitempty"`    // of segments, each held for RetransmitNS
+	Retransmit int64   `json:"retransmit_ns,omitempty"` // 200 ms when 0: the shortest timeout of Linux
+	Seed       uint64  `json:"seed,omitempty"`          // of jitter and loss
 }
+
+// A GateDirection is one way through a gate, as who dialled sees it.
+type GateDirection string
+
+// The directions.
+const (
+	GateOut GateDirection = "out" // what the peer that dialled sends
+	GateIn  GateDirection = "in"  // what it is sent
+)
 
 // A GateMode is what a broken port does to its peers.
 type GateMode string
@@ -156,8 +177,11 @@ const (
 	// GateReset accepts new connections and resets them, and resets those
 	// that are established.
 	GateReset GateMode = "reset"
-	// GateStall holds the bytes of both directions until it is cleared.
+	// GateStall holds bytes until it is cleared.
 	GateStall GateMode = "stall"
+	// GateDegrade delays bytes, limits their rate, and holds some as if they
+	// had been lost and sent again.
+	GateDegrade GateMode = "degrade"
 )
 
 // GateEffect is how far a gate has reached.
@@ -170,8 +194,39 @@ type GateEffect struct {
 	RefusedByReset bool `json:"refused_by_reset,omitempty"`
 }
 
-// Delay is put to a directory to slow every user bind from now on, and deleted
-// to end that.
-type Delay struct {
-	DelayNS int64 `json:"delay_ns"`
+// A BindFault is put to a directory at /faults/{id}, to change how it treats
+// binds from now on, and deleted to end that. BindSlow means user binds only.
+type BindFault struct {
+	ID   string        `json:"id"`
+	Mode BindFaultMode `json:"mode"`
+	// Sources limits it to peers that dial from these addresses; empty means
+	// every peer.
+	Sources     []string `json:"sources,omitempty"`
+	DelayNS     int64    `json:"delay_ns,omitempty"`    // for BindSlow
+	Connections int      `json:"connections,omitempty"` // for BindCrowded
+}
+
+// A BindFaultMode is how a directory treats binds.
+type BindFaultMode string
+
+// The modes.
+const (
+	BindSlow    BindFaultMode = "slow"    // answers later
+	BindRefuse  BindFaultMode = "refuse"  // answers: unavailable (LDAP result 52)
+	BindHang    BindFaultMode = "hang"    // answers when the fault is over
+	BindCrowded BindFaultMode = "crowded" // serves so many connections; closes the rest
+)
+
+// FaultEffect is how far a fault put to a role has reached.
+type FaultEffect struct {
+	ID         string `json:"id"`
+	Injections uint64 `json:"injections"` // binds slowed, refused or held; connections closed; hashes changed
+}
+
+// A HashFault is put to a directory at /hash-store/{id}: it syncs the hash
+// store to a wrong state, and when it is deleted to the right one.
+type HashFault struct {
+	ID      string  `json:"id"`
+	Changed int     `json:"changed,omitempty"` // that many users have their former password's hash
+	Missing float64 `json:"missing,omitempty"` // that share of users is not in the store
 }

@@ -16,6 +16,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -72,6 +73,8 @@ type Population struct {
 	key    []byte
 	state  []State
 	in     [states][]int // users by state
+
+	changes func() []int // the active users, who changed their password last first; made when first asked for
 
 	derivers sync.Pool // of *deriver: what begins every HMAC is computed once
 }
@@ -132,7 +135,18 @@ func New(spec Spec) (*Population, error) {
 	for i, s := range p.state {
 		p.in[s] = append(p.in[s], i)
 	}
+	p.changes = sync.OnceValue(p.orderOfChange)
 	return p, nil
+}
+
+// orderOfChange has a seed of its own, and orders all users before it leaves
+// out those who are not active, so that it and the states say nothing of each
+// other.
+func (p *Population) orderOfChange() []int {
+	seed := sha256.Sum256(append([]byte("ptabench population changes 1\n"), p.key...))
+	return slices.DeleteFunc(rand.New(rand.NewChaCha8(seed)).Perm(len(p.state)), func(i int) bool {
+		return p.state[i] != Active
+	})
 }
 
 // Len is the number of users.
@@ -148,6 +162,14 @@ func (p *Population) State(i int) State { return p.state[i] }
 // change it.
 func (p *Population) In(s State) []int { return p.in[s] }
 
+// Changed returns the n active users who changed their password last, the last
+// one first; all active users where n is more than these. The caller must not
+// change it.
+func (p *Population) Changed(n int) []int {
+	order := p.changes()
+	return order[:min(max(n, 0), len(order))]
+}
+
 // Name is the account name of user i, such as user000001 for the first.
 func (p *Population) Name(i int) string {
 	var b [32]byte
@@ -157,13 +179,19 @@ func (p *Population) Name(i int) string {
 // UPN is the user principal name of user i.
 func (p *Population) UPN(i int) string { return p.upn("user", i+1) }
 
+// AppendUPN appends the user principal name of user i.
+func (p *Population) AppendUPN(b []byte, i int) []byte { return p.appendUPN(b, "user", i+1) }
+
 // UnknownUPN is the n-th name of this domain that no user has.
 func (p *Population) UnknownUPN(n int) string { return p.upn("nobody", n+1) }
 
 func (p *Population) upn(name string, n int) string {
 	var short [64]byte
-	b := append(appendNumbered(short[:0], name, n), '@')
-	return string(append(b, p.domain...))
+	return string(p.appendUPN(short[:0], name, n))
+}
+
+func (p *Population) appendUPN(b []byte, name string, n int) []byte {
+	return append(append(appendNumbered(b, name, n), '@'), p.domain...)
 }
 
 // appendNumbered appends a name and six digits, or more where n has more.
@@ -194,6 +222,10 @@ func (p *Population) Password(i int) string { return p.derive("password", i) }
 
 // WrongPassword looks like the password of user i and is not it.
 func (p *Population) WrongPassword(i int) string { return p.derive("wrong password", i) }
+
+// PreviousPassword is what the password of user i was before it was changed. It
+// looks like it and is not it.
+func (p *Population) PreviousPassword(i int) string { return p.derive("previous password", i) }
 
 // A deriver makes one password at a time.
 type deriver struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -58,6 +59,55 @@ func TestFrozen(t *testing.T) {
 	const want = "cb7d094f44decb80007869c8a4b4deba1073f541b6d502794fb8a0b6a8f5d72d"
 	if got := hex.EncodeToString(sum[:]); got != want {
 		t.Errorf("population of seed 1 = %s, want %s", got, want)
+	}
+}
+
+// TestFrozenChanges pins who changed a password when, and from what: a stale
+// hash store and the load generator must mean the same users.
+func TestFrozenChanges(t *testing.T) {
+	p := mustNew(t, Spec{Seed: 1, Users: 100, Domain: "contoso.test", Shares: map[State]float64{Disabled: .03}})
+	var all strings.Builder
+	for _, i := range p.Changed(p.Len()) {
+		fmt.Fprintln(&all, i, p.PreviousPassword(i))
+	}
+	sum := sha256.Sum256([]byte(all.String()))
+	const want = "dad3e717a61bf11aa25faf6a56e989f8c2dda072ad6ffb8ddd40f14c96689c37"
+	if got := hex.EncodeToString(sum[:]); got != want {
+		t.Errorf("changes of seed 1 = %s, want %s", got, want)
+	}
+}
+
+func TestChanged(t *testing.T) {
+	spec := Spec{Seed: 5, Users: 1_000, Domain: "contoso.test", Shares: map[State]float64{Disabled: .1, MustChange: .1}}
+	p := mustNew(t, spec)
+	all := p.Changed(spec.Users)
+	if sorted := slices.Sorted(slices.Values(all)); !slices.Equal(sorted, p.In(Active)) {
+		t.Errorf("of all users %d changed, want the %d active ones", len(all), len(p.In(Active)))
+	}
+	if slices.IsSorted(all) {
+		t.Error("users changed in the order of their numbers")
+	}
+	for _, n := range []int{0, 1, 37, len(all)} {
+		if got := p.Changed(n); !slices.Equal(got, all[:n]) {
+			t.Errorf("Changed(%d) is not the first %d of all", n, n)
+		}
+	}
+	if got := p.Changed(-1); len(got) != 0 {
+		t.Errorf("Changed(-1) = %v", got)
+	}
+	if again := mustNew(t, spec).Changed(spec.Users); !slices.Equal(again, all) {
+		t.Error("equal specs, other changes")
+	}
+	spec.Seed++
+	if other := mustNew(t, spec).Changed(10); slices.Equal(other, all[:10]) {
+		t.Error("another seed, the same changes")
+	}
+
+	// States take users out of the order and leave the others in it.
+	spec.Seed, spec.Shares = 5, nil
+	rest := slices.DeleteFunc(slices.Clone(mustNew(t, spec).Changed(spec.Users)), func(i int) bool { return p.State(i) != Active })
+	if !slices.Equal(rest, all) {
+		t.Error("the states of some users change the order of others")
 	}
 }
 
@@ -169,14 +219,14 @@ func TestNameOfTheLastUser(t *testing.T) {
 
 func TestPasswords(t *testing.T) {
 	p := mustNew(t, Spec{Seed: 3, Users: 20_000, Domain: "contoso.test"})
-	seen := make(map[string]bool, 2*p.Len())
+	seen := make(map[string]bool, 3*p.Len())
 	for i := range p.Len() {
-		for _, password := range []string{p.Password(i), p.WrongPassword(i)} {
+		for _, password := range []string{p.Password(i), p.WrongPassword(i), p.PreviousPassword(i)} {
 			if len(password) != 27 || !strings.HasPrefix(password, "p#7") {
 				t.Fatalf("user %d: a password of an unexpected form, %d characters", i, len(password))
 			}
 			if seen[password] {
-				t.Fatalf("user %d: a password that another user has, or right equals wrong", i)
+				t.Fatalf("user %d: a password that another user has, or two that are equal", i)
 			}
 			seen[password] = true
 		}

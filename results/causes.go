@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 )
 
 // wrongKey is what the cause of a wrong answer can be told from.
@@ -15,12 +16,15 @@ type wrongKey struct {
 }
 
 // cause says in words why an answer differed from the directory's. The intents
-// are the words of a scenario: right, wrong, unknown, else the user's state.
+// are the words of a scenario: right, wrong, old (the password before the
+// last), unknown, else the user's state.
 func cause(k wrongKey, intent string) string {
 	if k.path == PathHashSync {
 		switch {
-		case k.judgement == WrongAccept && intent == "wrong":
+		case k.judgement == WrongAccept && intent == "old":
 			return "hash sync holds an older password"
+		case k.judgement == WrongAccept && intent == "wrong":
+			return "hash sync accepted the wrong password"
 		case k.judgement == WrongAccept && intent == "disabled":
 			return "disabled since hash sync last carried it"
 		case k.judgement == WrongAccept && intent == "unknown":
@@ -29,7 +33,7 @@ func cause(k wrongKey, intent string) string {
 			return "hash sync does not hold the user"
 		case k.judgement == WrongRefusal:
 			return "hash sync holds no hash, or an older one"
-		case intent == "right" || intent == "wrong" || intent == "unknown":
+		case intent == "right" || intent == "wrong" || intent == "old" || intent == "unknown":
 			return fmt.Sprintf("hash sync answered AADSTS%d to %s", k.code, attempt(intent))
 		default:
 			return intent + " is not carried by hash sync"
@@ -44,7 +48,7 @@ func cause(k wrongKey, intent string) string {
 // attempt is an intent in words.
 func attempt(intent string) string {
 	switch intent {
-	case "right", "wrong":
+	case "right", "wrong", "old":
 		return "the " + intent + " password"
 	case "expired":
 		return "an expired password"
@@ -55,12 +59,37 @@ func attempt(intent string) string {
 	}
 }
 
-// causes merges the wrong answers that have one cause, the most frequent
-// first.
-func causes(wrong map[wrongKey]uint64, intent func(uint8) string) []Wrong {
+// A WrongCount counts the answers that differ from the directory's, in bounded
+// memory. The zero value is empty.
+type WrongCount struct {
+	by map[wrongKey]uint64
+}
+
+// Count takes in a sign-in, of whichever judgement.
+func (w *WrongCount) Count(s *Sample) {
+	if s.Judgement <= Right {
+		return
+	}
+	if w.by == nil {
+		w.by = map[wrongKey]uint64{}
+	}
+	k := wrongKey{s.Judgement, s.Path, s.Intent, s.Code}
+	if _, known := w.by[k]; !known && len(w.by) >= maxKinds {
+		k.code = 0
+	}
+	w.by[k]++
+}
+
+// ByCause merges those that have one cause, the most frequent first. Intents
+// are the header's.
+func (w *WrongCount) ByCause(intents []string) []Wrong {
 	merged := map[Wrong]uint64{}
-	for k, n := range wrong {
-		merged[Wrong{Kind: k.judgement.String(), Path: k.path.String(), Cause: cause(k, intent(k.intent))}] += n
+	for k, n := range w.by {
+		intent := "intent " + strconv.Itoa(int(k.intent))
+		if int(k.intent) < len(intents) {
+			intent = intents[k.intent]
+		}
+		merged[Wrong{Kind: k.judgement.String(), Path: k.path.String(), Cause: cause(k, intent)}] += n
 	}
 	list := make([]Wrong, 0, len(merged))
 	for w, n := range merged {

@@ -12,12 +12,25 @@
 //	latency.hgrm    response percentiles; service.hgrm and lag.hgrm likewise
 //	scenario.yaml   the scenario as resolved
 //	logs/           what each process wrote
+//	logs/binds.csv  every bind the directory answered: at_ns (Unix), user, outcome,
+//	                source; its last line may be torn
+//
+// Format 2 is format 1 with more in result.json, where the sign-ins lost to a
+// fault are called lost and no longer failed. Both are read; what is newer is
+// refused.
+//
+// A directory of several runs has one file more, which is all that its reports
+// are made of, and whose directories are relative to it, so that the whole can
+// be moved:
+//
+//	matrix.json     one scenario under several settings (Matrix)
+//	suite.json      several scenarios (SuiteResult)
 //
 // # The file samples
 //
-// The first line is the text "ptabench-samples 1": the kind of file and the
-// version of its format. The second line is a JSON object, see Header. Both
-// end in a line feed. Records of 64 bytes follow, one a sign-in, in the order
+// The first line is the text "ptabench-samples 2": the kind of file and the
+// version of its format, which may be 1 as well, for records are the same in
+// both. The second line is a JSON object, see Header. Both end in a line feed. Records of 64 bytes follow, one a sign-in, in the order
 // in which the sign-ins ended; integers are little-endian, times are
 // nanoseconds from time 0, the end of the warm-up, and negative before it.
 //

@@ -49,10 +49,11 @@ func (e *DamagedError) Error() string {
 type NewerError struct {
 	File   string
 	Format int
+	Newest int // that this program reads
 }
 
 func (e *NewerError) Error() string {
-	return fmt.Sprintf("%s: format %d: this ptabench reads up to %d", e.File, e.Format, Format)
+	return fmt.Sprintf("%s: format %d: this ptabench reads up to %d", e.File, e.Format, e.Newest)
 }
 
 // NotSamplesError says that a file is something else than samples.

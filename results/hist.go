@@ -70,14 +70,14 @@ func (h *Histogram) Percentiles() Percentiles {
 		Max:  h.max,
 		Mean: int64(h.sum / float64(n)),
 	}
-	if lower, upper, ok := quantileRanks(n, 0.99, confidence); ok {
-		p.P99Interval = [2]int64{h.atRank(lower), h.atRank(upper)}
+	if lower, upper, ok := QuantileRanks(n, 0.99, confidence); ok {
+		p.P99Interval = [2]int64{h.AtRank(lower), h.AtRank(upper)}
 	}
 	return p
 }
 
-// atRank is the value of the rank-th smallest time, from 1.
-func (h *Histogram) atRank(rank uint64) int64 {
+// AtRank is the value of the rank-th smallest time, from 1.
+func (h *Histogram) AtRank(rank uint64) int64 {
 	return h.At(100 * float64(rank) / float64(h.Count()))
 }
 

@@ -104,7 +104,7 @@ func TestQuantileRanksAgainstBruteForce(t *testing.T) {
 				}
 				return sum
 			}
-			lower, upper, ok := quantileRanks(uint64(n), q, 0.95)
+			lower, upper, ok := QuantileRanks(uint64(n), q, 0.95)
 			if possible := between(1, n) >= 0.95; ok != possible {
 				t.Errorf("n %d, q %v: bounded %v, possible %v", n, q, ok, possible)
 			}
@@ -136,7 +136,7 @@ func TestP99IntervalCovers(t *testing.T) {
 	const runs, n, seed = 2000, 700, 11
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 3))
-	lower, upper, ok := quantileRanks(n, 0.99, 0.95)
+	lower, upper, ok := QuantileRanks(n, 0.99, 0.95)
 	if !ok {
 		t.Fatal("700 values bound no p99")
 	}
@@ -160,7 +160,7 @@ func TestBinomialFarOut(t *testing.T) {
 	// A million times: the ranks of the normal approximation, ± 1.96 σ.
 	const n = 1_000_000
 	sigma := math.Sqrt(n * 0.99 * 0.01)
-	lower, upper, ok := quantileRanks(n, 0.99, 0.95)
+	lower, upper, ok := QuantileRanks(n, 0.99, 0.95)
 	if !ok || math.Abs(float64(lower)-(0.99*n-1.96*sigma)) > 3 || math.Abs(float64(upper)-(0.99*n+1.96*sigma)) > 3 {
 		t.Errorf("ranks %d to %d, %v", lower, upper, ok)
 	}

@@ -68,7 +68,7 @@ func NewSampleReader(r io.Reader, name string) (*SampleReader, error) {
 		return nil, &NotSamplesError{File: name, Why: fmt.Sprintf("version %.20q", line[len(magic):])}
 	}
 	if format > Format {
-		return nil, &NewerError{File: name, Format: format}
+		return nil, &NewerError{File: name, Format: format, Newest: Format}
 	}
 	text, err := readLine(in, name)
 	if err != nil {

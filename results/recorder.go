@@ -26,7 +26,7 @@ type Recorder struct {
 	otherCodes uint64
 	errors     []uint64 // by class, 0 none
 	servers    []uint64 // pass-through sign-ins by connector, 0 none
-	wrong      map[wrongKey]uint64
+	wrong      WrongCount
 	lastDue    int64
 
 	response, service, lag *Histogram
@@ -51,7 +51,6 @@ func NewRecorder(h Header, log *IntervalLog) *Recorder {
 		codes:    map[uint32]uint64{},
 		errors:   make([]uint64, len(h.Errors)+1),
 		servers:  make([]uint64, len(h.Connectors)+1),
-		wrong:    map[wrongKey]uint64{},
 		response: NewHistogram(), service: NewHistogram(), lag: NewHistogram(),
 		seconds: newSeconds(len(h.Connectors), time.Duration(h.Timeout), log),
 		recent:  second{by: make([]uint32, len(h.Connectors))},
@@ -83,9 +82,7 @@ func (r *Recorder) Record(s Sample) {
 	if s.Code != 0 && s.Outcome != OutcomeAccepted {
 		r.code(s.Code)
 	}
-	if s.Judgement > Right {
-		r.wronged(wrongKey{s.Judgement, s.Path, s.Intent, s.Code})
-	}
+	r.wrong.Count(&s)
 	in := r.seconds.at(s.Due)
 	if in != nil {
 		in.count(&s)
@@ -123,13 +120,6 @@ func (r *Recorder) code(c uint32) {
 		return
 	}
 	r.codes[c]++
-}
-
-func (r *Recorder) wronged(k wrongKey) {
-	if _, known := r.wrong[k]; !known && len(r.wrong) >= maxKinds {
-		k.code = 0
-	}
-	r.wrong[k]++
 }
 
 // Response is the histogram of done - due, to read.
@@ -197,10 +187,12 @@ func (r *Recorder) Result() Result {
 		SignIns:    n,
 		Response:   r.response.Percentiles(), Service: r.service.Percentiles(), Lag: r.lag.Percentiles(),
 		Time:         r.timeSpent(),
-		WrongByCause: causes(r.wrong, r.intent),
+		WrongByCause: r.wrong.ByCause(r.header.Intents),
 		Intervals:    r.seconds.intervals(r.header.Connectors),
 	}
-	res.Connectors, res.Balance = balance(r.header.Connectors, r.servers[1:])
+	res.Connectors = connectorShares(r.header.Connectors, r.servers[1:])
+	res.Balance = BalanceOf(res.Connectors)
+	res.Unavailable = unavailability(n, res.Intervals)
 	if planned := time.Duration(r.header.Duration).Seconds(); planned > 0 {
 		res.Rate.PlannedPerS = float64(r.header.Planned) / planned
 	}
@@ -219,13 +211,6 @@ func (r *Recorder) length(have uint64) int64 {
 		return r.header.Duration
 	}
 	return r.lastDue
-}
-
-func (r *Recorder) intent(i uint8) string {
-	if int(i) < len(r.header.Intents) {
-		return r.header.Intents[i]
-	}
-	return "intent " + strconv.Itoa(int(i))
 }
 
 func (r *Recorder) timeSpent() TimeSpent {

@@ -276,6 +276,7 @@ func TestTooManyKinds(t *testing.T) {
 
 func TestCauses(t *testing.T) {
 	h := complete(testHeader())
+	h.Intents = append(h.Intents[:len(h.Intents):len(h.Intents)], "old")
 	for _, c := range []struct {
 		sample Sample
 		want   Wrong
@@ -284,8 +285,12 @@ func TestCauses(t *testing.T) {
 			Wrong{"wrong-accept", "hash-sync", "locked is not carried by hash sync", 1}},
 		{Sample{Intent: 2, Outcome: OutcomeAccepted, Path: PathHashSync, Judgement: WrongAccept},
 			Wrong{"wrong-accept", "hash-sync", "disabled since hash sync last carried it", 1}},
-		{Sample{Intent: 1, Outcome: OutcomeAccepted, Path: PathHashSync, Judgement: WrongAccept},
+		{Sample{Intent: 5, Outcome: OutcomeAccepted, Path: PathHashSync, Judgement: WrongAccept},
 			Wrong{"wrong-accept", "hash-sync", "hash sync holds an older password", 1}},
+		{Sample{Intent: 5, Outcome: OutcomeRefused, Code: 50053, Path: PathPassThrough, Judgement: OtherReason},
+			Wrong{"other-reason", "pass-through", "the old password was answered AADSTS50053", 1}},
+		{Sample{Intent: 1, Outcome: OutcomeAccepted, Path: PathHashSync, Judgement: WrongAccept},
+			Wrong{"wrong-accept", "hash-sync", "hash sync accepted the wrong password", 1}},
 		{Sample{Intent: 0, Outcome: OutcomeRefused, Code: 50034, Path: PathHashSync, Judgement: WrongRefusal},
 			Wrong{"wrong-refusal", "hash-sync", "hash sync does not hold the user", 1}},
 		{Sample{Intent: 3, Outcome: OutcomeRefused, Code: 50126, Path: PathHashSync, Judgement: OtherReason},
@@ -303,16 +308,16 @@ func TestCauses(t *testing.T) {
 
 func TestJain(t *testing.T) {
 	for _, c := range []struct {
-		shares []uint64
+		shares []float64
 		want   float64
 	}{
 		{nil, 0},
-		{[]uint64{0, 0}, 0},
-		{[]uint64{7}, 1},
-		{[]uint64{5, 5, 5, 5}, 1},
-		{[]uint64{9, 0, 0}, 1.0 / 3},
-		{[]uint64{1, 2, 3}, 36.0 / 42},
-		{[]uint64{1 << 62, 1 << 62}, 1},
+		{[]float64{0, 0}, 0},
+		{[]float64{7}, 1},
+		{[]float64{5, 5, 5, 5}, 1},
+		{[]float64{9, 0, 0}, 1.0 / 3},
+		{[]float64{1, 2, 3}, 36.0 / 42},
+		{[]float64{1 << 62, 1 << 62}, 1},
 	} {
 		if got := Jain(c.shares); math.Abs(got-c.want) > 1e-12 {
 			t.Errorf("of %v: %v, expected %v", c.shares, got, c.want)
@@ -321,13 +326,50 @@ func TestJain(t *testing.T) {
 }
 
 func TestBalance(t *testing.T) {
-	connectors, b := balance([]string{"a", "b", "c"}, []uint64{10, 0, 30})
+	connectors := connectorShares([]string{"a", "b", "c"}, []uint64{10, 0, 30})
+	b := BalanceOf(connectors)
 	want := []Connector{{Name: "a", SignIns: 10, Share: 0.25}, {Name: "b"}, {Name: "c", SignIns: 30, Share: 0.75}}
 	if !slices.Equal(connectors, want) {
 		t.Errorf("%+v", connectors)
 	}
 	if b.Least != "b" || b.Most != "c" || !slices.Equal(b.Nothing, []string{"b"}) || math.Abs(b.Jain-1600.0/3000) > 1e-12 {
 		t.Errorf("%+v", b)
+	}
+}
+
+// A connector with a tenth of the capacity that does a tenth of the work is as
+// loaded as the others; where one's capacity is not known, all count alike.
+func TestBalanceByCapacity(t *testing.T) {
+	small := []Connector{{Name: "a", SignIns: 100, Capacity: 200}, {Name: "b", SignIns: 11, Capacity: 20}, {Name: "c", SignIns: 90, Capacity: 200}}
+	if b := BalanceOf(small); b.Least != "c" || b.Most != "b" || b.Jain < 0.99 || len(b.Nothing) != 0 {
+		t.Errorf("%+v", b)
+	}
+	small[0].Capacity = 0
+	if b := BalanceOf(small); b.Least != "b" || b.Most != "a" || b.Jain > 0.8 {
+		t.Errorf("%+v", b)
+	}
+	if b := BalanceOf(nil); b.Least != "" || b.Jain != 0 || b.Nothing == nil {
+		t.Errorf("of none: %+v", b)
+	}
+}
+
+func TestUnavailable(t *testing.T) {
+	h := complete(testHeader())
+	var list []Sample
+	add := func(second int64, outcome Outcome, n int) {
+		for range n {
+			list = append(list, Sample{Due: second * int64(time.Second), Outcome: outcome, Path: PathHashSync})
+		}
+	}
+	add(-1, OutcomeFailed, 9) // the warm-up
+	add(0, OutcomeAccepted, 999)
+	add(0, OutcomeFailed, 1) // 99.9 %
+	add(1, OutcomeAccepted, 998)
+	add(1, OutcomeUnknown, 1)
+	add(3, OutcomeUnsent, 5)
+	add(4, OutcomeFailed, 2)
+	if got, want := summarise(h, list).Unavailable, (Unavailable{Repeated: 4, Seconds: 2, Of: 3}); got != want {
+		t.Errorf("%+v, expected %+v", got, want)
 	}
 }
 

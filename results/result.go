@@ -2,7 +2,7 @@ package results
 
 // Format is the version of the run format that this program writes. It reads
 // this one and older ones, and refuses newer ones.
-const Format = 1
+const Format = 2
 
 // A Verdict is the conclusion of a run.
 type Verdict string
@@ -35,6 +35,12 @@ type Result struct {
 	Lag          Percentiles `json:"lag_ns"`      // sent - due: the generator's own health
 	Rate         Rate        `json:"rate"`
 	Time         TimeSpent   `json:"time_spent_ns"`
+	Preset       string      `json:"preset"`     // whose behaviour the cloud reproduced
+	TimeScale    int         `json:"time_scale"` // how many times as fast detection ran
+	Network      string      `json:"network"`    // loopback or namespaces
+	Ceiling      Ceiling     `json:"ceiling"`
+	Gates        []Gate      `json:"gates"` // whether the run may be believed
+	Unavailable  Unavailable `json:"unavailable"`
 	Objectives   []Objective `json:"objectives"`
 	Connectors   []Connector `json:"connectors"`
 	Balance      Balance     `json:"balance"`
@@ -106,8 +112,42 @@ type Objective struct {
 	Text    string  `json:"text"`
 	Verdict Verdict `json:"verdict"`
 	Value   float64 `json:"value"`
-	Unit    string  `json:"unit"` // count, ns, ratio
+	Unit    string  `json:"unit"` // count, ns, ratio, per_s
 	Reason  string  `json:"reason,omitempty"`
+	Window  string  `json:"window"`  // whole, steady, during(crash-1) ...
+	Limit   float64 `json:"limit"`   // what the value is compared with
+	Samples uint64  `json:"samples"` // sign-ins that it rests on
+	// Interval bounds the value with 95 % confidence; nil for what was counted
+	// whole.
+	Interval *[2]float64 `json:"interval,omitempty"`
+	Method   string      `json:"method,omitempty"` // of the interval: order statistics, block bootstrap
+}
+
+// Ceiling is what the load generator reaches on this machine against a target
+// that does nothing, measured before the run; zero when it was not.
+type Ceiling struct {
+	PerS     float64 `json:"per_s"`
+	Duration int64   `json:"duration_ns"`
+	P99      int64   `json:"p99_ns"` // service time while at it
+}
+
+// A Gate is one condition without which a run says nothing of the system under
+// test.
+type Gate struct {
+	Name   string  `json:"name"` // lag, unsent, rate, generator-cpu, arrivals, steady, samples, ceiling
+	Text   string  `json:"text"` // the condition, in words
+	Value  float64 `json:"value"`
+	Limit  float64 `json:"limit"`
+	Unit   string  `json:"unit"`
+	Holds  bool    `json:"holds"`
+	Reason string  `json:"reason,omitempty"` // why it does not hold
+}
+
+// Unavailable is what users felt of it.
+type Unavailable struct {
+	Repeated uint64 `json:"repeated"` // sign-ins that their users had to repeat: failed or unknown
+	Seconds  int    `json:"seconds"`  // in which fewer than 99.9 % succeeded
+	Of       int    `json:"of"`       // seconds in which any were due
 }
 
 // Connector is one connector's part of the pass-through sign-ins.
@@ -118,11 +158,13 @@ type Connector struct {
 	InFlightPeak int     `json:"in_flight_peak"`
 	HandedOff    uint64  `json:"handed_off"` // taken from it
 	Restarts     int     `json:"restarts"`
+	Capacity     int     `json:"capacity"`           // sign-ins it takes at once
+	DelayNS      int64   `json:"directory_delay_ns"` // what its directory takes longer
 }
 
 // Balance says how evenly connectors were used.
 type Balance struct {
-	Jain    float64  `json:"jain"` // (Σx)²/(n·Σx²) of sign-ins; 1 is even
+	Jain    float64  `json:"jain"` // (Σx)²/(n·Σx²) of sign-ins per capacity; 1 is even
 	Least   string   `json:"least_loaded"`
 	Most    string   `json:"most_loaded"`
 	Nothing []string `json:"got_nothing"` // connectors without a sign-in
@@ -130,23 +172,30 @@ type Balance struct {
 
 // Fault is what one injected fault did. Times that were not observed are -1.
 type Fault struct {
-	Name       string `json:"name"`
-	Kind       string `json:"kind"`
-	Target     string `json:"target"`
-	Text       string `json:"text"` // as it parses
-	Tier       string `json:"tier"` // process, gate, role
-	At         int64  `json:"at_ns"`
-	Duration   int64  `json:"duration_ns"`
-	Injections uint64 `json:"injections"`
-	Detect     int64  `json:"detect_ns"`   // until its first effect in the cloud's eyes
-	Failover   int64  `json:"failover_ns"` // until the first sign-in served another way
-	Recover    int64  `json:"recover_ns"`  // from the undo until its target serves again
-	Failed     uint64 `json:"failed"`      // failed or unknown, due within the fault or its recovery
-	HandedOff  uint64 `json:"handed_off"`
-	HashSync   uint64 `json:"hash_sync"` // answered by hash sync within it
-	P99        int64  `json:"p99_ns"`    // response of sign-ins due within it
-	Healed     bool   `json:"healed"`
-	Note       string `json:"note,omitempty"`
+	Name         string  `json:"name"`
+	Kind         string  `json:"kind"`
+	Target       string  `json:"target"`
+	Text         string  `json:"text"` // as it parses
+	Tier         string  `json:"tier"` // process, gate, role
+	At           int64   `json:"at_ns"`
+	Duration     int64   `json:"duration_ns"`
+	Injections   uint64  `json:"injections"`
+	Detect       int64   `json:"detect_ns"`       // until its first effect in the cloud's eyes
+	Failover     int64   `json:"failover_ns"`     // until the first sign-in served another way
+	Recover      int64   `json:"recover_ns"`      // from the undo until its target serves again
+	Group        string  `json:"group,omitempty"` // the fault of the scenario that this one is a part of
+	Rebalance    int64   `json:"rebalance_ns"`    // from the undo until the shares of connectors are as before, and stay
+	ErrorWindow  int64   `json:"error_window_ns"` // from when the first lost sign-in was due to when the last one was; 0 when none was
+	Lost         uint64  `json:"lost"`            // failed or unknown, due within the fault or its recovery
+	BadSeconds   int     `json:"bad_seconds"`     // seconds in it in which fewer than 99.9 % succeeded
+	DoubledBinds uint64  `json:"doubled_binds"`   // binds made again for sign-ins handed to another connector
+	WouldLock    uint64  `json:"would_lock"`      // accounts that only these would have locked, at LockThreshold
+	Wrong        []Wrong `json:"wrong"`           // answered differently from the directory, by cause
+	HandedOff    uint64  `json:"handed_off"`
+	HashSync     uint64  `json:"hash_sync"` // answered by hash sync within it
+	P99          int64   `json:"p99_ns"`    // response of sign-ins due within it
+	Healed       bool    `json:"healed"`
+	Note         string  `json:"note,omitempty"`
 }
 
 // Wrong counts sign-ins answered differently from the directory, by cause.

@@ -25,21 +25,7 @@ func fullResult(t testing.TB) Result {
 		"failed == 0 was missed: 537 sign-ins failed",
 		"the ledgers do not balance: 2 of the sign-ins that the harness sent were never received by the cloud, which nothing excuses",
 	}
-	r.Objectives = []Objective{
-		{Text: "failed == 0", Verdict: Fail, Value: 537, Unit: "count", Reason: "537 is not 0"},
-		{Text: "p99(response) < 200ms", Verdict: Pass, Value: 98_765_432, Unit: "ns"},
-		{Text: "jain(connectors) > 0.9", Verdict: Inconclusive, Value: 0.74986, Unit: "ratio", Reason: "connector-4 was away for half of the load"},
-	}
-	for i := range r.Connectors {
-		r.Connectors[i].InFlightPeak = 20 + i
-	}
-	r.Faults = []Fault{
-		{Name: "crash-1", Kind: "crash", Target: "connector-1", Text: "crash connector-1 at 5s for 4s", Tier: "process", At: 5e9, Duration: 4e9, Injections: 1,
-			Detect: 1_340_000, Failover: 2_100_000, Recover: 612_000_000, HandedOff: 12, P99: 48_100_000, Healed: true},
-		{Name: "block-2", Kind: "block", Target: "connector-2", Text: "block connector-2 requests stall at 12s for 5s", Tier: "gate", At: 12e9, Duration: 5e9, Injections: 3,
-			Detect: 761_000_000, Failover: -1, Recover: -1, Failed: 1, HandedOff: 1, HashSync: 1, P99: 1_930_000_000, Healed: false, Note: "the gate was gone"},
-		{Name: "slow-1", Kind: "slow-directory", At: 20e9, Duration: 1e9, Detect: -1, Failover: -1, Recover: 0, Healed: true},
-	}
+	addHA(&r)
 	r.Processes = []Process{
 		{Name: "cloudsim", Role: "cloudsim", Starts: 1, CPU: 3_600_000_000, CPUPerSignIn: 120_000, RSSMax: 89_338_675},
 		{Name: "connector-1", Role: "connector", Starts: 2, CPU: 1_100_000_000, CPUPerSignIn: 36_000, RSSMax: 31_457_280},
@@ -108,10 +94,17 @@ func TestResultNamesAreFrozen(t *testing.T) {
 		connectors.name connectors.sign_ins connectors.share_ratio connectors.in_flight_peak connectors.handed_off connectors.restarts
 		balance.jain balance.least_loaded balance.most_loaded balance.got_nothing
 		faults.name faults.kind faults.target faults.at_ns faults.duration_ns faults.injections faults.detect_ns faults.failover_ns
-		faults.recover_ns faults.failed faults.handed_off faults.hash_sync faults.p99_ns faults.healed
+		faults.recover_ns faults.lost faults.handed_off faults.hash_sync faults.p99_ns faults.healed
 		wrong_by_cause.kind wrong_by_cause.path wrong_by_cause.cause wrong_by_cause.count
 		processes.name processes.cpu_ns processes.rss_bytes_max processes.cpu_per_sign_in_ns processes.starts
 		ledgers.balanced ledgers.harness ledgers.cloud ledgers.connectors ledgers.directory ledgers.checks ledgers.missing ledgers.doubled
+		preset time_scale network ceiling.per_s ceiling.duration_ns ceiling.p99_ns
+		gates.name gates.text gates.value gates.limit gates.unit gates.holds gates.reason
+		unavailable.repeated unavailable.seconds unavailable.of
+		objectives.window objectives.limit objectives.samples objectives.reason
+		connectors.capacity connectors.directory_delay_ns
+		faults.rebalance_ns faults.error_window_ns faults.bad_seconds faults.doubled_binds faults.would_lock
+		faults.wrong.kind faults.wrong.path faults.wrong.cause faults.wrong.count faults.tier faults.text
 		intervals.at_ns intervals.sent intervals.p99_ns intervals.by_connector.connector-1 warnings`) {
 		at := tree
 		for name := range strings.SplitSeq(path, ".") {
@@ -134,16 +127,62 @@ func TestEmptyResultHasNoNulls(t *testing.T) {
 	if err := JSON(&text, &Result{Verdict: Pass}); err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(text.String(), "null") || !strings.Contains(text.String(), `"format": 1`) {
+	if strings.Contains(text.String(), "null") || !strings.Contains(text.String(), `"format": 2`) {
 		t.Errorf("%s", &text)
+	}
+}
+
+// A fault of format 2 has these however little there is to say of it.
+func TestFaultsHaveNoNulls(t *testing.T) {
+	r := Result{Verdict: Pass, Faults: []Fault{{Name: "crash-1"}}}
+	var text bytes.Buffer
+	if err := JSON(&text, &r); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(text.String(), "null") {
+		t.Errorf("%s", &text)
+	}
+	if r.Faults[0].Wrong != nil {
+		t.Error("writing changed what was written")
+	}
+}
+
+// The fixture is what the first release wrote.
+func TestReadResultOfFormat1(t *testing.T) {
+	r, err := ReadResult(filepath.Join("testdata", "result-1.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Format != Format || r.Verdict != Fail || r.Preset != "default" || r.TimeScale != 1 || r.Network != "loopback" || r.Gates == nil {
+		t.Errorf("read as %+v", r)
+	}
+	if len(r.Faults) != 3 {
+		t.Fatalf("%d faults", len(r.Faults))
+	}
+	for i, lost := range []uint64{0, 1, 0} {
+		if f := r.Faults[i]; f.Lost != lost || f.Rebalance != Unseen || f.Wrong == nil {
+			t.Errorf("%s lost %d, expected %d: %+v", f.Name, f.Lost, lost, f)
+		}
+	}
+	if n := len(r.Warnings); n == 0 || !strings.Contains(r.Warnings[n-1], "format 1, which did not record") {
+		t.Errorf("warnings %q", r.Warnings)
+	}
+	// Written again it is a whole result of this format.
+	path := filepath.Join(t.TempDir(), ResultFile)
+	if err := WriteResult(path, r); err != nil {
+		t.Fatal(err)
+	}
+	again, err := ReadResult(path)
+	if err != nil || !reflect.DeepEqual(again, r) {
+		t.Errorf("written and read again: %v\n%+v\nexpected\n%+v", err, again, r)
 	}
 }
 
 func TestReadResultRefuses(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
-		{"newer", `{"format": 2, "verdict": {"of": "another kind"}}`, "result.json: format 2: this ptabench reads up to 1"},
-		{"no version", `{"verdict": "pass"}`, "result.json: format: expected a version from 1 to 1"},
-		{"version 0", `{"format": 0}`, "result.json: format: expected a version from 1 to 1"},
+		{"newer", `{"format": 3, "verdict": {"of": "another kind"}}`, "result.json: format 3: this ptabench reads up to 2"},
+		{"no version", `{"verdict": "pass"}`, "result.json: format: expected a version from 1 to 2"},
+		{"version 0", `{"format": 0}`, "result.json: format: expected a version from 1 to 2"},
 		{"empty", "", "result.json:1:1: unexpected end of JSON input"},
 		{"cut off", "{\n  \"format\": 1,\n  \"verd", "result.json:3:8: unexpected end of JSON input"},
 		{"not JSON", "{\n  \"format\": 1,\n  verdict: pass\n}\n", "result.json:3:3: invalid character 'v'"},

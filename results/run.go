@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
 // The files of a run directory.
@@ -21,6 +23,7 @@ const (
 	LagFile         = "lag.hgrm"
 	ScenarioFile    = "scenario.yaml"
 	LogsDir         = "logs"
+	BindsFile       = "binds.csv" // in LogsDir
 )
 
 // Create makes the directory of a new run, with its logs directory, and the
@@ -51,7 +54,9 @@ type Run struct {
 	// samples tell.
 	CutOff bool
 
-	tail error // of the samples, when they were read for Result
+	tail    error  // of the samples, when they were read for Result
+	heal    string // the warning that something is to be undone
+	goingOn bool
 }
 
 // Open reads a run directory: its result, or where the run was cut off what
@@ -82,45 +87,49 @@ func Open(dir string) (*Run, error) {
 	defer samples.Close()
 	run := &Run{Dir: dir, CutOff: true}
 	run.Result, run.tail = Summarise(samples.Header(), samples.All())
-	run.cutOff(samples.Header().Planned)
+	run.cutOff(samples.Header())
 	return run, nil
 }
 
 // cutOff completes the result of a run that wrote none.
-func (r *Run) cutOff(planned uint64) {
+func (r *Run) cutOff(h Header) {
 	res := &r.Result
 	res.Verdict = Aborted
 	res.Reasons = []string{"the run was cut off: no " + ResultFile}
 	warn := func(format string, args ...any) {
 		res.Warnings = append(res.Warnings, fmt.Sprintf(format, args...))
 	}
-	if have := res.SignIns.Planned; have < planned {
-		warn("%s of the %s planned sign-ins were recorded before the end", Count(have), Count(planned))
+	if have := res.SignIns.Planned; have < h.Planned {
+		warn("%s of the %s planned sign-ins were recorded before the end", Count(have), Count(h.Planned))
 	}
 	if r.tail != nil {
 		warn("the samples end early: %v", r.tail)
 	}
-	if r.faultsOn() {
-		warn("a fault may still be on; this undoes it: ptabench heal %s", r.Dir)
+	past, err := r.pastFaults(h.StartedAt)
+	res.Warnings = append(res.Warnings, pastTexts(past)...)
+	if err != nil || slices.ContainsFunc(past, pastFault.on) {
+		r.heal = fmt.Sprintf("a fault may still be on; this undoes it: ptabench heal %s", r.Dir)
+		res.Warnings = append(res.Warnings, r.heal)
 	}
 }
 
-// faultsOn reports whether the journal has a fault that nobody undid.
-func (r *Run) faultsOn() bool {
-	on := make(map[int]bool)
-	_, err := ReadLines(filepath.Join(r.Dir, JournalFile), func(line struct {
-		Kind  string `json:"kind"`
-		Fault int    `json:"fault"`
-	}) error {
-		switch line.Kind {
-		case "intent":
-			on[line.Fault] = true
-		case "undone":
-			delete(on, line.Fault)
-		}
-		return nil
+// GoingOn says that a run without a result goes on still, as a process: it was
+// neither aborted, nor is anything left behind, nor is it to be healed.
+func (r *Run) GoingOn(pid int) {
+	if !r.CutOff {
+		return
+	}
+	res := &r.Result
+	res.Verdict = Inconclusive
+	res.Reasons = []string{fmt.Sprintf("the run is still going on, as process %d: this is how far it has come", pid)}
+	res.Warnings = slices.DeleteFunc(res.Warnings, func(w string) bool {
+		return w == r.heal || r.tail != nil && strings.HasSuffix(w, r.tail.Error())
 	})
-	return err != nil || len(on) > 0
+	var torn *TruncatedError
+	if errors.As(r.tail, &torn) { // being written just now
+		r.tail = nil
+	}
+	r.goingOn = true
 }
 
 // Samples opens the samples of the run. The caller closes them.
@@ -180,6 +189,9 @@ func (r *Run) CSV(w io.Writer) error {
 	}
 	defer samples.Close()
 	load, err := CSV(w, samples.Header(), samples.All())
+	if torn := (*TruncatedError)(nil); r.goingOn && errors.As(err, &torn) {
+		err = nil
+	}
 	if err != nil {
 		return err
 	}

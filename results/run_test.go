@@ -3,6 +3,7 @@ package results
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 func TestCreateRefusesWhatExists(t *testing.T) {
@@ -109,7 +111,9 @@ func TestOpenCutOffRun(t *testing.T) {
 		{"all there", 1000, 0, false, nil},
 		{"half", 550, 0, false, []string{"of the 900 planned sign-ins"}},
 		{"torn", 550, 30, false, []string{"of the 900 planned sign-ins", "the samples end early: "}},
-		{"with a fault on", 550, 0, true, []string{"of the 900 planned sign-ins", "ptabench heal "}},
+		{"with a fault on", 550, 0, true, []string{"of the 900 planned sign-ins",
+			"crash-1, crash(connector-1) at 2s for 3s, was injected at 2.00 s and not undone", "fault 2 was about to be injected at 3.00 s and undone at 4.50 s",
+			"freeze-1 was injected at 1.50 s and undone afterwards, by heal", "ptabench heal "}},
 		{"none yet", 0, 0, false, []string{"0 of the 900 planned"}},
 	} {
 		dir := t.TempDir()
@@ -127,7 +131,10 @@ func TestOpenCutOffRun(t *testing.T) {
 			}
 		}
 		if c.journal {
-			if err := os.WriteFile(filepath.Join(dir, JournalFile), []byte(`{"kind":"intent","fault":1}`+"\n"+`{"kind":"intent","fault":2}`+"\n"+`{"kind":"undone","fault":2}`+"\n"), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, JournalFile), []byte(journalOfThree(t, h)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, EventsFile), []byte(`{"at_ns":1500000000,"source":"harness","kind":"fault-injected","cause":"freeze-1"}`+"\n"), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -159,6 +166,60 @@ func TestOpenCutOffRun(t *testing.T) {
 	}
 }
 
+// journalOfThree has faults of which one is on, one was undone by the run
+// itself, and one by heal.
+func journalOfThree(t *testing.T, h Header) string {
+	zero, err := time.Parse(time.RFC3339Nano, h.StartedAt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(s float64) int64 { return zero.UnixNano() + int64(s*1e9) }
+	return fmt.Sprintf(`{"format":1,"kind":"run","process":{"name":"harness","pid":1,"start":1}}
+{"kind":"intent","fault":1,"name":"crash-1","text":"crash(connector-1) at 2s for 3s","at_unix_ns":%d}
+{"kind":"injected","fault":1,"at_unix_ns":%d}
+{"kind":"intent","fault":2,"at_unix_ns":%d}
+{"kind":"undone","fault":2,"by":"run","at_unix_ns":%d}
+{"kind":"intent","fault":3,"name":"freeze-1","at_unix_ns":%d}
+{"kind":"undone","fault":3,"by":"heal","at_unix_ns":%d}
+{"kind":"und`, at(1.9), at(2), at(3), at(4.5), at(1.4), at(1000))
+}
+
+func TestOpenRunThatGoesOn(t *testing.T) {
+	h := testHeader()
+	h.Planned = 900
+	dir := t.TempDir()
+	path := writeSamples(t, dir, h, madeUp(t, 6, h, 1000)[:550])
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{SamplesFile: append(data, 1, 2, 3), JournalFile: []byte(journalOfThree(t, h))} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run.GoingOn(4711)
+	text := render(t, &run.Result, false)
+	for _, want := range []string{"verdict: inconclusive\n", "still going on, as process 4711", "crash-1, crash(connector-1)"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s is not in\n%s", want, text)
+		}
+	}
+	for _, not := range []string{"ptabench heal", "end early"} {
+		if strings.Contains(text, not) {
+			t.Errorf("%s of a run that goes on:\n%s", not, text)
+		}
+	}
+	var out bytes.Buffer
+	if err := errors.Join(run.CheckSamples(), run.CSV(&out)); err != nil || strings.Count(out.String(), "\n") != 551 {
+		t.Errorf("a record that is being written: %v, %d lines", err, strings.Count(out.String(), "\n"))
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	write := func(name, text string) func(dir string) {
 		return func(dir string) {
@@ -173,9 +234,9 @@ func TestOpenRefuses(t *testing.T) {
 		want string
 	}{
 		{"empty directory", func(string) {}, "neither result.json nor samples in it"},
-		{"newer result", write(ResultFile, `{"format": 9}`), "format 9: this ptabench reads up to 1"},
+		{"newer result", write(ResultFile, `{"format": 9}`), "format 9: this ptabench reads up to 2"},
 		{"broken result", write(ResultFile, "{"), "result.json:1:2: unexpected end"},
-		{"newer samples", write(SamplesFile, "ptabench-samples 9\n"), "format 9: this ptabench reads up to 1"},
+		{"newer samples", write(SamplesFile, "ptabench-samples 9\n"), "format 9: this ptabench reads up to 2"},
 		{"other samples", write(SamplesFile, "hello"), "not a file of samples"},
 		{"samples cut in the header", write(SamplesFile, "ptabench-sam"), "cut off within its header"},
 	} {

@@ -96,14 +96,16 @@ func TestFormatIsFrozen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "samples-1", written)
-	fixture, err := os.ReadFile(filepath.Join("testdata", "samples-1"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, tail := readAll(t, fixture)
-	if tail != nil || !slices.Equal(got, list) {
-		t.Errorf("the fixture reads as %+v, %v", got, tail)
+	golden(t, "samples-2", written)
+	var fixture []byte
+	for _, name := range []string{"samples-1", "samples-2"} { // every format stays readable
+		if fixture, err = os.ReadFile(filepath.Join("testdata", name)); err != nil {
+			t.Fatal(err)
+		}
+		got, tail := readAll(t, fixture)
+		if tail != nil || !slices.Equal(got, list) {
+			t.Errorf("%s reads as %+v, %v", name, got, tail)
+		}
 	}
 	// By the table of the package comment, not by this package's code.
 	second := fixture[len(fixture)-3*64:][:64]
@@ -116,9 +118,9 @@ func TestFormatIsFrozen(t *testing.T) {
 		t.Errorf("the second record is not as documented: % x", second)
 	}
 	if want := []string{"timeout", "refused", "reset", "eof", "tls", "dns", "canceled", "other"}; !slices.Equal(ErrorClasses(), want) {
-		t.Errorf("error classes %v: format 1 has %v", ErrorClasses(), want)
+		t.Errorf("error classes %v: formats 1 and 2 have %v", ErrorClasses(), want)
 	}
-	if RecordSize != 64 || Format != 1 {
+	if RecordSize != 64 || Format != 2 {
 		t.Errorf("record size %d, format %d: another format needs its own fixture", RecordSize, Format)
 	}
 }
@@ -252,7 +254,7 @@ func TestNotSamples(t *testing.T) {
 		{"begins alike", "ptabench-sampler 1\n" + line, "samples: not a file of samples", new(*NotSamplesError)},
 		{"no number", "ptabench-samples one\n" + line, "version \"one\"", new(*NotSamplesError)},
 		{"version 0", "ptabench-samples 0\n" + line, "version \"0\"", new(*NotSamplesError)},
-		{"newer", "ptabench-samples 2\n" + line, "samples: format 2: this ptabench reads up to 1", new(*NewerError)},
+		{"newer", "ptabench-samples 3\n" + line, "samples: format 3: this ptabench reads up to 2", new(*NewerError)},
 		{"endless header", "ptabench-samples 1\n" + strings.Repeat("x", maxHeader+1), "no end within", new(*NotSamplesError)},
 		{"bad header", "ptabench-samples 1\n{\"seed\": -1}\n", "samples: header: ", new(*DamagedError)},
 		{"no header", "ptabench-samples 1\n\n", "samples: header: ", new(*DamagedError)},

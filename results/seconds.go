@@ -216,3 +216,26 @@ func (s *second) count(o *Sample) {
 
 // decided reports whether somebody gave a definite answer.
 func (s *Sample) decided() bool { return s.Outcome == OutcomeAccepted || s.Outcome == OutcomeRefused }
+
+// badShare is the share of sign-ins that may fail in a second without making
+// it a bad one.
+const badShare = 0.001
+
+// BadSecond reports whether of the sign-ins sent in a second so many came to
+// nothing, failed or unknown, that fewer than 99.9 % succeeded.
+func BadSecond(sent, lost uint64) bool { return float64(lost) > badShare*float64(sent) }
+
+// unavailability is what users felt of sign-ins that came to nothing.
+func unavailability(n SignIns, intervals []Interval) Unavailable {
+	u := Unavailable{Repeated: n.Failed + n.Unknown}
+	for _, in := range intervals {
+		if in.Sent == 0 {
+			continue
+		}
+		u.Of++
+		if BadSecond(in.Sent, in.Failed+in.Unknown) {
+			u.Seconds++
+		}
+	}
+	return u
+}

@@ -18,6 +18,7 @@ func Text(w io.Writer, r *Result, colour bool) error {
 	p := &page{colour: colour}
 	p.verdict(r)
 	p.objectives(r.Objectives)
+	p.believed(r)
 	p.signIns(r)
 	p.times(r)
 	p.timeline(r.Intervals)
@@ -58,15 +59,23 @@ func (p *page) verdict(r *Result) {
 	for _, reason := range r.Reasons {
 		p.wrapped(plain, "  - ", "    ", reason)
 	}
-	about := []string{r.Scenario + ": " + Duration(r.DurationNS) + " of load"}
+	p.wrapped(plain, "", "  ", about(r))
+	if under := settingText(r); under != "" {
+		p.wrapped(plain, "", "  ", "under "+under)
+	}
+}
+
+// about says which run this is.
+func about(r *Result) string {
+	s := r.Scenario + ": " + Duration(r.DurationNS) + " of load"
 	if start, err := time.Parse(time.RFC3339Nano, r.StartedAt); err == nil {
-		about[0] += " from " + start.UTC().Format("2006-01-02 15:04:05 UTC")
+		s += " from " + start.UTC().Format("2006-01-02 15:04:05 UTC")
 	}
-	about = append(about, "seed "+strconv.FormatUint(r.Seed, 10))
+	s += ", seed " + strconv.FormatUint(r.Seed, 10)
 	if r.Version != "" {
-		about = append(about, "ptabench "+r.Version)
+		s += ", ptabench " + r.Version
 	}
-	p.wrapped(plain, "", "  ", strings.Join(about, ", "))
+	return s
 }
 
 func (p *page) objectives(list []Objective) {
@@ -78,34 +87,34 @@ func (p *page) objectives(list []Objective) {
 		value := objectiveValue(&o)
 		gap := width - 4 - utf8.RuneCountInString(value)
 		p.line("  ", p.ink(verdictInk(o.Verdict), mark(o.Verdict)), " ", left(gap, o.Text), value)
+		if basis := objectiveBasis(&o); basis != "" {
+			p.wrapped(dim, "    ", "    ", basis)
+		}
 		if o.Reason != "" {
 			p.wrapped(plain, "    ", "    ", o.Reason)
 		}
 	}
 }
 
-func objectiveValue(o *Objective) string {
-	switch {
-	case o.Unit == "ns" && o.Value < 0:
-		return "never"
-	case o.Unit == "ns":
-		return Duration(int64(o.Value))
-	case o.Unit == "count" && o.Value >= 0 && o.Value == float64(uint64(o.Value)):
-		return Count(uint64(o.Value))
-	case o.Unit == "ratio" && strings.Contains(o.Text, "%"):
-		return Percent(o.Value)
-	case o.Unit == "per_s":
-		return PerSecond(o.Value)
-	default:
-		return strconv.FormatFloat(o.Value, 'g', 4, 64)
+// believed says whether the run says anything of the system under test.
+func (p *page) believed(r *Result) {
+	p.section("can it be believed", "")
+	for i := range r.Gates {
+		if g := &r.Gates[i]; !g.Holds {
+			p.wrapped(yellow, "  "+mark(Inconclusive)+" ", "    ", gateBroken(g))
+		}
 	}
+	if held := believed(r.Gates); held != "" {
+		p.wrapped(plain, "  "+mark(Pass)+" ", "    ", held)
+	}
+	p.wrapped(plain, "  ", "    ", ceilingText(r))
 }
 
 func (p *page) signIns(r *Result) {
 	n := &r.SignIns
 	p.section("sign-ins   ", fmt.Sprintf("%s planned, %s; sent %s, answered %s", Count(n.Planned),
 		PerSecond(r.Rate.PlannedPerS), PerSecond(r.Rate.AchievedPerS), PerSecond(r.Rate.AnsweredPerS)))
-	decided := n.ByPath.PassThrough + n.ByPath.HashSync
+	decided := n.decided()
 	cell := func(name string, count, whole uint64, bad bool) string {
 		i := plain
 		if bad && count > 0 {
@@ -124,6 +133,13 @@ func (p *page) signIns(r *Result) {
 	p.line(cell("unsent", n.Unsent, n.Planned, true), cell("wrong refusals", n.WrongRefusals, decided, true))
 	if n.OtherReason > 0 {
 		p.line(left(40, ""), cell("other reason", n.OtherReason, decided, true))
+	}
+	if felt := unavailableText(&r.Unavailable); felt != "" {
+		i := plain
+		if r.Unavailable.Repeated > 0 || r.Unavailable.Seconds > 0 {
+			i = red
+		}
+		p.wrapped(i, "  ", "  ", felt)
 	}
 	p.tally("  codes: ", n.ByCode, func(code string) string {
 		if code == "0" {
@@ -179,12 +195,8 @@ func (p *page) times(r *Result) {
 	p.section("time", head[len("time"):])
 	row := func(name string, t *Percentiles) {
 		line := "  " + left(12, name)
-		for _, v := range []int64{t.P50, t.P90, t.P99, t.P999, t.Max, t.Mean} {
-			if t.Samples == 0 {
-				line += right(column, "-")
-			} else {
-				line += right(column, Duration(v))
-			}
+		for _, cell := range percentileCells(t) {
+			line += right(column, cell)
 		}
 		p.line(line)
 	}
@@ -241,23 +253,37 @@ func (p *page) connectors(r *Result) {
 	}
 	name := 11
 	var most float64
+	capacity := 0
 	for _, c := range r.Connectors {
 		name = max(name, utf8.RuneCountInString(c.Name))
 		most = max(most, c.Share)
+		capacity = max(capacity, c.Capacity)
 	}
-	const figures = 10 + 9 + 16
+	heads := right(10, "sign-ins") + right(9, "share") + right(16, "in-flight peak")
+	if capacity > 0 {
+		heads = right(10, "sign-ins") + right(9, "share") + right(14, "per capacity") + right(16, "in-flight peak")
+	}
+	figures := len(heads)
 	space := max(width-2-name-2-figures, 8)
-	p.section("connectors", right(width-figures-len("connectors"), "")+right(10, "sign-ins")+right(9, "share")+right(16, "in-flight peak"))
+	p.section("connectors", right(width-figures-len("connectors"), "")+heads)
 	for _, c := range r.Connectors {
 		part := 0.0
 		if most > 0 {
 			part = c.Share / most
 		}
-		p.line("  ", left(name+2, c.Name), p.ink(green, left(space, bar(space, part))),
-			right(10, Count(c.SignIns)), right(9, Percent(c.Share)), right(16, Count(uint64(max(c.InFlightPeak, 0)))))
+		line := right(10, Count(c.SignIns)) + right(9, Percent(c.Share))
+		if capacity > 0 {
+			line += right(14, perCapacity(&c))
+		}
+		p.line("  ", left(name+2, c.Name), p.ink(green, left(space, bar(space, part))), line, right(16, Count(uint64(max(c.InFlightPeak, 0)))))
 	}
-	if r.Balance.Jain > 0 {
-		p.wrapped(plain, "  ", "  ", fmt.Sprintf("Jain's index of balance is %.3f (1 is even).", r.Balance.Jain))
+	if even := balanceText(r); even != "" {
+		p.wrapped(plain, "  ", "  ", even)
+	}
+	for i := range r.Connectors {
+		if odd := oddConnector(&r.Connectors[i]); odd != "" {
+			p.wrapped(plain, "  ", "  ", odd)
+		}
 	}
 	if nothing := r.Balance.Nothing; len(nothing) > 0 {
 		p.wrapped(yellow, "  ", "  ", and(nothing)+" got nothing.")

@@ -36,17 +36,21 @@ func passing(t *testing.T) Result {
 	}
 	r := summarise(h, list)
 	r.Verdict = Pass
-	r.Objectives = []Objective{{Text: "failed == 0", Verdict: Pass, Unit: "count"}}
+	r.Preset, r.TimeScale, r.Network = "default", 1, "loopback"
+	r.Ceiling = Ceiling{PerS: 11_912, Duration: 1e9, P99: 3_000_000}
+	r.Gates = gates()
+	r.Unavailable = Unavailable{Of: 6}
+	r.Objectives = []Objective{{Text: "failed == 0", Verdict: Pass, Unit: "count", Window: "whole", Samples: 5940}}
 	r.Ledgers = Ledgers{Balanced: true, Checks: []LedgerCheck{{Text: "sent by the harness = received by the cloud", Left: 6600, Op: "=", Right: 6600, Holds: true}}}
 	return r
 }
 
 func TestText(t *testing.T) {
-	full, pass := fullResult(t), passing(t)
+	full, pass, soak, old := fullResult(t), passing(t), soaked(t), formerResult(t)
 	empty := summarise(complete(testHeader()), nil)
 	empty.Verdict, empty.Reasons = Aborted, []string{"the run was cut off: no result.json"}
 	ansi := regexp.MustCompile("\x1b\\[[0-9;]*m")
-	for name, r := range map[string]*Result{"fail.txt": &full, "pass.txt": &pass, "empty.txt": &empty} {
+	for name, r := range map[string]*Result{"fail.txt": &full, "pass.txt": &pass, "empty.txt": &empty, "soak.txt": &soak, "result-1.txt": &old} {
 		text := render(t, r, false)
 		golden(t, name, []byte(text))
 		for i, line := range strings.Split(text, "\n") {

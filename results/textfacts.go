@@ -2,108 +2,22 @@ package results
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
-
-// faults writes one sentence a fault.
-func (p *page) faults(list []Fault) {
-	if len(list) == 0 {
-		return
-	}
-	p.section("faults", "")
-	for i := range list {
-		p.wrapped(plain, "  ", "    ", sentence(&list[i]))
-	}
-}
-
-// deeds says what a kind of fault does to its target.
-var deeds = map[string]string{
-	"crash":          "killed %s",
-	"freeze":         "froze %s",
-	"stop":           "stopped %s",
-	"block":          "blocked ports of %s",
-	"slow-directory": "slowed %s",
-}
-
-// sentence tells what a fault did, in plain words.
-func sentence(f *Fault) string {
-	target := f.Target
-	switch {
-	case target == "connectors":
-		target = "all connectors"
-	case target == "" || target == "directory":
-		target = "the directory"
-	}
-	deed, known := deeds[f.Kind]
-	if !known {
-		deed = "did " + strings.ReplaceAll(f.Kind, "%", "%%") + " to %s"
-	}
-	if f.At < 0 {
-		return fmt.Sprintf("%s was not injected. (%s)", f.Name, f.Note)
-	}
-	if f.Kind == "block" { // which ports, and how, is only in the text
-		_, rest, _ := strings.Cut(f.Text, "ports=")
-		ports, rest, ok := strings.Cut(rest, ", mode=")
-		if mode, _, closed := strings.Cut(rest, ")"); ok && closed && !strings.Contains(ports+mode, "%") {
-			deed = "blocked ports " + strings.ReplaceAll(ports, ",", ", ") + " of %s (" + mode + ")"
-		}
-	}
-	var s strings.Builder
-	fmt.Fprintf(&s, "%s "+deed+" at %s for %s", f.Name, target, Duration(f.At), Duration(f.Duration))
-	if f.Injections == 0 {
-		s.WriteString(", but nothing was injected")
-	}
-	if f.Detect >= 0 {
-		fmt.Fprintf(&s, "; the cloud noticed after %s", Duration(f.Detect))
-	} else {
-		s.WriteString("; the cloud did not notice")
-	}
-	if f.Failover >= 0 {
-		fmt.Fprintf(&s, " and served the first sign-in another way after %s", Duration(f.Failover))
-	}
-	var served []string
-	if f.HandedOff > 0 {
-		served = append(served, plural(f.HandedOff, "was handed off", "were handed off"))
-	}
-	if f.HashSync > 0 {
-		served = append(served, plural(f.HashSync, "was answered by hash sync", "were answered by hash sync"))
-	}
-	if f.Failed > 0 {
-		served = append(served, plural(f.Failed, "was lost", "were lost"))
-	} else {
-		served = append(served, "none was lost")
-	}
-	fmt.Fprintf(&s, "; of the sign-ins, %s", and(served))
-	if f.P99 > 0 {
-		fmt.Fprintf(&s, ", with a response p99 of %s", Duration(f.P99))
-	}
-	switch {
-	case !f.Healed:
-		s.WriteString("; it could not be undone")
-	case f.Recover == 0:
-		fmt.Fprintf(&s, "; %s served again at once when it ended", target)
-	case f.Recover > 0:
-		fmt.Fprintf(&s, "; %s served again %s after its end", target, Duration(f.Recover))
-	default:
-		s.WriteString("; no recovery was seen")
-	}
-	s.WriteByte('.')
-	if f.Note != "" {
-		s.WriteString(" (" + f.Note + ")")
-	}
-	return s.String()
-}
 
 func (p *page) wrong(list []Wrong) {
 	if len(list) == 0 {
 		return
 	}
 	p.section("answers that differ from the directory's", "")
-	for _, w := range list {
-		p.wrapped(plain, "  "+right(10, Count(w.Count))+"  ", left(14, ""), fmt.Sprintf("%s by %s: %s",
-			strings.ReplaceAll(w.Kind, "-", " "), strings.ReplaceAll(w.Path, "hash-sync", "hash sync"), w.Cause))
+	const shown = 12
+	for i, w := range list {
+		if i == shown {
+			p.line(right(12, "and"), "  ", fmt.Sprintf("%d more in %s", len(list)-i, ResultFile))
+			return
+		}
+		p.wrapped(plain, "  "+right(10, Count(w.Count))+"  ", left(14, ""), wrongText(&w))
 	}
 }
 
@@ -111,10 +25,10 @@ func (p *page) ledgers(l *Ledgers) {
 	if len(l.Checks) == 0 {
 		return
 	}
-	broken := slices.DeleteFunc(slices.Clone(l.Checks), func(c LedgerCheck) bool { return c.Holds })
-	state := p.ink(green, "balanced: "+plural(uint64(len(l.Checks)), "equation holds", "equations hold"))
+	broken := l.broken()
+	state := p.ink(green, ledgersText(l))
 	if !l.Balanced {
-		state = p.ink(red, fmt.Sprintf("not balanced: %d of %d equations do not hold", len(broken), len(l.Checks)))
+		state = p.ink(red, ledgersText(l))
 	}
 	p.section("ledgers   ", state)
 	for _, book := range []struct {
@@ -132,8 +46,7 @@ func (p *page) ledgers(l *Ledgers) {
 		}
 	}
 	for _, c := range broken {
-		figures := Count(c.Left) + " " + c.Op + " " + Count(c.Right)
-		p.wrapped(red, "  "+mark(Fail)+" ", "    ", c.Text+": "+figures)
+		p.wrapped(red, "  "+mark(Fail)+" ", "    ", checkText(&c))
 		if c.Note != "" {
 			p.wrapped(dim, "    ", "    ", c.Note)
 		}

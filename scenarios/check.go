@@ -3,7 +3,6 @@ package scenarios
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"ptabench/population"
 )
@@ -16,12 +15,14 @@ const maxSignIns = 4_200_000_000
 // no field has on its own. What has a mistake already is left alone.
 func (d *decoder) check(s *Scenario) {
 	d.checkStates(s)
+	d.checkPreset(s)
 	d.checkTenants(s)
+	d.checkOverrides(s)
 	d.checkLoad(s)
 	d.checkMix(s)
 	d.nameFaults(s)
 	d.checkFaults(s)
-	d.checkObjectives(s)
+	d.checkObjectives(s, d.checkSchedule(s))
 }
 
 func (d *decoder) checkStates(s *Scenario) {
@@ -97,8 +98,34 @@ func (d *decoder) checkTenants(s *Scenario) {
 	}
 }
 
+func (d *decoder) checkOverrides(s *Scenario) {
+	first := map[string]int{}
+	for i, o := range s.Connectors.Overrides {
+		path := fmt.Sprintf("connectors.overrides[%d].name", i)
+		if !d.sound(path, "connectors.count") {
+			continue
+		}
+		other, twice := first[o.Name]
+		switch n := connectorNumber(o.Name); {
+		case n == 0 || n > s.Connectors.Count:
+			d.wrong(path, o.Name, connectorsOf(s.Connectors.Count))
+		case twice:
+			d.wrong(path, o.Name, fmt.Sprintf("a connector once: connectors.overrides[%d] is about it", other))
+		default:
+			first[o.Name] = i
+		}
+	}
+}
+
+// patience is how much longer than the cloud's deadline clients wait, where
+// the standard is shorter: they shall hear what the cloud says in the end.
+const patience = Duration(5e9)
+
 func (d *decoder) checkLoad(s *Scenario) {
 	l := &s.Load
+	if _, given := d.at["load.timeout"]; !given && d.sound("load", "cloud.deadline") && l.Timeout <= s.Cloud.Deadline {
+		l.Timeout = s.Cloud.Deadline + patience
+	}
 	if l.Pool == 0 && d.sound("load.pool", "load.rate") {
 		l.Pool = min(max(int(math.Ceil(float64(l.Rate)/4)), 64), 1024)
 	}
@@ -131,6 +158,13 @@ func (d *decoder) checkMix(s *Scenario) {
 			continue
 		}
 		users, state := active(s.Population), "active"
+		if intent == IntentOld {
+			if s.Population.ChangedUsers(s.OldestHashes()) < 1 && d.sound("faults") {
+				d.wrong("load.mix.old", s.Load.Mix[intent].String(), fmt.Sprintf("0%%, or users who changed their password: population.password_changes is %s, which is none within %s",
+					s.Population.PasswordChanges, s.OldestHashes()))
+			}
+			continue
+		}
 		if intent != IntentRight && intent != IntentWrong {
 			of, err := population.ParseState(word)
 			if err != nil {
@@ -140,125 +174,6 @@ func (d *decoder) checkMix(s *Scenario) {
 		}
 		if users < 1 {
 			d.wrong("load.mix."+word, s.Load.Mix[intent].String(), fmt.Sprintf("0%%, or users who are %s: population.states gives that to none", state))
-		}
-	}
-}
-
-// nameFaults gives faults without a name their kind and its number.
-func (d *decoder) nameFaults(s *Scenario) {
-	numbers := map[FaultKind]int{}
-	taken := map[string]int{}
-	for i := range s.Faults {
-		f, path := &s.Faults[i], fmt.Sprintf("faults[%d]", i)
-		numbers[f.Kind]++
-		if !d.sound(path+".kind", path+".name") {
-			continue
-		}
-		if f.Name == "" {
-			f.Name = fmt.Sprintf("%s-%d", f.Kind, numbers[f.Kind])
-		}
-		if first, twice := taken[f.Name]; twice {
-			d.wrong(path+".name", f.Name, fmt.Sprintf("a name of its own: faults[%d] has it", first))
-		} else {
-			taken[f.Name] = i
-		}
-	}
-}
-
-func (d *decoder) checkFaults(s *Scenario) {
-	type placed struct {
-		Fault
-		index int
-	}
-	var whole []placed // those that can be compared with each other
-	for i, f := range s.Faults {
-		path := fmt.Sprintf("faults[%d]", i)
-		if d.sound(path+".target", "connectors.count") && !f.has(s.Connectors.Count) {
-			d.wrong(path+".target", f.Target, targetsOf(s.Connectors.Count))
-		}
-		timed := d.sound(path+".at", path+".for")
-		if timed && d.sound("load.duration") && f.End() > s.Load.Duration {
-			switch {
-			case f.At >= s.Load.Duration:
-				d.wrong(path+".at", f.At.String(), fmt.Sprintf("less than %s, when the load ends", s.Load.Duration))
-			default:
-				d.wrong(path+".for", f.For.String(), fmt.Sprintf("at most %s: from %s, the load lasts until %s", s.Load.Duration-f.At, f.At, s.Load.Duration))
-			}
-		}
-		if timed && d.sound(path+".kind", path+".target", path+".ports") {
-			whole = append(whole, placed{f, i})
-		}
-	}
-	slices.SortStableFunc(whole, func(a, b placed) int { return int(a.At - b.At) })
-	for i, later := range whole {
-		for _, earlier := range whole[:i] {
-			if earlier.End() < later.At {
-				continue
-			}
-			if shared := earlier.conflict(later.Fault); shared != "" {
-				d.wrong(fmt.Sprintf("faults[%d].at", later.index), later.At.String(),
-					fmt.Sprintf("more than %s, when %s ends: both act on %s, and one would undo the other", earlier.End(), d.called(earlier.Fault, earlier.index), shared))
-				break
-			}
-		}
-	}
-}
-
-func (d *decoder) called(f Fault, index int) string {
-	if f.Name != "" {
-		return f.Name
-	}
-	return fmt.Sprintf("faults[%d]", index)
-}
-
-// has says whether the target exists among count connectors.
-func (f Fault) has(count int) bool {
-	switch f.Target {
-	case DirectoryTarget, "":
-		return true
-	case AllConnectors:
-		return count > 0
-	}
-	return connectorNumber(f.Target) <= count
-}
-
-func targetsOf(count int) string {
-	switch count {
-	case 0:
-		return DirectoryTarget + ": connectors.count is 0"
-	case 1:
-		return "connector-1, connectors or directory: connectors.count is 1"
-	}
-	return fmt.Sprintf("connector-1 to connector-%d, connectors or directory: connectors.count is %d", count, count)
-}
-
-func (d *decoder) checkObjectives(s *Scenario) {
-	var names []string
-	for _, f := range s.Faults {
-		if f.Name != "" {
-			names = append(names, f.Name)
-		}
-	}
-	complete := d.sound("faults")
-	for i, o := range s.Objectives {
-		path := fmt.Sprintf("objectives[%d]", i)
-		if !d.sound(path) {
-			continue
-		}
-		if o.Metric == "jain(connectors)" && s.Connectors.Count == 0 && d.sound("connectors.count") {
-			d.wrong(path, o.Text, "nothing about connectors: connectors.count is 0")
-		}
-		fault := o.Fault()
-		if fault == "" || slices.Contains(names, fault) {
-			continue
-		}
-		n := d.nodes[path]
-		at := n.within(o.faultColumn(n.text))
-		switch {
-		case len(names) > 0:
-			d.add(at, path, fault, "a fault of this scenario"+didYouMean(fault, names))
-		case complete:
-			d.add(at, path, fault, "a fault of this scenario, and it has none")
 		}
 	}
 }

@@ -15,6 +15,11 @@ type decoder struct {
 	nodes    map[string]*node    // likewise
 	bad      map[string]bool     // paths that have a mistake
 	below    map[string]bool     // paths that have one at or below them
+	defaults map[string]string   // of fields, in place of those of their tags
+}
+
+func newDecoder() *decoder {
+	return &decoder{at: map[string]position{}, nodes: map[string]*node{}, bad: map[string]bool{}, below: map[string]bool{}}
 }
 
 func (d *decoder) add(at position, path, value, expected string) {
@@ -99,11 +104,15 @@ func (d *decoder) structure(n *node, v reflect.Value, path string, at position) 
 
 // absent fills in the default of a field that is not given.
 func (d *decoder) absent(v reflect.Value, f *field, path string, at position) {
+	fill, other := d.defaults[presetField(path)]
+	if !other {
+		fill = f.fill
+	}
 	switch {
 	case f.need:
 		d.add(at, path, "missing", f.expected(f.typ, ""))
-	case f.fill != "":
-		if wrong := f.setText(v, f.fill); wrong != "" {
+	case fill != "":
+		if wrong := f.setText(v, fill); wrong != "" {
 			panic(fmt.Sprintf("scenarios: default of %s: expected %s", path, wrong))
 		}
 	case f.typ.Kind() == reflect.Struct:
@@ -135,15 +144,26 @@ func (d *decoder) value(n *node, v reflect.Value, f *field, path string, keyAt p
 		d.structure(n, v, path, keyAt)
 		d.fault(v.Addr().Interface().(*Fault), path)
 	case t == reflect.TypeFor[Objective]() && n.kind == scalar:
-		objective, err := ParseObjective(n.text)
+		objective, columns, err := parseObjective(n.text)
 		v.Set(reflect.ValueOf(objective))
+		for part, column := range columns {
+			d.at[join(path, part)] = n.within(column)
+		}
 		d.line(n, path, err)
-	case t.Kind() == reflect.Struct && n.kind == mapping && t != reflect.TypeFor[Objective]():
+	case t == reflect.TypeFor[Limit]() && n.kind == scalar:
+		limit, err := ParseLimit(n.text)
+		v.Set(reflect.ValueOf(limit))
+		d.line(n, path, err)
+	case t == reflect.TypeFor[Objective](), t == reflect.TypeFor[Limit]():
+		d.add(n.at, path, n.shown(), f.expected(t, ""))
+	case t.Kind() == reflect.Struct && n.kind == mapping:
 		d.structure(n, v, path, keyAt)
 	case t.Kind() == reflect.Map && n.kind == mapping:
 		d.words(n, v, f, path)
 	case f.rule == "port" && t.Kind() == reflect.Slice && (n.kind == sequence || n.kind == scalar):
 		d.ports(n, v, path)
+	case t.Kind() == reflect.Slice && n.kind == scalar && f.words(t.Elem()) != nil:
+		d.list(n.split(), v, f, path, keyAt)
 	case t.Kind() == reflect.Slice && n.kind == sequence:
 		d.list(n, v, f, path, keyAt)
 	case container || n.kind != scalar:
@@ -210,15 +230,12 @@ func (d *decoder) words(n *node, v reflect.Value, f *field, path string) {
 // ports decodes the ports of a fault: a list, or one of them on its own, or
 // several in one text as on a fault's line.
 func (d *decoder) ports(n *node, v reflect.Value, path string) {
-	items := n.items
+	list := n
 	if n.kind == scalar {
-		items = nil
-		for _, text := range strings.Split(n.text, ",") {
-			items = append(items, &node{kind: scalar, at: n.at, text: strings.TrimSpace(text)})
-		}
+		list = n.split()
 	}
 	var all []string
-	for i, item := range items {
+	for i, item := range list.items {
 		full := path
 		if n.kind == sequence {
 			full = fmt.Sprintf("%s[%d]", path, i)
@@ -239,6 +256,15 @@ func (d *decoder) ports(n *node, v reflect.Value, path string) {
 		all = addPorts(all, ports)
 	}
 	v.Set(reflect.ValueOf(all))
+}
+
+// split turns a text with several words, a comma between two, into a list.
+func (n *node) split() *node {
+	list := &node{kind: sequence, at: n.at}
+	for _, text := range strings.Split(n.text, ",") {
+		list.items = append(list.items, &node{kind: scalar, at: n.at, text: strings.TrimSpace(text)})
+	}
+	return list
 }
 
 // line adds the mistake in something written on one line, if there is one.
@@ -269,8 +295,12 @@ func (n *node) within(column int) position {
 
 // fault completes and checks a fault written as a mapping.
 func (d *decoder) fault(f *Fault, path string) {
-	if f.Target == "" && f.Kind == SlowDirectory && d.sound(path+".target") {
-		f.Target = DirectoryTarget
+	if f.Target == "" && d.sound(path+".target") {
+		f.Target = kinds[f.Kind].target
+	}
+	if _, given := d.at[path+".at"]; !given && !f.relative() && d.sound(path+".after", path+".with") {
+		d.wrong(path+".at", "missing", structOf(reflect.TypeFor[Fault]()).byName["at"].expected(reflect.TypeFor[Duration](), "")+
+			", or after or with the name of a fault")
 	}
 	if !d.sound(path + ".kind") {
 		return

@@ -2,7 +2,7 @@ package scenarios
 
 import (
 	"fmt"
-	"slices"
+	"reflect"
 	"strconv"
 	"strings"
 )
@@ -11,22 +11,10 @@ import (
 const (
 	AllConnectors   = "connectors"
 	DirectoryTarget = "directory"
+	CloudTarget     = "cloudsim"
+	AllTarget       = "all" // directory, cloudsim and all connectors
+	HashStoreTarget = "hash-store"
 )
-
-// A faultKind says what one kind of fault acts on and which fields it needs
-// besides target, at and for; the others it must not have.
-type faultKind struct {
-	connectors, directory bool
-	needs                 []string
-}
-
-var kinds = map[FaultKind]faultKind{
-	Crash:         {connectors: true, directory: true},
-	Freeze:        {connectors: true, directory: true},
-	Stop:          {connectors: true, directory: true},
-	Block:         {connectors: true, needs: []string{"ports", "mode"}},
-	SlowDirectory: {directory: true, needs: []string{"delay"}},
-}
 
 // String is the line that ParseFault reads back: kind, target and settings in
 // brackets, then when and how long. A name is added when it is not of the form
@@ -34,21 +22,51 @@ var kinds = map[FaultKind]faultKind{
 func (f Fault) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s(%s", f.Kind, f.Target)
-	if len(f.Ports) > 0 {
-		fmt.Fprintf(&b, ", ports=%s", strings.Join(portRanges(f.Ports), ","))
+	v := reflect.ValueOf(f)
+	for _, setting := range faultSettings {
+		if value := v.Field(setting.index); !value.IsZero() {
+			fmt.Fprintf(&b, ", %s=%s", setting.name, settingText(value))
+		}
 	}
-	if f.Mode != "" {
-		fmt.Fprintf(&b, ", mode=%s", f.Mode)
+	b.WriteString(") ")
+	switch {
+	case f.After != "":
+		fmt.Fprintf(&b, "after %s", f.After)
+	case f.With != "":
+		fmt.Fprintf(&b, "with %s", f.With)
+	default:
+		fmt.Fprintf(&b, "at %s", f.At)
 	}
-	if f.Delay != 0 {
-		fmt.Fprintf(&b, ", delay=%s", f.Delay)
+	if f.relative() && f.At != 0 {
+		fmt.Fprintf(&b, " + %s", f.At)
 	}
-	fmt.Fprintf(&b, ") at %s for %s", f.At, f.For)
+	fmt.Fprintf(&b, " for %s", f.For)
+	if f.Every != 0 {
+		fmt.Fprintf(&b, " every %s", f.Every)
+	}
+	if f.Until != 0 {
+		fmt.Fprintf(&b, " until %s", f.Until)
+	}
 	if f.Name != "" && !f.defaultNamed() {
 		fmt.Fprintf(&b, " as %s", f.Name)
 	}
 	return b.String()
 }
+
+// settingText is the value of a setting as a line has it.
+func settingText(v reflect.Value) string {
+	switch value := v.Interface().(type) {
+	case []string: // ports
+		return strings.Join(portRanges(value), ",")
+	case []FaultKind:
+		return strings.Join(words(value...), ",")
+	default:
+		return fmt.Sprint(value)
+	}
+}
+
+// relative says whether At counts from another fault.
+func (f Fault) relative() bool { return f.After != "" || f.With != "" }
 
 // defaultNamed says whether the name is a kind and a number.
 func (f Fault) defaultNamed() bool {
@@ -70,84 +88,4 @@ func connectorNumber(target string) int {
 		return 0
 	}
 	return n
-}
-
-// A flaw is something wrong with one field of a fault.
-type flaw struct{ field, value, expected string }
-
-// flaws checks what can be said of a fault on its own. Its target is set.
-func (f Fault) flaws() []flaw {
-	kind, known := kinds[f.Kind]
-	if !known {
-		return nil // the kind itself has been complained about
-	}
-	var all []flaw
-	given := map[string]bool{"ports": len(f.Ports) > 0, "mode": f.Mode != "", "delay": f.Delay != 0}
-	forms := map[string]string{
-		"ports": "the ports to block, such as requests, responses or 9350",
-		"mode":  oneOf(Refuse.words()),
-		"delay": "a duration to add to each bind, such as 200ms",
-	}
-	for _, field := range []string{"ports", "mode", "delay"} {
-		switch needed := slices.Contains(kind.needs, field); {
-		case needed && !given[field]:
-			all = append(all, flaw{field, "missing", forms[field]})
-		case !needed && given[field]:
-			all = append(all, flaw{field, "given for " + string(f.Kind), "it only for " + kindThatNeeds(field)})
-		}
-	}
-	onDirectory := f.Target == DirectoryTarget
-	switch {
-	case f.Target == "":
-		all = append(all, flaw{"target", "missing", kind.targets()})
-	case onDirectory && !kind.directory, !onDirectory && !kind.connectors:
-		all = append(all, flaw{"target", f.Target, kind.targets() + " for " + string(f.Kind)})
-	}
-	return all
-}
-
-func (k faultKind) targets() string {
-	var all []string
-	if k.connectors {
-		all = append(all, "a connector such as connector-1", AllConnectors)
-	}
-	if k.directory {
-		all = append(all, DirectoryTarget)
-	}
-	return oneOf(all)
-}
-
-func kindThatNeeds(field string) string {
-	for name, kind := range kinds {
-		if slices.Contains(kind.needs, field) {
-			return string(name)
-		}
-	}
-	return ""
-}
-
-// conflict says what two faults both act on, so that the undo of one would
-// undo the other; empty when nothing.
-func (f Fault) conflict(other Fault) string {
-	if (f.Kind == Block) != (other.Kind == Block) {
-		return ""
-	}
-	shared := f.Target
-	switch {
-	case f.Target == other.Target:
-	case f.Target == AllConnectors && connectorNumber(other.Target) > 0:
-		shared = other.Target
-	case other.Target == AllConnectors && connectorNumber(f.Target) > 0:
-	default:
-		return ""
-	}
-	if f.Kind != Block {
-		return shared
-	}
-	for _, port := range f.Ports {
-		if slices.Contains(other.Ports, port) {
-			return "port " + port + " of " + shared
-		}
-	}
-	return ""
 }

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -11,16 +12,21 @@ const faultForm = "a fault such as crash(connector-1) at 6s for 3s, or block(con
 
 // faultPattern is the same as a regular expression, for the JSON schema: what
 // is inside the brackets is left to the parser.
-const faultPattern = `^(crash|freeze|stop|block|slow-directory) *\([^()]*\) +at +[^ ]+ +for +[^ ]+( +as +[^ ]+)?$`
+var faultPattern = `^(` + strings.Join(Crash.words(), "|") + `) *\([^()]*\) +(at +[^ ]+|(after|with) +[^ +]+( *\+ *[^ ]+)?)` +
+	` +for +[^ ]+( +every +[^ ]+( +until +[^ ]+)?)?( +as +[^ ]+)?$`
 
 // ParseFault reads a fault from one line, as Fault.String writes it:
 //
-//	fault   = kind "(" [ target ] { "," setting } ")" "at" duration "for" duration [ "as" name ]
-//	setting = "ports=" port { "," port } | "mode=" mode | "delay=" duration
+//	fault   = kind "(" [ target ] { "," setting } ")" when "for" duration
+//	          [ "every" duration [ "until" duration ] ] [ "as" name ]
+//	when    = "at" duration | ( "after" | "with" ) name [ "+" duration ]
+//	setting = name "=" value { "," value }
 //
-// Only slow-directory may leave out its target. Words and ranges of ports are
-// expanded. An error is a Mistake with the column in the line. The fault may
-// still name a connector that is not there.
+// Only kinds that act on one thing may leave out their target. Settings are
+// those of the mapping form, each only for its kinds; ports and kinds take
+// several values. Words and ranges of ports are expanded. An error is a Mistake
+// with the column in the line. The fault may still name a connector or a fault
+// that is not there.
 func ParseFault(line string) (Fault, error) {
 	f, _, err := parseFault(line)
 	return f, err
@@ -96,62 +102,98 @@ func scanFault(line string) (Fault, map[string]int, *Mistake) {
 	if bad := s.settings(&f, at); bad != nil {
 		return f, at, bad
 	}
-	if f.Target == "" && f.Kind == SlowDirectory {
-		f.Target = DirectoryTarget
+	if f.Target == "" {
+		f.Target = kinds[f.Kind].target
 	}
-	for _, part := range []struct{ keyword, field, example string }{{"at", "at", "at 6s"}, {"for", "for", "for 3s"}, {"as", "name", ""}} {
-		keyword, offset := s.word("")
-		if keyword == "" && part.example == "" {
-			break
-		}
-		if keyword != part.keyword {
-			expected := "the end of the line, or as and a name"
-			if part.example != "" {
-				expected = part.example
-			}
-			return f, at, s.mistake(offset, "", shownValue(keyword), expected)
-		}
-		value, offset := s.word("")
-		at[part.field] = s.column(offset)
-		if bad := s.field(&f, part.field, value, offset); bad != nil {
-			return f, at, bad
-		}
-	}
-	if rest, offset := s.word(""); rest != "" {
-		return f, at, s.mistake(offset, "", shownValue(rest), "the end of the line")
-	}
-	return f, at, nil
+	return f, at, s.times(&f, at)
 }
 
-func (k faultKind) example() string {
-	if k.connectors {
-		return "connector-1"
+// times reads what follows the brackets, to the end of the line.
+func (s *lineScanner) times(f *Fault, at map[string]int) *Mistake {
+	keyword, offset := s.word("")
+	switch keyword {
+	case "at":
+		if bad := s.timed(f, "at", "", at); bad != nil {
+			return bad
+		}
+	case "after", "with":
+		if bad := s.timed(f, keyword, "+", at); bad != nil {
+			return bad
+		}
+		s.blanks()
+		if strings.HasPrefix(s.line[s.at:], "+") {
+			s.at++
+			if bad := s.timed(f, "at", "", at); bad != nil {
+				return bad
+			}
+		}
+	default:
+		return s.mistake(offset, "", shownValue(keyword), "at 6s, or after or with the name of a fault")
 	}
-	return DirectoryTarget
+	if keyword, offset = s.word(""); keyword != "for" {
+		return s.mistake(offset, "", shownValue(keyword), "for 3s")
+	}
+	if bad := s.timed(f, "for", "", at); bad != nil {
+		return bad
+	}
+	next := []string{"every", "as"}
+	for {
+		keyword, offset = s.word("")
+		switch {
+		case keyword == "":
+			return nil
+		case !slices.Contains(next, keyword):
+			expected := "the end of the line"
+			if len(next) > 0 {
+				expected += ", or " + strings.Replace(oneOf(next), "as", "as and a name", 1)
+			}
+			return s.mistake(offset, "", shownValue(keyword), expected)
+		}
+		field := keyword
+		switch keyword {
+		case "every":
+			next = []string{"until", "as"}
+		case "until":
+			next = []string{"as"}
+		case "as":
+			field, next = "name", nil
+		}
+		if bad := s.timed(f, field, "", at); bad != nil {
+			return bad
+		}
+	}
+}
+
+// timed reads the value of a field after the brackets, and keeps its column.
+func (s *lineScanner) timed(f *Fault, field, stops string, at map[string]int) *Mistake {
+	value, offset := s.word(stops)
+	at[field] = s.column(offset)
+	return s.field(f, field, value, offset)
 }
 
 // settings reads what is in the brackets, and the closing one.
 func (s *lineScanner) settings(f *Fault, at map[string]int) *Mistake {
 	open := s.at - 1
+	kind := kinds[f.Kind]
 	last := ""
 	for {
 		text, offset := s.word(",)")
 		field, value, named := strings.Cut(text, "=")
 		switch {
-		case named && field != "ports" && field != "mode" && field != "delay":
-			return s.mistake(offset, "", shownValue(field), "ports=, mode= or delay=")
+		case named && !isSetting(field):
+			return s.mistake(offset, "", shownValue(field), kind.settingsForm(f.Kind))
 		case named && at[field] != 0:
 			return s.mistake(offset, field, "given twice", "it once")
 		case named:
 			offset += len(field) + 1
-		case last == "ports" && text != "":
-			field, value = "ports", text
+		case (last == "ports" || last == "kinds") && text != "":
+			field, value = last, text
 		case at["target"] == 0 && last == "" && (text != "" || !strings.HasPrefix(s.line[s.at:], ")")):
 			field, value = "target", text
-		case text == "" && last == "": // slow-directory() names no target
+		case text == "" && last == "": // as in refusing-directory()
 			field = ""
 		default:
-			return s.mistake(offset, "", shownValue(text), "ports=, mode= or delay= with its value")
+			return s.mistake(offset, "", shownValue(text), kind.settingsForm(f.Kind))
 		}
 		if field != "" {
 			if at[field] == 0 {
@@ -190,8 +232,15 @@ func (s *lineScanner) field(f *Fault, name, text string, offset int) *Mistake {
 		f.Ports = addPorts(f.Ports, ports)
 		return nil
 	}
+	several := target.Kind() == reflect.Slice
+	if several {
+		target = reflect.New(target.Type().Elem()).Elem()
+	}
 	if wrong := described.setText(target, text); wrong != "" {
 		return s.mistake(offset, name, shownValue(text), wrong)
+	}
+	if several {
+		f.Kinds = append(f.Kinds, FaultKind(target.String()))
 	}
 	return nil
 }

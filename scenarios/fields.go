@@ -42,6 +42,9 @@ func structOf(t reflect.Type) *structInfo {
 	info := &structInfo{byName: map[string]*field{}}
 	for i := range t.NumField() {
 		tag := t.Field(i).Tag
+		if tag.Get("yaml") == "-" {
+			continue // for programs
+		}
 		name, option, _ := strings.Cut(tag.Get("yaml"), ",")
 		f := &field{
 			name: name, doc: tag.Get("doc"), index: i, typ: t.Field(i).Type,
@@ -66,9 +69,11 @@ type textRule struct {
 var rules = map[string]textRule{
 	"name":   {regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`), 63, "a name of lower-case letters, digits and dashes that begins with a letter"},
 	"domain": {regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`), 253, "a domain in lower case, such as contoso.test"},
-	"target": {regexp.MustCompile(`^(connector-[1-9][0-9]{0,3}|connectors|directory)$`), 63, "a connector such as connector-1, connectors or directory"},
+	"target": {regexp.MustCompile(targetPattern()), 63, "a connector such as connector-1, connectors, directory, cloudsim, all or hash-store"},
 	"scope":  {regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$`), 1000, "scopes of RFC 6749, a space between two"},
-	"text":   {nil, 10_000, "printable text of at most 10000 bytes"},
+	// The element of a list of words that may not have all of them.
+	"nemesis": {regexp.MustCompile(`^(` + strings.Join(words(nemesisKinds...), "|") + `)$`), 63, ""},
+	"text":    {nil, 10_000, "printable text of at most 10000 bytes"},
 }
 
 // allowed says whether a text follows the rule.
@@ -195,7 +200,7 @@ func (f *field) expected(t reflect.Type, text string) string {
 		}
 		return what + span
 	}
-	if names := wordsOf(t); names != nil {
+	if names := f.words(t); names != nil {
 		return meant(text, names)
 	}
 	switch t {
@@ -207,6 +212,10 @@ func (f *field) expected(t reflect.Type, text string) string {
 		return form("a share", shareForm)
 	case reflect.TypeFor[Switch]():
 		return switchForm
+	case reflect.TypeFor[BitRate]():
+		return form("bits per second", bitRateForm)
+	case reflect.TypeFor[Bytes]():
+		return form("an amount of memory", bytesForm)
 	}
 	switch t.Kind() {
 	case reflect.Int, reflect.Uint64:
@@ -227,12 +236,24 @@ func (f *field) expected(t reflect.Type, text string) string {
 			return faultForm
 		case reflect.TypeFor[Objective]():
 			return objectiveForm
+		case reflect.TypeFor[Limit]():
+			return limitForm
 		}
 		return "a mapping of " + oneOf(structOf(t).names)
 	case reflect.Slice:
 		return "a list, each " + f.expected(t.Elem(), "")
 	}
 	return t.String()
+}
+
+// words are the values that the field, or an element of it, may have; nil when
+// it has no such list.
+func (f *field) words(t reflect.Type) []string {
+	all := wordsOf(t)
+	if f.rule == "" || all == nil {
+		return all
+	}
+	return slices.DeleteFunc(all, func(word string) bool { return !rules[f.rule].allowed(word) })
 }
 
 // wordsOf returns the values of an enumerated type, else nil.

@@ -54,8 +54,12 @@ func writeStruct(b *bytes.Buffer, v reflect.Value, indent string) {
 
 // writeItem writes one item of a list.
 func writeItem(b *bytes.Buffer, v reflect.Value, indent string) {
-	if objective, ok := v.Interface().(Objective); ok {
-		fmt.Fprintf(b, "%s  - %s\n", indent, quoted(objective.Text))
+	switch line := v.Interface().(type) {
+	case Objective:
+		fmt.Fprintf(b, "%s  - %s\n", indent, quoted(line.Text))
+		return
+	case Limit:
+		fmt.Fprintf(b, "%s  - %s\n", indent, quoted(line.Text))
 		return
 	}
 	if v.Kind() != reflect.Struct {

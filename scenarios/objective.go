@@ -1,153 +1,148 @@
 package scenarios
 
 import (
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // objectiveForm is how an objective is written.
-const objectiveForm = "an objective such as failed == 0, or p99(response) < 200ms"
+const objectiveForm = "an objective such as failed == 0, or p99(response) < 200ms in steady"
 
 // objectivePattern is the same as a regular expression, for the JSON schema.
-const objectivePattern = `^ *[a-z_0-9.]+ *(\( *[a-z0-9_-]+ *\))? *(==|!=|<=|>=|<|>) *[^ ]+ *$`
-
-// What the argument of a metric may be, besides words.
-const faultArgument = "the name of a fault"
-
-// A metric is one thing an objective can compare.
-type metric struct {
-	name      string
-	arguments []string // words, or faultArgument alone; empty when it has none
-	bare      bool     // may be written without an argument too
-	unit      Unit
-}
-
-var metrics = func() []metric {
-	times := []string{"response", "service", "lag"}
-	ofFault := []string{faultArgument}
-	var all []metric
-	for _, name := range []string{"planned", "sent", "accepted", "refused", "unknown", "unsent", "wrong_accepts", "wrong_refusals", "other_reason"} {
-		all = append(all, metric{name: name, bare: true, unit: Count})
-	}
-	for _, name := range []string{"failed", "handed_off"} {
-		all = append(all, metric{name: name, arguments: ofFault, bare: true, unit: Count})
-	}
-	for _, name := range []string{"p50", "p90", "p95", "p99", "p99.9", "max", "mean"} {
-		all = append(all, metric{name: name, arguments: times, unit: Time})
-	}
-	for _, name := range []string{"time_to_detect", "time_to_failover", "time_to_recover"} {
-		all = append(all, metric{name: name, arguments: ofFault, unit: Time})
-	}
-	return append(all,
-		metric{name: "jain", arguments: []string{"connectors"}, unit: Ratio},
-		metric{name: "share", arguments: []string{"pass_through", "hash_sync"}, unit: Ratio},
-		metric{name: "rate", arguments: []string{"achieved", "answered"}, unit: PerSecond},
-	)
-}()
-
-func metricNamed(name string) (metric, bool) {
-	i := slices.IndexFunc(metrics, func(m metric) bool { return m.name == name })
-	if i < 0 {
-		return metric{}, false
-	}
-	return metrics[i], true
-}
+const objectivePattern = `^ *[a-z_0-9.]+ *(\( *[a-z0-9_-]+ *\))? *(==|!=|<=|>=|<|>) *[^ ]+( +in +` + windowPattern + `)? *$`
 
 var operators = []string{"==", "!=", "<=", ">=", "<", ">"}
 
 // String is the objective as it was written.
 func (o Objective) String() string { return o.Text }
 
-// Split takes the metric apart: p99(response) is p99 and response, failed is
-// failed and nothing.
-func (o Objective) Split() (name, argument string) {
-	name, argument, _ = strings.Cut(strings.TrimSuffix(o.Metric, ")"), "(")
-	return name, argument
+// ParseObjective reads one line:
+//
+//	objective = metric operator value [ "in" window ]
+//	operator  = "==" | "!=" | "<" | "<=" | ">" | ">="
+//	metric    = name | name "(" argument ")"
+//	window    = "whole" | "warmup" | "steady" | "recovered" | ( "during" | "after" ) "(" fault ")"
+//
+// Counts, compared with whole numbers: planned, sent, accepted, refused,
+// failed, unknown, unsent, handed_off, wrong_accepts, wrong_refusals,
+// other_reason; repeated, sign-ins that their users had to repeat; bad_seconds,
+// in which fewer than 99.9 % succeeded. Of a fault: handed_off, bad_seconds,
+// lost, doubled_binds, would_lock and wrong.
+// Times, compared with a time and its unit: max, mean and percentiles from p50
+// to p99.999 of (response), (service) or (lag); time_to_detect,
+// time_to_failover, time_to_recover, time_to_rebalance and error_window of a
+// fault.
+// Ratios, compared with a percentage or a number from 0 to 1:
+// jain(connectors), share(pass_through), share(hash_sync), share(failed);
+// availability, the share of what was sent that got a definite answer, accepted
+// or refused.
+// Rates, compared with a rate: rate(achieved), rate(answered).
+//
+// Without a window the whole load after the warm-up is meant. What is about a
+// fault, and planned, has none. An error is a Mistake with the column in the
+// line. Whether the faults exist, and the window is not empty, is for the
+// caller to check.
+func ParseObjective(line string) (Objective, error) {
+	o, _, err := parseObjective(line)
+	return o, err
 }
 
-// Fault is the fault that the objective is about, empty when it is about the
-// whole load.
-func (o Objective) Fault() string {
-	name, argument := o.Split()
-	if m, ok := metricNamed(name); ok && argument != "" && m.arguments[0] == faultArgument {
-		return argument
+// parseObjective returns the columns of the fault, of the window and of the
+// window's fault too, as fault, window and window.fault.
+func parseObjective(line string) (Objective, map[string]int, error) {
+	s := &lineScanner{line: line}
+	o := Objective{Text: strings.TrimSpace(line)}
+	at := map[string]int{}
+	bad := s.objective(&o, at)
+	if bad != nil {
+		return Objective{}, nil, *bad
+	}
+	return o, at, nil
+}
+
+func (s *lineScanner) objective(o *Objective, at map[string]int) *Mistake {
+	m, bad := s.metric(&o.Metric, at)
+	if bad != nil {
+		return bad
+	}
+	o.Unit = m.unit
+	if bad := s.comparison(o.Metric, operators, &o.Op); bad != nil {
+		return bad
+	}
+	if bad := s.compared(o.Metric, o.Unit, &o.Value); bad != nil {
+		return bad
+	}
+	rest, offset := s.word("")
+	switch rest {
+	case "":
+		return nil
+	case "in":
+		at["window"] = s.column(offset)
+		if why := o.noWindow(); why != "" {
+			return s.mistake(offset, "", "a window", "the end of the line: "+why)
+		}
+		return s.window(&o.Window, at)
+	}
+	return s.mistake(offset, "", shownValue(rest), "the end of the line, or in and a window")
+}
+
+// noWindow says why the metric has no window, empty when it may have one.
+func (o Objective) noWindow() string {
+	switch fault := o.Fault(); {
+	case fault != "":
+		return o.Metric + " is about the time of " + fault + " already"
+	case o.Metric == "planned":
+		return "planned is of the whole load"
 	}
 	return ""
 }
 
-// ParseObjective reads one line:
-//
-//	objective = metric operator value
-//	operator  = "==" | "!=" | "<" | "<=" | ">" | ">="
-//	metric    = count | count "(" fault ")" | name "(" argument ")"
-//
-// Counts, compared with whole numbers: planned, sent, accepted, refused,
-// failed, unknown, unsent, handed_off, wrong_accepts, wrong_refusals,
-// other_reason; failed and handed_off also of one fault.
-// Times, compared with a time and its unit: p50, p90, p95, p99, p99.9, max and
-// mean of (response), (service) or (lag); time_to_detect, time_to_failover and
-// time_to_recover of a fault.
-// Ratios, compared with a percentage or a number from 0 to 1:
-// jain(connectors), share(pass_through), share(hash_sync).
-// Rates, compared with a rate: rate(achieved), rate(answered).
-//
-// After the value, "in" is reserved for a window. An error is a Mistake with
-// the column in the line. Whether the fault exists is for the caller to check.
-func ParseObjective(line string) (Objective, error) {
-	s := &lineScanner{line: line}
-	o := Objective{Text: strings.TrimSpace(line)}
-
+// metric reads a metric and its argument.
+func (s *lineScanner) metric(into *string, at map[string]int) (metric, *Mistake) {
 	name, offset := s.word("(=!<>")
 	m, ok := metricNamed(name)
-	if !ok {
-		var names []string
-		for _, m := range metrics {
-			names = append(names, m.name)
-		}
-		if name == "" {
-			return Objective{}, *s.mistake(offset, "", shownValue(line), objectiveForm)
-		}
-		return Objective{}, *s.mistake(offset, "", shownValue(name), meant(name, names))
+	switch {
+	case ok:
+	case name == "":
+		return metric{}, s.mistake(offset, "", shownValue(s.line), objectiveForm)
+	case percentileLike.MatchString(name):
+		return metric{}, s.mistake(offset, "", shownValue(name), percentileForm)
+	default:
+		return metric{}, s.mistake(offset, "", shownValue(name), meant(name, metricNames()))
 	}
-	o.Metric, o.Unit = name, m.unit
-	argument, bad := s.argument(m)
-	if bad != nil {
-		return Objective{}, *bad
-	}
+	*into = name
+	argument, bad := s.argument(m, at)
 	if argument != "" {
-		o.Metric += "(" + argument + ")"
+		*into += "(" + argument + ")"
 	}
+	return m, bad
+}
 
+// comparison reads an operator after what.
+func (s *lineScanner) comparison(what string, allowed []string, into *string) *Mistake {
 	s.blanks()
 	for _, op := range operators {
-		if strings.HasPrefix(line[s.at:], op) {
-			o.Op = op
-			break
+		if strings.HasPrefix(s.line[s.at:], op) {
+			if !slices.Contains(allowed, op) {
+				break
+			}
+			s.at += len(op)
+			*into = op
+			return nil
 		}
 	}
-	if o.Op == "" {
-		return Objective{}, *s.mistake(s.at, "", shownStart(line[s.at:]), "a comparison after "+o.Metric+": "+oneOf(operators))
-	}
-	s.at += len(o.Op)
+	return s.mistake(s.at, "", shownStart(s.line[s.at:]), "a comparison after "+what+": "+oneOf(allowed))
+}
 
+// compared reads the value that what is compared with.
+func (s *lineScanner) compared(what string, unit Unit, into *float64) *Mistake {
 	text, offset := s.word("")
-	value, expected := m.unit.parse(text)
+	value, expected := unit.parse(text)
 	if expected != "" {
-		return Objective{}, *s.mistake(offset, "", shownStart(text), expected+", for "+o.Metric)
+		return s.mistake(offset, "", shownStart(text), expected+", for "+what)
 	}
-	o.Value = value
-
-	switch rest, offset := s.word(""); rest {
-	case "":
-		return o, nil
-	case "in":
-		return Objective{}, *s.mistake(offset, "", "a window", "the end of the line: this version compares figures of the whole measured load, and of faults by name")
-	default:
-		return Objective{}, *s.mistake(offset, "", shownValue(rest), "the end of the line")
-	}
+	*into = value
+	return nil
 }
 
 // shownStart is the word at the start of what is left of a line.
@@ -159,7 +154,7 @@ func shownStart(rest string) string {
 }
 
 // argument reads what is in brackets after a metric, if anything is.
-func (s *lineScanner) argument(m metric) (string, *Mistake) {
+func (s *lineScanner) argument(m metric, at map[string]int) (string, *Mistake) {
 	s.blanks()
 	if !strings.HasPrefix(s.line[s.at:], "(") {
 		if !m.bare {
@@ -171,6 +166,8 @@ func (s *lineScanner) argument(m metric) (string, *Mistake) {
 	s.at++
 	argument, offset := s.word("()=!<>")
 	switch {
+	case m.name == "failed":
+		return "", s.mistake(open, "", m.name, "no brackets after it; of one fault it is lost, as in lost(crash-1)")
 	case len(m.arguments) == 0:
 		return "", s.mistake(open, "", m.name, "no brackets after it")
 	case m.arguments[0] == faultArgument && !rules["name"].allowed(argument):
@@ -178,55 +175,18 @@ func (s *lineScanner) argument(m metric) (string, *Mistake) {
 	case m.arguments[0] != faultArgument && !slices.Contains(m.arguments, argument):
 		return "", s.mistake(offset, "", shownValue(argument), meant(argument, m.arguments))
 	}
+	if m.arguments[0] == faultArgument {
+		at["fault"] = s.column(offset)
+	}
+	return argument, s.closed(open)
+}
+
+// closed reads the bracket that closes the one at open.
+func (s *lineScanner) closed(open int) *Mistake {
 	s.blanks()
 	if !strings.HasPrefix(s.line[s.at:], ")") {
-		return "", s.mistake(open, "", "an open bracket", "one that is closed")
+		return s.mistake(open, "", "an open bracket", "one that is closed")
 	}
 	s.at++
-	return argument, nil
-}
-
-var (
-	countRE = regexp.MustCompile(`^[0-9]{1,15}$`)
-	ratioRE = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,15})?$`)
-)
-
-// parse reads a value of the unit. The second result says what was expected,
-// and is empty when the text was right.
-func (u Unit) parse(text string) (float64, string) {
-	switch u {
-	case Count:
-		n, err := strconv.ParseFloat(text, 64)
-		if err != nil || !countRE.MatchString(text) {
-			return 0, "a whole number"
-		}
-		return n, ""
-	case Time:
-		var d Duration
-		if d.UnmarshalText([]byte(text)) != nil || text == "0" {
-			return 0, "a time with its unit, such as 200ms"
-		}
-		return float64(d), ""
-	case PerSecond:
-		var r Rate
-		if r.UnmarshalText([]byte(text)) != nil {
-			return 0, rateForm
-		}
-		return float64(r), ""
-	}
-	var s Share
-	err := s.UnmarshalText([]byte(text))
-	if ratioRE.MatchString(text) {
-		n, _ := strconv.ParseFloat(text, 64) // the expression leaves nothing to refuse
-		s, err = Share(n), nil
-	}
-	if err != nil || s > 1 {
-		return 0, "a percentage from 0% to 100%, or a number from 0 to 1"
-	}
-	return float64(s), ""
-}
-
-// faultColumn is where in its line the objective names its fault, from 1.
-func (o Objective) faultColumn(line string) int {
-	return utf8.RuneCountInString(line[:strings.IndexByte(line, '(')+1]) + 1
+	return nil
 }

@@ -12,36 +12,48 @@ import (
 // Defaults are filled in, so that what it returns is complete. The error is
 // Mistakes, all of them at once.
 func Parse(name string, text []byte, sets []string) (*Scenario, error) {
+	s := new(Scenario)
+	err := decode(name, text, sets, s, func(d *decoder, root *node) { d.preset(root) }, func(d *decoder) { d.check(s) })
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// decode fills a struct from a document. begin is called when there is a tree,
+// and finish when everything was decoded.
+func decode(name string, text []byte, sets []string, into any, begin func(*decoder, *node), finish func(*decoder)) error {
 	src := &source{name: name}
 	start := position{src: src}
 	if len(text) > MaxSize {
-		return nil, Mistakes{start.mistake("", fmt.Sprintf("%d bytes", len(text)), fmt.Sprintf("at most %d bytes", MaxSize))}
+		return Mistakes{start.mistake("", fmt.Sprintf("%d bytes", len(text)), fmt.Sprintf("at most %d bytes", MaxSize))}
 	}
 	text = bytes.ReplaceAll(bytes.TrimPrefix(text, []byte("\ufeff")), []byte("\r\n"), []byte("\n"))
 	src.lines = sourceLines(text)
 
-	d := &decoder{at: map[string]position{}, nodes: map[string]*node{}, bad: map[string]bool{}, below: map[string]bool{}}
+	d := newDecoder()
 	b := &builder{src: src, first: position{src: src, line: 1, column: 1}, mistakes: &d.mistakes}
 	root := b.build(text)
 	if root == nil {
-		return nil, d.mistakes
+		return d.mistakes
 	}
 	for i, set := range sets {
 		override(root, set, i+1, &d.mistakes)
 	}
-	s := new(Scenario)
+	v := reflect.ValueOf(into).Elem()
 	switch root.kind {
 	case mapping, null:
 		d.at[""] = root.at
-		d.structure(root, reflect.ValueOf(s).Elem(), "", root.at)
-		d.check(s)
+		begin(d, root)
+		d.structure(root, v, "", root.at)
+		finish(d)
 	case refused:
 	default:
-		d.add(root.at, "", root.shown(), "a mapping of "+oneOf(structOf(reflect.TypeFor[Scenario]()).names))
+		d.add(root.at, "", root.shown(), "a mapping of "+oneOf(structOf(v.Type()).names))
 	}
 	if len(d.mistakes) > 0 {
 		d.mistakes.sort()
-		return nil, d.mistakes
+		return d.mistakes
 	}
-	return s, nil
+	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ptabench/ports"
 )
 
 // The words for documented ports.
@@ -12,19 +14,22 @@ const (
 	responsePorts = "responses"
 )
 
-// The first and last port that answers go to.
-const firstResponsePort, lastResponsePort = 10100, 10120
+// ldapsPort stands for the directory's port for user binds.
+const ldapsPort = "ldaps"
 
-const portForm = "a documented port (443, 9090, 9350, 9352, 5671, 10100 to 10120), a range of them, requests or responses"
+// The first and last port that answers go to.
+const firstResponsePort, lastResponsePort = ports.FirstResponse, ports.LastResponse
+
+const portForm = "a documented port (443, 9090, 9350, 9352, 5671, 10100 to 10120), a range of them, requests, responses or ldaps"
 
 // portPattern is what a port may look like, for the JSON schema.
-const portPattern = `^(443|9090|9350|9352|5671|101[01][0-9]|10120|10[0-9]{3}-10[0-9]{3}|requests|responses)$`
+const portPattern = `^(443|9090|9350|9352|5671|101[01][0-9]|10120|10[0-9]{3}-10[0-9]{3}|requests|responses|ldaps)$`
 
 // documentedPorts are the ports of the cloud that can be blocked.
 var documentedPorts = func() map[string]bool {
-	all := map[string]bool{"443": true, "9090": true, "9350": true, "9352": true, "5671": true}
-	for p := firstResponsePort; p <= lastResponsePort; p++ {
-		all[strconv.Itoa(p)] = true
+	all := make(map[string]bool)
+	for _, p := range ports.Cloud() {
+		all[p] = true
 	}
 	return all
 }()
@@ -33,8 +38,10 @@ var documentedPorts = func() map[string]bool {
 // says what is wrong, and is empty when nothing is.
 func expandPort(text string) ([]string, string) {
 	switch text {
+	case ldapsPort:
+		return []string{ldapsPort}, ""
 	case requestPorts:
-		return []string{"9350", "9352", "5671"}, ""
+		return ports.Requests(), ""
 	case responsePorts:
 		text = strconv.Itoa(firstResponsePort) + "-" + strconv.Itoa(lastResponsePort)
 	}

@@ -48,6 +48,9 @@ type Scenario struct {
 	Name        string      `yaml:"name" need:"yes" is:"name" doc:"a short name in lower case, used for the run directory"`
 	Description string      `yaml:"description,omitempty" is:"text" doc:"what the scenario shows, for people; its first sentence is listed"`
 	Seed        uint64      `yaml:"seed" default:"1" doc:"everything random derives from it: users, arrivals, choices; 1 by default"`
+	Preset      Preset      `yaml:"preset" default:"default" doc:"whose documented behaviour the cloud reproduces: default (default), which is ours, entra, okta, pingone; sets dispatch, detection, deadline, handoff and fallback"`
+	TimeScale   int         `yaml:"time_scale" default:"1" min:"1" max:"1000" doc:"the preset's heartbeats, by which the cloud notices a silent connector, run this many times as fast, but none below 10ms; every table says so; 1 by default"`
+	Network     Network     `yaml:"network" default:"loopback" doc:"loopback (default): free ports; namespaces: the real port numbers, and a network namespace for each connector"`
 	Population  Population  `yaml:"population" doc:"who the users are"`
 	Directory   Directory   `yaml:"directory" doc:"how the test directory behaves"`
 	Cloud       Cloud       `yaml:"cloud" doc:"settings of the cloud simulator"`
@@ -55,13 +58,16 @@ type Scenario struct {
 	Connectors  Connectors  `yaml:"connectors" doc:"how many connectors to run, and how"`
 	Load        Load        `yaml:"load" need:"yes" doc:"which sign-ins arrive, and when"`
 	Faults      []Fault     `yaml:"faults,omitempty" doc:"what to break; each a mapping, or one line such as: crash(connector-1) at 6s for 3s"`
+	StopWhen    []Limit     `yaml:"stop_when,omitempty" doc:"what ends a run early, aborted and healed; one comparison a line, such as: share(failed) > 50% for 5s"`
 	Objectives  []Objective `yaml:"objectives,omitempty" doc:"what must hold for the verdict pass, one comparison a line, such as: failed == 0"`
 }
 
 // Population says who the users are. The domain is that of the first tenant.
 type Population struct {
-	Users  int                        `yaml:"users" default:"10000" min:"1" max:"999999" doc:"number of users; 10000 by default"`
-	States map[population.State]Share `yaml:"states,omitempty" min:"0%" max:"100%" doc:"share of users in each state other than active: disabled, locked, expired, must-change, account-expired"`
+	Users int `yaml:"users" default:"10000" min:"1" max:"999999" doc:"number of users; 10000 by default"`
+	// PasswordChanges is what makes a hash store that lags behind wrong.
+	PasswordChanges Rate                       `yaml:"password_changes" default:"0/s" min:"0/s" max:"1000/s" doc:"users who changed their password, per time before the run, such as 500/h: what stale-hashes leaves out and the intent old makes use of; 0/s by default"`
+	States          map[population.State]Share `yaml:"states,omitempty" min:"0%" max:"100%" doc:"share of users in each state other than active: disabled, locked, expired, must-change, account-expired"`
 }
 
 // Directory says how the test directory behaves.
@@ -96,12 +102,20 @@ type Tenant struct {
 
 // Connectors says how many connectors to run and how.
 type Connectors struct {
-	Count       int      `yaml:"count" default:"3" min:"0" max:"40" doc:"number of connectors, named connector-1 and so on; 3 by default, 40 is what a tenant may have"`
-	Concurrency int      `yaml:"concurrency" default:"200" min:"1" max:"10000" doc:"sign-ins each takes at once; 200 by default"`
-	Pool        int      `yaml:"pool" default:"0" min:"0" max:"1000" doc:"connections each keeps to the directory, by LDAPS, one bind at a time on each; 0 (default): as many as it needs, up to its concurrency"`
-	Processors  int      `yaml:"processors" default:"0" min:"0" max:"1024" doc:"processors each may use at once; 0 (default): its share of this machine's, at least one"`
-	BindTimeout Duration `yaml:"bind_timeout" default:"900ms" min:"1ms" max:"5m" doc:"how long a connector waits for the directory; 900ms by default"`
-	Command     []string `yaml:"command,omitempty" is:"text" doc:"program and first arguments that start a connector, instead of this program's own; the flags of 'ptabench connector' follow"`
+	Count       int        `yaml:"count" default:"3" min:"0" max:"40" doc:"number of connectors, named connector-1 and so on; 3 by default, 40 is what a tenant may have"`
+	Concurrency int        `yaml:"concurrency" default:"200" min:"1" max:"10000" doc:"sign-ins each takes at once; 200 by default"`
+	Pool        int        `yaml:"pool" default:"0" min:"0" max:"1000" doc:"connections each keeps to the directory, by LDAPS, one bind at a time on each; 0 (default): as many as it needs, up to its concurrency"`
+	Processors  int        `yaml:"processors" default:"0" min:"0" max:"1024" doc:"processors each may use at once; 0 (default): its share of this machine's, at least one"`
+	BindTimeout Duration   `yaml:"bind_timeout" default:"900ms" min:"1ms" max:"5m" doc:"how long a connector waits for the directory; 900ms by default"`
+	Command     []string   `yaml:"command,omitempty" is:"text" doc:"program and first arguments that start a connector, instead of this program's own; the flags of 'ptabench connector' follow"`
+	Overrides   []Override `yaml:"overrides,omitempty" doc:"what is different for one connector"`
+}
+
+// Override is what is different for one connector.
+type Override struct {
+	Name           string   `yaml:"name" need:"yes" is:"name" doc:"the connector, such as connector-2"`
+	Concurrency    int      `yaml:"concurrency,omitempty" min:"1" max:"10000" doc:"sign-ins it takes at once; as connectors.concurrency when not given"`
+	DirectoryDelay Duration `yaml:"directory_delay,omitempty" min:"0s" max:"10s" doc:"added to the directory's answer to its binds, as if its directory server were slower; none when not given"`
 }
 
 // Load says which sign-ins arrive and when. Arrivals are open-loop: a late
@@ -111,24 +125,49 @@ type Load struct {
 	Arrivals    Arrivals         `yaml:"arrivals" default:"poisson" doc:"poisson (default) or constant"`
 	Warmup      Duration         `yaml:"warmup" default:"2s" min:"0s" max:"10m" doc:"load before time 0, measured but left out of the figures; 2s by default"`
 	Duration    Duration         `yaml:"duration" need:"yes" min:"100ms" max:"24h" doc:"load from time 0; faults are placed in it"`
-	Mix         map[Intent]Share `yaml:"mix" need:"yes" min:"0%" max:"100%" doc:"share of each kind of sign-in: right, wrong, disabled, locked, expired, must-change, account-expired, unknown; must add up to 100%"`
+	Recovery    Duration         `yaml:"recovery" default:"2s" min:"0s" max:"1h" doc:"how long after the last fault the window recovered begins; 2s by default"`
+	Mix         map[Intent]Share `yaml:"mix" need:"yes" min:"0%" max:"100%" doc:"share of each kind of sign-in: right, wrong, old (the password before the last), disabled, locked, expired, must-change, account-expired, unknown; must add up to 100%"`
 	Connections Connections      `yaml:"connections" default:"pooled" doc:"pooled (default): opened before the first arrival and kept; per-sign-in: a new TLS connection for each"`
 	Pool        int              `yaml:"pool,omitempty" min:"1" max:"10000" doc:"connections opened for pooled; when not given, enough for a quarter of a second of arrivals, 64 to 1024"`
 	Scope       string           `yaml:"scope" is:"scope" default:"https://graph.microsoft.com/.default" doc:"what clients ask for; one with openid gets an id token beside the access token, which costs the cloud a second signature; https://graph.microsoft.com/.default by default"`
-	Timeout     Duration         `yaml:"timeout" default:"10s" min:"10ms" max:"10m" doc:"how long a client waits for its answer, then counts it unknown; 10s by default"`
+	Timeout     Duration         `yaml:"timeout" default:"10s" min:"10ms" max:"10m" doc:"how long a client waits for its answer, then counts it unknown; 10s by default, and 5s more than cloud.deadline where that is not shorter"`
 }
 
 // A Fault is something broken on purpose, for a while. Its String is a line
 // that ParseFault reads back. Which fields a kind needs is in kinds.
 type Fault struct {
 	Name   string    `yaml:"name,omitempty" is:"name" doc:"how results and objectives call it; when not given, its kind and a number, such as crash-1"`
-	Kind   FaultKind `yaml:"kind" need:"yes" doc:"crash, freeze, stop, block, slow-directory"`
-	Target string    `yaml:"target,omitempty" is:"target" doc:"connector-1 (by name), connectors (all), directory"`
-	At     Duration  `yaml:"at" need:"yes" min:"0s" max:"24h" doc:"when, counted from the end of the warm-up"`
-	For    Duration  `yaml:"for" need:"yes" min:"1ms" max:"24h" doc:"how long until it is undone"`
-	Ports  []string  `yaml:"ports,omitempty" is:"port" doc:"for block: documented port numbers, ranges such as 10100-10120, or the words requests and responses"`
-	Mode   BlockMode `yaml:"mode,omitempty" doc:"for block: refuse, reset or stall"`
-	Delay  Duration  `yaml:"delay,omitempty" min:"1ms" max:"1m" doc:"for slow-directory: added to each bind"`
+	Kind   FaultKind `yaml:"kind" need:"yes" doc:"crash, freeze, stop, power-loss, limit-cpu, limit-memory, block, degrade, slow-directory, refusing-directory, hanging-directory, crowded-directory, stale-hashes, missing-hashes, nemesis"`
+	Target string    `yaml:"target,omitempty" is:"target" doc:"connector-1 (by name), connectors (all of them), directory, cloudsim, all (of these), hash-store; when not given, the only one there is for the kind, and connectors for nemesis"`
+
+	At    Duration `yaml:"at" min:"0s" max:"24h" doc:"when, counted from the end of the warm-up; from there with after or with, and then it may be left out"`
+	After string   `yaml:"after,omitempty" is:"name" doc:"the fault whose end at counts from"`
+	With  string   `yaml:"with,omitempty" is:"name" doc:"the fault whose beginning at counts from"`
+	For   Duration `yaml:"for" need:"yes" min:"1ms" max:"24h" doc:"how long until it is undone"`
+	Every Duration `yaml:"every,omitempty" min:"1ms" max:"24h" doc:"repeat it, from beginning to beginning"`
+	Until Duration `yaml:"until,omitempty" min:"1ms" max:"24h" doc:"with every: no repetition begins at or after this time; the end of the load when not given; one that the load would not outlast is left out"`
+
+	Ports       []string    `yaml:"ports,omitempty" is:"port" doc:"for block and degrade: documented port numbers, ranges such as 10100-10120, the words requests and responses; or ldaps, the directory's"`
+	Mode        BlockMode   `yaml:"mode,omitempty" doc:"for block: refuse, reset, stall; in the kernel: drop, reject"`
+	Direction   Direction   `yaml:"direction,omitempty" doc:"for block with stall or drop, and degrade: both (default), out (what the connector sends), in (what it is sent)"`
+	By          Means       `yaml:"by,omitempty" doc:"for degrade with loss: kernel (default) drops packets; gate, without privilege, holds data for the time that TCP takes to send it again"`
+	Delay       Duration    `yaml:"delay,omitempty" min:"1ms" max:"1m" doc:"for slow-directory: added to each bind; for degrade: to what passes, each way"`
+	Jitter      Duration    `yaml:"jitter,omitempty" min:"1ms" max:"1m" doc:"for degrade: the delay varies evenly by up to this much, more or less"`
+	Bandwidth   BitRate     `yaml:"bandwidth,omitempty" min:"1kbit/s" max:"100Gbit/s" doc:"for degrade: bits per second of each connection and direction, such as 10Mbit/s"`
+	Loss        Share       `yaml:"loss,omitempty" min:"0.01%" max:"100%" doc:"for degrade: share of packets lost"`
+	CPU         Share       `yaml:"cpu,omitempty" min:"1%" max:"10000%" doc:"for limit-cpu: of one processor"`
+	Memory      Bytes       `yaml:"memory,omitempty" min:"4MiB" max:"1TiB" doc:"for limit-memory: what the process may hold; beyond it the kernel kills it"`
+	Only        string      `yaml:"only,omitempty" is:"name" doc:"for faults of the directory: the one connector that notices"`
+	Connections int         `yaml:"connections,omitempty" min:"1" max:"100000" doc:"for crowded-directory: how many it serves; it closes the rest"`
+	Age         Duration    `yaml:"age,omitempty" min:"1s" max:"8760h" doc:"for stale-hashes: how old the store is"`
+	Share       Share       `yaml:"share,omitempty" min:"0.01%" max:"100%" doc:"for missing-hashes: of the users"`
+	Kinds       []FaultKind `yaml:"kinds,omitempty" is:"nemesis" doc:"for nemesis: what it may do, of crash, freeze, stop, power-loss, block and slow-directory; crash, freeze and block when not given"`
+	Budget      int         `yaml:"budget,omitempty" min:"1" max:"40" doc:"for nemesis: connectors that are broken at the same time, at most; 1 when not given"`
+	Seed        uint64      `yaml:"seed,omitempty" doc:"for nemesis: of its choices; the scenario's when not given"`
+
+	// Group is the name of the fault as the scenario has it, for one of the
+	// faults that every or nemesis makes of it.
+	Group string `yaml:"-"`
 }
 
 // An Objective is a comparison that must hold, such as failed == 0 or
@@ -138,5 +177,41 @@ type Objective struct {
 	Op     string  // ==, !=, <, <=, >, >=
 	Value  float64 // in nanoseconds for times, as a ratio for shares, per second for rates
 	Unit   Unit
+	Window Window
 	Text   string // as written
+}
+
+// A Window is a part of the load, by when sign-ins were due. The zero value is
+// the whole load.
+type Window struct {
+	Name  WindowName
+	Fault string // for During and After
+}
+
+// WindowName says which part of the load a window is.
+type WindowName string
+
+// The windows.
+const (
+	Whole     WindowName = ""          // all of the load after the warm-up
+	Warmup    WindowName = "warmup"    // before time 0
+	Steady    WindowName = "steady"    // until the first fault
+	During    WindowName = "during"    // while a fault is on
+	After     WindowName = "after"     // from the end of a fault to the next fault
+	Recovered WindowName = "recovered" // from load.recovery after the end of the last fault
+)
+
+// A Span is a stretch of the load, from From until just before To, counted
+// from time 0.
+type Span struct{ From, To Duration }
+
+// A Limit ends a run early when it has been crossed for some time, seen second
+// by second.
+type Limit struct {
+	Metric string // share(failed), p99(response), p99(lag), unsent, rate(answered)
+	Op     string
+	Value  float64
+	Unit   Unit
+	For    Duration // 1s when not given
+	Text   string   // as written
 }

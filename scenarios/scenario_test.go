@@ -53,7 +53,7 @@ population:
 faults:
 `)
 	want := &Scenario{
-		Format: 1, Name: "least", Seed: 1,
+		Format: 1, Name: "least", Seed: 1, Preset: PresetDefault, TimeScale: 1, Network: Loopback,
 		Population: Population{Users: 10_000},
 		Cloud: Cloud{
 			Dispatch: LeastOutstanding, Handoff: true, Attempts: 3, Deadline: 5 * second, AttemptTimeout: second,
@@ -63,7 +63,7 @@ faults:
 		Tenants:    []Tenant{{Name: "contoso", Domains: []string{"contoso.test"}, Method: PassThrough, Fallback: FallbackAutomatic}},
 		Connectors: Connectors{Count: 3, Concurrency: 200, BindTimeout: 900 * Duration(time.Millisecond)},
 		Load: Load{
-			Rate: 1500, Arrivals: Poisson, Warmup: 2 * second, Duration: 60 * second, Mix: map[Intent]Share{IntentRight: 1},
+			Rate: 1500, Arrivals: Poisson, Warmup: 2 * second, Duration: 60 * second, Recovery: 2 * second, Mix: map[Intent]Share{IntentRight: 1},
 			Connections: Pooled, Pool: 375, Scope: "https://graph.microsoft.com/.default", Timeout: 10 * second,
 		},
 	}
@@ -79,16 +79,19 @@ format: 1
 name: every-thing
 description: "two\nlines: # and \"signs\" \u00e9"
 seed: 18446744073709551615
-population: {users: 500, states: {disabled: 1%, locked: 2%, expired: 3.5%, must-change: 4%, account-expired: 5%}}
+preset: okta
+time_scale: 7
+network: namespaces
+population: {users: 500, password_changes: 5/h, states: {disabled: 1%, locked: 2%, expired: 3.5%, must-change: 4%, account-expired: 5%}}
 directory: {delay: 1.5ms}
 cloud:
-  dispatch: round-robin
+  dispatch: first-available
   handoff: off
   attempts: 2
   deadline: 4s
   attempt_timeout: 300ms
-  heartbeat: 1m40s
-  heartbeat_misses: 5
+  heartbeat: 120s
+  heartbeat_misses: 1
   queue: 7
   breaker_threshold: 9
   breaker_probe: 1s
@@ -96,15 +99,17 @@ cloud:
   seal_rollover_count: 8
   certificate_lifetime: 90s
 tenants:
-  - {name: contoso, domains: [contoso.test, sub.contoso.test], method: pass-through, fallback: off}
-  - {name: f-2, domains: [fabrikam.test], method: hash-sync, fallback: manual}
-connectors: {count: 2, concurrency: 3, pool: 4, processors: 2, bind_timeout: 5ms, command: [./agent, "true", -v, "a b", ""]}
+  - {name: contoso, domains: [contoso.test, sub.contoso.test], method: pass-through, fallback: automatic}
+  - {name: f-2, domains: [fabrikam.test], method: hash-sync}
+connectors: {count: 2, concurrency: 3, pool: 4, processors: 2, bind_timeout: 5ms, command: [./agent, "true", -v, "a b", ""],
+  overrides: [{name: connector-2, concurrency: 20, directory_delay: 30ms}, {name: connector-1}]}
 load:
   rate: 30/m
   arrivals: constant
   warmup: 0
   duration: 10m
-  mix: {right: 30%, wrong: 10%, disabled: 10%, locked: 10%, expired: 10%, must-change: 10%, account-expired: 10%, unknown: 10%}
+  recovery: 5s
+  mix: {right: 20%, old: 10%, wrong: 10%, disabled: 10%, locked: 10%, expired: 10%, must-change: 10%, account-expired: 10%, unknown: 10%}
   connections: per-sign-in
   pool: 65
   scope: openid profile
@@ -114,10 +119,21 @@ faults:
   - {kind: block, target: connectors, ports: responses, mode: reset, at: 1m, for: 2m}
   - {kind: block, target: connector-1, ports: "requests, 443", mode: refuse, at: 4m, for: 1s}
   - {kind: block, target: connector-1, ports: 9350, mode: stall, at: 5m, for: 1s, name: one}
-  - {kind: slow-directory, delay: 20ms, at: 5m, for: 5m}
+  - {kind: slow-directory, delay: 20ms, only: connector-2, at: 5m, for: 1m}
+  - {kind: power-loss, target: connector-2, with: one, for: 1s}
+  - {kind: degrade, target: connectors, ports: [ldaps], direction: in, by: gate, delay: 5ms, jitter: 1ms, bandwidth: 64kbit/s, loss: 1%, after: one, at: 2s, for: 1s}
+  - {kind: limit-cpu, target: cloudsim, cpu: 20%, after: slow-directory-1, for: 10s, every: 11s, until: 6m30s}
+  - {kind: limit-memory, target: directory, memory: 64MiB, after: limit-cpu-1, at: 10s, for: 10s}
+  - stale-hashes(age=24h) after limit-memory-1 + 1s for 10s
+  - {kind: nemesis, kinds: "crash, slow-directory", budget: 2, seed: 9, after: stale-hashes-1, for: 20s}
+stop_when:
+  - share(failed) > 50% for 5s
+  - p99(lag) >= 1s
 objectives:
   - jain(connectors) >= 95%
   - "time_to_recover(one) < 1s"
+  - lost(limit-cpu-1) == 0
+  - failed == 0 in during(nemesis-1)
 `
 
 func TestEverythingIsRead(t *testing.T) {
@@ -160,7 +176,13 @@ func TestEverythingIsRead(t *testing.T) {
 		"block-1: block(connectors, ports=10100-10120, mode=reset) at 1m for 2m",
 		"block-2: block(connector-1, ports=9350,9352,5671,443, mode=refuse) at 4m for 1s",
 		"one: block(connector-1, ports=9350, mode=stall) at 5m for 1s as one",
-		"slow-directory-1: slow-directory(directory, delay=20ms) at 5m for 5m",
+		"slow-directory-1: slow-directory(directory, delay=20ms, only=connector-2) at 5m for 1m",
+		"power-loss-1: power-loss(connector-2) with one for 1s",
+		"degrade-1: degrade(connectors, ports=ldaps, direction=in, by=gate, delay=5ms, jitter=1ms, bandwidth=64kbit/s, loss=1%) after one + 2s for 1s",
+		"limit-cpu-1: limit-cpu(cloudsim, cpu=20%) after slow-directory-1 for 10s every 11s until 6m30s",
+		"limit-memory-1: limit-memory(directory, memory=64MiB) after limit-cpu-1 + 10s for 10s",
+		"stale-hashes-1: stale-hashes(hash-store, age=24h) after limit-memory-1 + 1s for 10s",
+		"nemesis-1: nemesis(connectors, kinds=crash,slow-directory, budget=2, seed=9) after stale-hashes-1 for 20s",
 	}; !slices.Equal(lines, want) {
 		t.Errorf("faults:\n%s\nwant:\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
 	}
@@ -203,7 +225,8 @@ func TestLineEndsAndByteOrderMark(t *testing.T) {
 func TestTags(t *testing.T) {
 	for _, typ := range []reflect.Type{
 		reflect.TypeFor[Scenario](), reflect.TypeFor[Population](), reflect.TypeFor[Directory](), reflect.TypeFor[Cloud](),
-		reflect.TypeFor[Tenant](), reflect.TypeFor[Connectors](), reflect.TypeFor[Load](), reflect.TypeFor[Fault](),
+		reflect.TypeFor[Tenant](), reflect.TypeFor[Connectors](), reflect.TypeFor[Override](), reflect.TypeFor[Load](), reflect.TypeFor[Fault](),
+		reflect.TypeFor[Suite](), reflect.TypeFor[SuiteRun](),
 	} {
 		for _, f := range structOf(typ).fields {
 			where := typ.Name() + "." + f.name
@@ -230,7 +253,7 @@ func TestTags(t *testing.T) {
 			if _, known := rules[f.rule]; leaf.Kind() == reflect.String && wordsOf(leaf) == nil && !known && f.rule != "port" {
 				t.Errorf("%s: no rule for its text", where)
 			}
-			for _, words := range [][]string{wordsOf(leaf), mapWords(f.typ)} {
+			for _, words := range [][]string{f.words(leaf), mapWords(f.typ)} {
 				for _, word := range words {
 					if !strings.Contains(f.doc, word) {
 						t.Errorf("%s: doc %q does not mention %s", where, f.doc, word)
@@ -290,7 +313,7 @@ func TestOverrides(t *testing.T) {
 		{[]string{"faults=[]"}, func(s *Scenario) bool { return s.Faults == nil }},
 		{[]string{"faults[2]=freeze(directory) at 1s for 1s"}, func(s *Scenario) bool { return len(s.Faults) == 3 && s.Faults[2].Kind == Freeze }},
 		{[]string{"faults[0]={kind: stop, target: connectors, at: 1s, for: 1s}"}, func(s *Scenario) bool { return s.Faults[0].Kind == Stop }},
-		{[]string{"objectives[0]=failed(quiet) == 0", "objectives[1]=sent > 10"}, func(s *Scenario) bool { return len(s.Objectives) == 2 && s.Objectives[0].Fault() == "quiet" }},
+		{[]string{"objectives[0]=lost(quiet) == 0", "objectives[1]=sent > 10"}, func(s *Scenario) bool { return len(s.Objectives) == 2 && s.Objectives[0].Fault() == "quiet" }},
 		{[]string{"load.mix={right: 100%}"}, func(s *Scenario) bool { return len(s.Load.Mix) == 1 }},
 		{[]string{"load.mix.right=70%", "load.mix.unknown=10%"}, func(s *Scenario) bool { return s.Load.Mix[IntentUnknown] == 0.1 }},
 		{[]string{"population.states.must-change=5%"}, func(s *Scenario) bool { return s.Population.States[population.MustChange] == 0.05 }},
@@ -336,7 +359,7 @@ func TestOverridesRefused(t *testing.T) {
 		{"load.rate=é/s", "--set load.rate=é/s, column 11: load.rate: é/s: expected a rate"},
 		{"connectors.count=0", "--set connectors.count=0, column 18: connectors.count: 0: expected at least 1"},
 		{"faults[0].for=18s", "--set faults[0].for=18s, column 15: faults[0].for: 18s: expected at most 17s: from 3s, the load lasts until 20s"},
-		{"faults[0]=crash(connector-9) at 1s for 1s", "--set faults[0]=crash(connector-9) at 1s for 1s, column 17: faults[0].target: connector-9: expected connector-1 to connector-3"},
+		{"faults[0]=crash(connector-9) at 1s for 1s", "--set faults[0]=crash(connector-9) at 1s for 1s, column 17: faults[0].target: connector-9: expected connector-1 to connector-3, connectors"},
 		{"load.duration=5s", "x.yaml:15:39: faults[0].for: 3s: expected at most 2s: from 3s, the load lasts until 5s"},
 	} {
 		_, err := Parse("x.yaml", []byte(text), []string{c.set})

@@ -65,14 +65,20 @@ func (f *field) schema(t reflect.Type) object {
 		return f.commented(t, textual(ratePattern))
 	case reflect.TypeFor[Share]():
 		return f.commented(t, textual(sharePattern))
+	case reflect.TypeFor[BitRate]():
+		return f.commented(t, textual(bitRatePattern))
+	case reflect.TypeFor[Bytes]():
+		return f.commented(t, textual(bytesPattern))
 	case reflect.TypeFor[Switch]():
 		return object{"enum": []any{"on", "off", true, false}}
 	case reflect.TypeFor[Fault]():
 		return object{"anyOf": []object{textual(faultPattern), schemaOf(t)}}
 	case reflect.TypeFor[Objective]():
 		return textual(objectivePattern)
+	case reflect.TypeFor[Limit]():
+		return textual(limitPattern)
 	}
-	if names := wordsOf(t); names != nil {
+	if names := f.words(t); names != nil {
 		return object{"enum": names}
 	}
 	switch t.Kind() {
@@ -85,6 +91,9 @@ func (f *field) schema(t reflect.Type) object {
 	case reflect.String:
 		return f.text()
 	case reflect.Struct:
+		if t != f.typ { // an element of a list
+			return schemaOf(t)
+		}
 		return f.orNothing(schemaOf(t))
 	case reflect.Map:
 		s := object{"type": "object", "propertyNames": object{"enum": wordsOf(t.Key())}, "additionalProperties": f.schema(t.Elem())}
@@ -100,6 +109,9 @@ func (f *field) schema(t reflect.Type) object {
 		if f.rule == "port" {
 			one := f.schema(t.Elem())
 			return object{"anyOf": []object{s, one, textual(portsPattern)}}
+		}
+		if f.words(t.Elem()) != nil {
+			return object{"anyOf": []object{s, textual(portsPattern)}}
 		}
 		return f.orNothing(s)
 	}

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -158,26 +159,23 @@ func (n *node) expandFault() {
 	if err != nil {
 		return
 	}
-	field := func(key, value string) {
-		if value != "" {
-			n.entries = append(n.entries, entry{key: key, at: n.at, value: &node{kind: scalar, at: n.at, text: value}})
+	text := func(text string) *node { return &node{kind: scalar, at: n.at, text: text} }
+	v := reflect.ValueOf(fault)
+	for _, f := range structOf(v.Type()).fields {
+		value := v.Field(f.index)
+		if value.IsZero() && (f.name != "at" || fault.relative()) {
+			continue
 		}
-	}
-	field("name", fault.Name)
-	field("kind", string(fault.Kind))
-	field("target", fault.Target)
-	field("at", fault.At.String())
-	field("for", fault.For.String())
-	field("mode", string(fault.Mode))
-	if fault.Delay != 0 {
-		field("delay", fault.Delay.String())
-	}
-	if len(fault.Ports) > 0 {
-		ports := &node{kind: sequence, at: n.at}
-		for _, p := range fault.Ports {
-			ports.items = append(ports.items, &node{kind: scalar, at: n.at, text: p})
+		e := entry{key: f.name, at: n.at}
+		if value.Kind() == reflect.Slice {
+			e.value = &node{kind: sequence, at: n.at}
+			for i := range value.Len() {
+				e.value.items = append(e.value.items, text(value.Index(i).String()))
+			}
+		} else {
+			e.value = text(fmt.Sprint(value.Interface()))
 		}
-		n.entries = append(n.entries, entry{key: "ports", at: n.at, value: ports})
+		n.entries = append(n.entries, e)
 	}
 	n.kind, n.text = mapping, ""
 }

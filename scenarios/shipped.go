@@ -18,8 +18,11 @@ var shipped embed.FS
 // with first.
 var shippedNames = []string{
 	"quickstart", "throughput",
-	"crash-one", "crash-all", "block-ports", "freeze-one",
-	"slow-directory", "directory-down", "fallback-answers",
+	"crash-one", "freeze-one", "drop-one", "power-loss", "crash-all", "rolling-restart",
+	"block-ports", "real-ports", "active-but-dead", "poor-network", "starved",
+	"directory-down", "one-directory-down", "slow-directory", "hanging-directory",
+	"fallback-answers", "stale-hashes", "cloud-restart",
+	"uneven", "compare-presets", "soak",
 }
 
 // A Listed scenario is one that is shipped.
@@ -40,10 +43,15 @@ func List() []Listed {
 		if err != nil {
 			panic(err)
 		}
-		first, _, _ := strings.Cut(strings.TrimSuffix(s.Description, "."), ". ")
-		all = append(all, Listed{Name: name, Summary: first})
+		all = append(all, Listed{Name: name, Summary: firstSentence(s.Description)})
 	}
 	return all
+}
+
+// firstSentence is that of a text, without its full stop.
+func firstSentence(text string) string {
+	first, _, _ := strings.Cut(strings.TrimSuffix(text, "."), ". ")
+	return first
 }
 
 // Shipped returns the document of a shipped scenario.
@@ -67,27 +75,30 @@ func Open(nameOrFile string) (name string, text []byte, err error) {
 	}
 	text, err = ReadFile(nameOrFile)
 	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(nameOrFile, "./\\") {
-		return "", nil, fmt.Errorf("scenario %s: no such file, and not a shipped one: expected %s", shownValue(nameOrFile), meant(nameOrFile, shippedNames))
+		return "", nil, notShipped("scenario", nameOrFile, shippedNames)
 	}
 	return nameOrFile, text, err
 }
 
 // ReadFile reads the document of a scenario, no more of it than Parse accepts.
-func ReadFile(path string) ([]byte, error) {
+func ReadFile(path string) ([]byte, error) { return readFile("scenario", path) }
+
+// readFile reads a document of what.
+func readFile(what, path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("scenario: %w", err)
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	defer file.Close()
 	if info, err := file.Stat(); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("scenario %s: expected a file, and it is a directory", path)
+		return nil, fmt.Errorf("%s %s: expected a file, and it is a directory", what, path)
 	}
 	text, err := io.ReadAll(io.LimitReader(file, MaxSize+1))
 	if err != nil {
-		return nil, fmt.Errorf("scenario: %w", err)
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	if len(text) > MaxSize {
-		return nil, fmt.Errorf("scenario %s: expected at most %d bytes", path, MaxSize)
+		return nil, fmt.Errorf("%s %s: expected at most %d bytes", what, path, MaxSize)
 	}
 	return text, nil
 }

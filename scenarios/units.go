@@ -22,12 +22,20 @@ type Share float64
 // A Switch is on or off.
 type Switch bool
 
+// A BitRate is bits per second, written 64kbit/s, 10Mbit/s or 1Gbit/s.
+type BitRate float64
+
+// Bytes is an amount of memory, written 64MiB, 512KiB or 1GiB.
+type Bytes int64
+
 // The text forms, as regular expressions for the JSON schema; the parsers
 // below read the same ones.
 const (
 	durationPattern = `^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	ratePattern     = `^[0-9]+(\.[0-9]+)?/[smh]$`
 	sharePattern    = `^[0-9]+(\.[0-9]+)?%$`
+	bitRatePattern  = `^[0-9]+(\.[0-9]+)?(|k|M|G)bit/s$`
+	bytesPattern    = `^[0-9]+(|Ki|Mi|Gi|Ti)B$`
 )
 
 // What the text forms are, in words.
@@ -36,12 +44,16 @@ const (
 	rateForm     = "a rate with its unit, such as 1000/s or 60/m"
 	shareForm    = "a share in percent, such as 2% or 0.5%"
 	switchForm   = "on or off"
+	bitRateForm  = "bits per second with their unit, such as 10Mbit/s"
+	bytesForm    = "an amount of memory with its unit, such as 64MiB"
 )
 
 var (
 	durationRE = regexp.MustCompile(durationPattern)
 	rateRE     = regexp.MustCompile(ratePattern)
 	shareRE    = regexp.MustCompile(sharePattern)
+	bitRateRE  = regexp.MustCompile(bitRatePattern)
+	bytesRE    = regexp.MustCompile(bytesPattern)
 )
 
 // String is the shortest common form: 10m rather than 10m0s.
@@ -135,6 +147,79 @@ func (s *Switch) UnmarshalText(text []byte) error {
 	default:
 		return errors.New("expected " + switchForm)
 	}
+	return nil
+}
+
+// bitRateUnits are the prefixes of bit/s and their powers of ten.
+var bitRateUnits = []struct {
+	prefix string
+	power  int
+}{{"G", 9}, {"M", 6}, {"k", 3}, {"", 0}}
+
+// String prefers a whole number in the largest unit that gives one.
+func (r BitRate) String() string {
+	for _, unit := range bitRateUnits {
+		if n := float64(r) / math.Pow10(unit.power); n >= 1 && n == math.Trunc(n) && n*math.Pow10(unit.power) == float64(r) {
+			return decimal(n) + unit.prefix + "bit/s"
+		}
+	}
+	return decimal(float64(r)) + "bit/s"
+}
+
+// MarshalText returns String.
+func (r BitRate) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads what String writes. The unit becomes an exponent in the
+// text, so that nothing is rounded twice.
+func (r *BitRate) UnmarshalText(text []byte) error {
+	number := strings.TrimSuffix(string(text), "bit/s")
+	power := 0
+	for _, unit := range bitRateUnits[:len(bitRateUnits)-1] {
+		if rest, ok := strings.CutSuffix(number, unit.prefix); ok {
+			number, power = rest, unit.power
+		}
+	}
+	n, err := strconv.ParseFloat(number+"e"+strconv.Itoa(power), 64)
+	if err != nil || !bitRateRE.Match(text) {
+		return errors.New("expected " + bitRateForm)
+	}
+	*r = BitRate(n)
+	return nil
+}
+
+// bytesUnits are the prefixes of B and their powers of two.
+var bytesUnits = []struct {
+	prefix string
+	shift  int
+}{{"Ti", 40}, {"Gi", 30}, {"Mi", 20}, {"Ki", 10}, {"", 0}}
+
+// String is the whole number in the largest unit that gives one.
+func (b Bytes) String() string {
+	for _, unit := range bytesUnits {
+		if n := b >> unit.shift; n != 0 && n<<unit.shift == b {
+			return strconv.FormatInt(int64(n), 10) + unit.prefix + "B"
+		}
+	}
+	return "0B"
+}
+
+// MarshalText returns String.
+func (b Bytes) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
+
+// UnmarshalText reads what String writes.
+func (b *Bytes) UnmarshalText(text []byte) error {
+	number := strings.TrimSuffix(string(text), "B")
+	shift := 0
+	for _, unit := range bytesUnits[:len(bytesUnits)-1] {
+		if rest, ok := strings.CutSuffix(number, unit.prefix); ok {
+			number, shift = rest, unit.shift
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || !bytesRE.Match(text) || n > math.MaxInt64>>shift {
+		return errors.New("expected " + bytesForm)
+	}
+	*b = Bytes(n << shift)
 	return nil
 }
 

@@ -37,6 +37,19 @@ func TestUnitsReadAndPrint(t *testing.T) {
 		{"100%", Share(1), ""},
 		{"0%", Share(0), ""},
 		{"33.333333%", Share(0.33333333), ""},
+		{"64kbit/s", BitRate(64e3), ""},
+		{"10Mbit/s", BitRate(1e7), ""},
+		{"1Gbit/s", BitRate(1e9), ""},
+		{"1500Mbit/s", BitRate(1.5e9), ""},
+		{"1.5Gbit/s", BitRate(1.5e9), "1500Mbit/s"},
+		{"0.5bit/s", BitRate(0.5), ""},
+		{"0bit/s", BitRate(0), ""},
+		{"64MiB", Bytes(64 << 20), ""},
+		{"512KiB", Bytes(512 << 10), ""},
+		{"1024MiB", Bytes(1 << 30), "1GiB"},
+		{"1025B", Bytes(1025), ""},
+		{"0B", Bytes(0), ""},
+		{"1TiB", Bytes(1 << 40), ""},
 		{"on", Switch(true), ""},
 		{"off", Switch(false), ""},
 		{"true", Switch(true), "on"},
@@ -76,6 +89,14 @@ func read(t *testing.T, like any, text string) any {
 		var s Share
 		check(s.UnmarshalText([]byte(text)))
 		return s
+	case BitRate:
+		var r BitRate
+		check(r.UnmarshalText([]byte(text)))
+		return r
+	case Bytes:
+		var b Bytes
+		check(b.UnmarshalText([]byte(text)))
+		return b
 	default:
 		var s Switch
 		check(s.UnmarshalText([]byte(text)))
@@ -91,6 +112,8 @@ func TestUnitsRefuse(t *testing.T) {
 		{new(Duration), []string{"", "5", "5 s", "-5s", "+5s", ".5s", "5.s", "1d", "s", "1e3s", "99999999999h", "00"}},
 		{new(Rate), []string{"", "1000", "/s", "1000/", "-1/s", "1e3/s", "1000/d", "1000/ s", "NaN/s", "Inf/s", "0x10/s"}},
 		{new(Share), []string{"", "2", "0.02", "%", "-2%", "2 %", "NaN%", "1e1%", "0x1%"}},
+		{new(BitRate), []string{"", "10", "10M", "Mbit/s", "10mbit/s", "-1bit/s", "1e3bit/s", "10 Mbit/s", "NaNbit/s", "10Mbit", "0x1bit/s", "1kMbit/s"}},
+		{new(Bytes), []string{"", "64", "64M", "MiB", "64MB", "64mib", "1.5GiB", "-1B", "1e3B", "9000000TiB", "8388608TiB", "99999999999999999999B"}},
 		{new(Switch), []string{"", "yes", "no", "On", "1", "-on"}},
 	} {
 		for _, text := range c.texts {
@@ -113,6 +136,10 @@ func TestUnitsRoundTrip(t *testing.T) {
 			Rate(float64(1+random.IntN(100_000)) / 60),
 			Share(random.Float64() * math.Pow(10, -float64(random.IntN(12)))),
 			Share(float64(random.IntN(10_001)) / 10_000),
+			BitRate(random.Float64() * math.Pow(10, float64(random.IntN(14)))),
+			BitRate(float64(random.IntN(10_000)) * math.Pow(10, float64(random.IntN(8)))),
+			Bytes(random.Int64N(math.MaxInt64 >> random.IntN(62))),
+			Bytes(random.Int64N(1000) << random.IntN(50)),
 		}
 		for _, v := range values {
 			if got := read(t, v, v.String()); got != v {

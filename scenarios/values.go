@@ -59,6 +59,7 @@ type Intent string
 const (
 	IntentRight          Intent = "right"
 	IntentWrong          Intent = "wrong" // an active user, the wrong password
+	IntentOld            Intent = "old"   // an active user, the password before the last
 	IntentDisabled       Intent = "disabled"
 	IntentLocked         Intent = "locked"
 	IntentExpired        Intent = "expired"
@@ -72,21 +73,73 @@ type FaultKind string
 
 // The kinds of fault.
 const (
-	Crash         FaultKind = "crash"  // SIGKILL, started again afterwards
-	Freeze        FaultKind = "freeze" // SIGSTOP, SIGCONT afterwards
-	Stop          FaultKind = "stop"   // SIGTERM: drains; started again afterwards
-	Block         FaultKind = "block"  // ports of the cloud, for some connectors
-	SlowDirectory FaultKind = "slow-directory"
+	Crash             FaultKind = "crash"      // SIGKILL, started again afterwards
+	Freeze            FaultKind = "freeze"     // SIGSTOP, SIGCONT afterwards
+	Stop              FaultKind = "stop"       // SIGTERM: drains; started again afterwards
+	PowerLoss         FaultKind = "power-loss" // its packets are dropped, then SIGKILL: nobody says goodbye
+	LimitCPU          FaultKind = "limit-cpu"
+	LimitMemory       FaultKind = "limit-memory"
+	Block             FaultKind = "block"   // ports of the cloud or the directory, for some connectors
+	Degrade           FaultKind = "degrade" // delay, jitter, bandwidth, loss on such ports
+	SlowDirectory     FaultKind = "slow-directory"
+	RefusingDirectory FaultKind = "refusing-directory" // answers binds: unavailable
+	HangingDirectory  FaultKind = "hanging-directory"  // takes binds and does not answer them
+	CrowdedDirectory  FaultKind = "crowded-directory"  // a limit of connections
+	StaleHashes       FaultKind = "stale-hashes"       // the hash store is as it was some time ago
+	MissingHashes     FaultKind = "missing-hashes"     // it lacks a share of the users
+	Nemesis           FaultKind = "nemesis"            // random faults within a budget
 )
 
 // BlockMode is what a blocked port does.
 type BlockMode string
 
-// The modes of a block.
+// The modes of a block. Drop and Reject are the kernel's.
 const (
 	Refuse BlockMode = "refuse"
 	Reset  BlockMode = "reset"
 	Stall  BlockMode = "stall"
+	Drop   BlockMode = "drop"
+	Reject BlockMode = "reject"
+)
+
+// Direction is which way a port is blocked or degraded, as the connector sees
+// it.
+type Direction string
+
+// The directions.
+const (
+	Both     Direction = "both"
+	Outbound Direction = "out" // what the connector sends
+	Inbound  Direction = "in"  // what it is sent
+)
+
+// Means is what injects a fault where there is a choice.
+type Means string
+
+// The means.
+const (
+	ByGate   Means = "gate"   // the simulator's own listeners; needs no privilege
+	ByKernel Means = "kernel" // nftables
+)
+
+// Preset is the documented behaviour of a product.
+type Preset string
+
+// The presets.
+const (
+	PresetDefault Preset = "default"
+	PresetEntra   Preset = "entra"
+	PresetOkta    Preset = "okta"
+	PresetPingOne Preset = "pingone"
+)
+
+// Network is where the processes of a run meet.
+type Network string
+
+// The networks.
+const (
+	Loopback   Network = "loopback"
+	Namespaces Network = "namespaces" // one for each connector, with the real port numbers
 )
 
 // Unit is what the value of an objective is measured in.
@@ -108,10 +161,17 @@ func (Fallback) words() []string    { return words(FallbackAutomatic, FallbackMa
 func (Arrivals) words() []string    { return words(Poisson, Constant) }
 func (Connections) words() []string { return words(Pooled, PerSignIn) }
 func (Intent) words() []string {
-	return words(IntentRight, IntentWrong, IntentDisabled, IntentLocked, IntentExpired, IntentMustChange, IntentAccountExpired, IntentUnknown)
+	return words(IntentRight, IntentWrong, IntentOld, IntentDisabled, IntentLocked, IntentExpired, IntentMustChange, IntentAccountExpired, IntentUnknown)
 }
-func (FaultKind) words() []string { return words(Crash, Freeze, Stop, Block, SlowDirectory) }
-func (BlockMode) words() []string { return words(Refuse, Reset, Stall) }
+func (FaultKind) words() []string {
+	return words(Crash, Freeze, Stop, PowerLoss, LimitCPU, LimitMemory, Block, Degrade, SlowDirectory,
+		RefusingDirectory, HangingDirectory, CrowdedDirectory, StaleHashes, MissingHashes, Nemesis)
+}
+func (BlockMode) words() []string { return words(Refuse, Reset, Stall, Drop, Reject) }
+func (Direction) words() []string { return words(Both, Outbound, Inbound) }
+func (Means) words() []string     { return words(ByGate, ByKernel) }
+func (Preset) words() []string    { return words(PresetDefault, PresetEntra, PresetOkta, PresetPingOne) }
+func (Network) words() []string   { return words(Loopback, Namespaces) }
 
 func words[T ~string](values ...T) []string {
 	all := make([]string, len(values))

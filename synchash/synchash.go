@@ -11,6 +11,7 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 	"encoding/hex"
+	"strings"
 	"unicode/utf16"
 
 	//lint:ignore SA1019 the documented chain begins with MD4
@@ -57,13 +58,13 @@ func NTHash(password string) [md4.Size]byte {
 	return nt
 }
 
-// digits is the NT hash as 32 hexadecimal digits, lower-case as this project's
-// chain is documented. Values published of the real service (DSInternals,
-// hashcat mode 12800) come out with upper-case ones; hashes do not leave the
-// project, and the tests check the rest of the chain against those values.
+// digits is the NT hash as 32 hexadecimal digits. The description leaves their
+// case open. They are upper-case: so does DSInternals feed the sync agent's own
+// library to make its test values (ConvertTo-OrgIdHashNative.ps1), and the
+// values that it publishes come out of no other.
 func digits(password string) string {
 	nt := NTHash(password)
-	return hex.EncodeToString(nt[:])
+	return strings.ToUpper(hex.EncodeToString(nt[:]))
 }
 
 // sum runs the rest of the chain: the digits as 64 bytes of UTF-16, then

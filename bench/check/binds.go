@@ -78,8 +78,11 @@ func directoryChecks(r *reckoning, in Input, b *book, cloud cloudSum, connectors
 		lost = "a killed directory took its counts along"
 	}
 	again := cloud.killed
-	if connectors.DirectoryRedials > 0 || len(in.Directory) > 1 {
+	switch {
+	case connectors.DirectoryRedials > 0 || len(in.Directory) > 1:
 		again = "a bind on a directory connection that was lost is made again"
+	case again == "" && anyKilled(in.Connectors):
+		again = "a killed connector took along how many binds it made again"
 	}
 	// Excused users are not failing ones; the totals below bound them.
 	if lost != "" {

@@ -22,8 +22,18 @@ type page struct {
 	outcome  results.Outcome
 	path     results.Path
 	recorded uint8 // times that the samples hold it, up to 2
-	logged   uint8 // times that the cloud's log holds it, up to 2
+	logged   uint8 // times that the cloud's log holds it, up to 2; and mayBeLost
 }
+
+// mayBeLost is the bit of page.logged that says that a killed simulator may
+// have taken the entry along.
+const mayBeLost = 1 << 7
+
+// logLoss is how much of its log a killed simulator may take along: it writes
+// it out every tenth of a second, and the machine may be slow.
+const logLoss = second
+
+func (p *page) times() uint8 { return p.logged &^ mayBeLost }
 
 const unknownUser = ^uint32(0)
 
@@ -31,6 +41,9 @@ const unknownUser = ^uint32(0)
 type book struct {
 	pages  []page // by sequence number
 	prefix string // of the client request ids of this run
+
+	unknownIntent int     // number of it
+	lossy         []Fault // that killed the simulator
 
 	// From the samples.
 	outcomes      [results.OutcomeUnknown + 1]uint64
@@ -51,7 +64,7 @@ type book struct {
 	differ         []uint32
 }
 
-// newBook reads samples and log.
+// newBook makes a book without entries.
 func newBook(in Input) (*book, error) {
 	id := in.RequestID(0)
 	if len(id) < 8 {
@@ -63,16 +76,20 @@ func newBook(in Input) (*book, error) {
 		decidedByUser:  make([]uint32, in.Population.Len()),
 		attemptsByUser: make([]uint32, in.Population.Len()),
 	}
-	unknown := slices.Index(in.Header.Intents, string(scenarios.IntentUnknown))
-	for s, err := range in.Samples() {
-		if err != nil {
-			return nil, err
+	b.unknownIntent = slices.Index(in.Header.Intents, string(scenarios.IntentUnknown))
+	for _, f := range in.Faults {
+		if f.on() && f.killsCloud() {
+			b.lossy = append(b.lossy, f)
 		}
-		b.record(&s, int(s.Intent) == unknown)
 	}
+	return b, nil
+}
+
+// read joins the log, when the samples are there.
+func (b *book) read(in Input) error {
 	torn, err := readLog(in.SignInLog, b.log)
 	b.torn = uint64(torn)
-	return b, err
+	return err
 }
 
 func (b *book) page(seq uint32) *page {
@@ -82,7 +99,8 @@ func (b *book) page(seq uint32) *page {
 	return &b.pages[seq]
 }
 
-func (b *book) record(s *results.Sample, unknown bool) {
+// record takes in a sign-in as the harness has it.
+func (b *book) record(s *results.Sample) {
 	p := b.page(s.Seq)
 	if p.recorded > 0 {
 		b.repeated++
@@ -90,7 +108,10 @@ func (b *book) record(s *results.Sample, unknown bool) {
 		return
 	}
 	*p = page{code: s.Code, user: s.User, outcome: s.Outcome, path: s.Path, recorded: 1}
-	if unknown || int(s.User) >= len(b.decidedByUser) {
+	if len(b.lossy) > 0 && b.mayBeLost(s) {
+		p.logged = mayBeLost
+	}
+	if int(s.Intent) == b.unknownIntent || int(s.User) >= len(b.decidedByUser) {
 		p.user = unknownUser
 	}
 	b.outcomes[s.Outcome]++
@@ -100,6 +121,17 @@ func (b *book) record(s *results.Sample, unknown bool) {
 			b.decidedByUser[p.user]++
 		}
 	}
+}
+
+// mayBeLost says that a simulator was killed within logLoss after it may have
+// answered, so that its log need not hold the sign-in.
+func (b *book) mayBeLost(s *results.Sample) bool {
+	for _, f := range b.lossy {
+		if s.Done >= f.Began-logLoss && s.Due <= f.killedBy() {
+			return true
+		}
+	}
+	return false
 }
 
 // answered says that the user was told something definite.
@@ -121,7 +153,7 @@ func (b *book) log(e entry) {
 		return
 	}
 	p := &b.pages[seq]
-	if p.logged < 2 {
+	if p.times() < 2 {
 		p.logged++
 	}
 	if p.recorded > 0 && p.user != unknownUser {
@@ -137,7 +169,10 @@ func (b *book) log(e entry) {
 
 // sequence is the number of a sign-in of this run by its client request id.
 func (b *book) sequence(id []byte) (uint32, bool) {
-	if len(id) != len(b.prefix)+8 || !strings.EqualFold(string(id[:len(b.prefix)]), b.prefix) {
+	if len(id) != len(b.prefix)+8 {
+		return 0, false
+	}
+	if prefix := id[:len(b.prefix)]; string(prefix) != b.prefix && !strings.EqualFold(string(prefix), b.prefix) {
 		return 0, false
 	}
 	var n [4]byte
@@ -148,8 +183,8 @@ func (b *book) sequence(id []byte) (uint32, bool) {
 	return seq, int(seq) < len(b.pages)
 }
 
-// A tally is what the two books say of each other.
-type tally struct {
+// A comparison is what the two books say of each other.
+type comparison struct {
 	once          uint64 // answered sign-ins that the log holds once
 	arrived       uint64 // sent ones that were answered, or that the log holds
 	missing       []uint32
@@ -158,9 +193,11 @@ type tally struct {
 	doubledInAll  uint64
 	loggedUnsent  uint64
 	unknownLogged uint64
+	lost          uint64 // answered ones that the log lost with a killed simulator
+	unknown       uint64 // sent ones without an answer that the log does not hold
 }
 
-func (b *book) compare() (t tally) {
+func (b *book) compare() (t comparison) {
 	name := func(list *[]uint32, n *uint64, seq int) {
 		if *n++; len(*list) < maxNamed {
 			*list = append(*list, uint32(seq))
@@ -174,21 +211,27 @@ func (b *book) compare() (t tally) {
 			continue
 		case answered(p.outcome):
 			t.arrived++
-			switch p.logged {
+			switch p.times() {
 			case 0:
+				if p.logged == mayBeLost {
+					t.lost++
+					break
+				}
 				name(&t.missing, &t.missingInAll, seq)
 			case 1:
 				t.once++
 			}
-		case p.logged > 0 && p.outcome == results.OutcomeUnsent:
+		case p.times() > 0 && p.outcome == results.OutcomeUnsent:
 			t.loggedUnsent++
 			name(&t.doubled, &t.doubledInAll, seq)
 			continue
-		case p.logged > 0:
+		case p.times() > 0:
 			t.arrived++
 			t.unknownLogged++
+		case p.outcome == results.OutcomeUnknown:
+			t.unknown++
 		}
-		if p.logged > 1 || p.recorded > 1 {
+		if p.times() > 1 || p.recorded > 1 {
 			name(&t.doubled, &t.doubledInAll, seq)
 		}
 	}

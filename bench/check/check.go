@@ -5,9 +5,11 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 
 	"ptabench/observe"
 	"ptabench/population"
@@ -20,16 +22,30 @@ type Input struct {
 	Header     results.Header // of the samples
 	Objectives []scenarios.Objective
 	Population *population.Population
+	// Spans are the stretches of the load that a window means, as planned:
+	// Scenario.Spans. Without it every window but the whole load is empty.
+	Spans func(scenarios.Window) []scenarios.Span
+	// Fleet is what each connector was given: Scenario.Connector of each.
+	// Balance is by capacity when all are there.
+	Fleet []scenarios.Override
+	// GeneratorCPU is the greatest share of the processors it may use that the
+	// load generator used over any 5 seconds of the load; 0 when that was not
+	// measured.
+	GeneratorCPU float64
 
 	// Generator is what the load generator counted, the warm-up included.
 	Generator Generator
 	// RequestID is the client request id of a sign-in.
 	RequestID func(seq uint32) string
 	// Samples iterates over all sign-ins of the run from the first. It is
-	// called more than once.
+	// called twice.
 	Samples func() iter.Seq2[results.Sample, error]
 	// SignInLog is the cloud's own book, read once to its end.
 	SignInLog io.Reader
+	// BindLog is the directory's book of user binds, read once to its end; nil
+	// when it kept none, and then no doubled binds are counted. Its times are
+	// turned into the run's by Header.StartedAt.
+	BindLog io.Reader
 
 	Events     []observe.Event // of the cloud, in order
 	Cloud      []CloudBook     // one for each start
@@ -89,24 +105,73 @@ func Conclude(in Input, r *results.Result) error {
 }
 
 func conclude(in Input, r *results.Result) error {
-	ledgers, err := balanceBooks(in)
-	if err != nil {
-		return err
-	}
-	r.Ledgers = ledgers
-	completeConnectors(in, r)
+	in.Events = slices.Clone(in.Events)
+	slices.SortStableFunc(in.Events, func(a, b observe.Event) int { return cmp.Compare(a.AtNS, b.AtNS) })
 	for _, e := range in.Events {
 		if e.Kind == observe.EventsOverflowed {
 			r.Warnings = append(r.Warnings, fmt.Sprintf("%d events of the cloud were lost; times to detect may be too long.", e.Count))
 		}
 	}
-	if r.Faults, err = faultFigures(in); err != nil {
+	completeConnectors(in, r)
+
+	// What each sign-in says of anything is taken in two passes.
+	b, err := newBook(in)
+	if err != nil {
 		return err
 	}
-	if r.Objectives, err = objectives(in, r); err != nil {
+	faults, asked := newWatches(in), newObjectives(in)
+	came, steady := &arrivals{}, newSteadiness(spansOf(in, scenarios.Window{Name: scenarios.Steady}))
+	err = each(in, func(s *results.Sample) {
+		b.record(s)
+		faults.look(s)
+		asked.count(s)
+		came.count(s)
+		steady.count(s)
+	})
+	if err != nil {
 		return err
 	}
+	faults.turn(in.Header.Duration)
+	if len(in.Faults) > 0 {
+		if err := each(in, faults.count); err != nil {
+			return err
+		}
+	}
+	if r.Faults, err = faults.figures(in); err != nil {
+		return err
+	}
+	r.Warnings = append(r.Warnings, faults.doubles.warnings()...)
+	if r.Ledgers, err = balanceBooks(in, b); err != nil {
+		return err
+	}
+	r.Objectives = asked.evaluate(r)
+	r.Gates = gates(in, r, asked, came, steady)
 	judge(in, r)
+	return nil
+}
+
+// each calls take for each sign-in of the run, which is its own until it
+// returns.
+func each(in Input, take func(*results.Sample)) error {
+	var held results.Sample // one for all: they would be garbage one by one
+	for s, err := range in.Samples() {
+		if err != nil {
+			return err
+		}
+		held = s
+		take(&held)
+	}
+	return nil
+}
+
+// spansOf are the stretches of a window.
+func spansOf(in Input, w scenarios.Window) []scenarios.Span {
+	switch {
+	case in.Spans != nil:
+		return in.Spans(w)
+	case w.Name == scenarios.Whole:
+		return []scenarios.Span{{From: 0, To: scenarios.Duration(in.Header.Duration)}}
+	}
 	return nil
 }
 
@@ -114,6 +179,11 @@ func conclude(in Input, r *results.Result) error {
 func completeConnectors(in Input, r *results.Result) {
 	for i := range r.Connectors {
 		c := &r.Connectors[i]
+		for _, given := range in.Fleet {
+			if given.Name == c.Name {
+				c.Capacity, c.DelayNS = given.Concurrency, int64(given.DirectoryDelay)
+			}
+		}
 		for _, book := range in.Cloud {
 			for _, t := range book.Counters.Tenants {
 				for _, counted := range t.Connectors {
@@ -132,4 +202,5 @@ func completeConnectors(in Input, r *results.Result) {
 		}
 		c.Restarts = max(starts-1, 0)
 	}
+	r.Balance = results.BalanceOf(r.Connectors)
 }

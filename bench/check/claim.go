@@ -7,15 +7,15 @@ import (
 	"ptabench/results"
 )
 
-// doubt is the chance of a wrong claim about a percentile that is put up with:
-// claims hold with 95 % confidence.
+// doubt is the chance of a wrong claim that is put up with: claims hold with
+// 95 % confidence.
 const doubt = 0.05
 
 // claim concludes whether the q-quantile of what n times were drawn from is
 // below a limit that over of them are not below. If it were not, each would be
 // at or over the limit with a chance of 1-q at least, so few of them are a
 // proof; and if it were, many of them. In between the samples do not tell.
-// Times are taken as independent, which those of one stall are not.
+// Times are taken as independent: of those that are not, count fewer.
 //
 // Source: order statistics as in David and Nagaraja, 3rd ed., section 7.1. For
 // the 0.99 quantile it takes 299 times with none over the limit, 473 with one,
@@ -24,57 +24,89 @@ func claim(n, over uint64, q float64) results.Verdict {
 	switch p := 1 - q; {
 	case n == 0:
 		return results.Inconclusive
-	case atMost(over, n, p) <= doubt:
+	case results.AtMost(over, n, p) <= doubt:
 		return results.Pass
-	case atLeast(over, n, p) <= doubt:
+	case results.AtLeast(over, n, p) <= doubt:
 		return results.Fail
 	}
 	return results.Inconclusive
 }
 
-// undecided says why a claim about a quantile is inconclusive.
-func undecided(n uint64, q float64) string {
-	if need := uint64(math.Ceil(math.Log(doubt) / math.Log(q))); n < need {
-		return fmt.Sprintf("%d sign-ins are too few: the claim takes %d with none over the limit", n, need)
+// needed is how many times a claim about a quantile takes at least: that it is
+// below a limit, with none over it, or that it is above, with all of them.
+func needed(q float64, op string) uint64 {
+	chance := q
+	if op == ">" || op == ">=" {
+		chance = 1 - q
 	}
-	return "the limit lies within the 95 % confidence interval"
+	return uint64(math.Ceil(math.Log(doubt) / math.Log(chance)))
 }
 
-// atMost is the chance that of n events with chance p each at most k happen; 1
-// for all k from the mean on, where nobody needs to know.
-func atMost(k, n uint64, p float64) float64 {
-	if float64(k) >= float64(n)*p {
-		return 1
-	}
-	sum, term := 0.0, chance(k, n, p)
-	for i := k; ; i-- {
-		sum += term
-		if i == 0 || term <= sum*1e-15 {
-			return math.Min(sum, 1)
+// undecided says why a claim about a quantile is inconclusive, of n times that
+// count as so many independent ones.
+func undecided(n, independent uint64, q float64, op string) string {
+	if need := needed(q, op); independent < need {
+		side := "over"
+		if op == ">" || op == ">=" {
+			side = "below"
 		}
-		term *= float64(i) / float64(n-i+1) * (1 - p) / p
+		return fmt.Sprintf("%s are too few: the claim takes %s with none %s the limit", counted(n, independent), results.Count(need), side)
 	}
+	text := "the limit lies within the 95 % confidence interval"
+	if independent < n {
+		text += " of " + counted(n, independent)
+	}
+	return text
 }
 
-// atLeast is the chance that at least k of them happen; 1 for all k up to the
-// mean.
-func atLeast(k, n uint64, p float64) float64 {
-	if float64(k) <= float64(n)*p {
-		return 1
+// counted says how many sign-ins count as how many.
+func counted(n, independent uint64) string {
+	if independent < n {
+		return fmt.Sprintf("%s sign-ins, which come in bursts and are counted as %s independent ones,", results.Count(n), results.Count(independent))
 	}
-	sum, term := 0.0, chance(k, n, p)
-	for i := k; i <= n; i++ {
-		sum += term
-		if term <= sum*1e-15 {
-			break
+	return results.Count(n) + " sign-ins"
+}
+
+// leastBins is into how many bins a window is cut at least to estimate a
+// design effect.
+const leastBins = 10
+
+// designEffect is how many times as many sign-ins it takes as independent ones
+// would be: those of one stall are over a limit together. It is the variance
+// of the number over a limit between bins against that of independent ones,
+// Σ(o-p·n)²·k/(k-1) / (N·p·(1-p)), from Kish, Survey Sampling, 1965, section
+// 5.4, for k bins with n sign-ins each, o of them over, and p over in all. What
+// is longer than a bin shows in wider ones only, so the greatest of those over
+// bins of 1, 2, 4 … times the width counts. An excess over 1 that independent
+// sign-ins have by chance too, within two standard deviations √(2/(k-1)), is
+// none.
+func designEffect(n, over []uint32) float64 {
+	greatest := 1.0
+	for width := 1; len(n)/width >= leastBins; width *= 2 {
+		var all, bad, k float64
+		each := func(take func(n, o float64)) {
+			for i := 0; i < len(n); i += width {
+				var ni, oi float64
+				for j := i; j < min(i+width, len(n)); j++ {
+					ni += float64(n[j])
+					oi += float64(over[j])
+				}
+				if ni > 0 {
+					take(ni, oi)
+				}
+			}
 		}
-		term *= float64(n-i) / float64(i+1) * p / (1 - p)
+		each(func(n, o float64) { all, bad, k = all+n, bad+o, k+1 })
+		p := bad / all
+		if k < 2 || !(p > 0 && p < 1) {
+			return greatest
+		}
+		var squares float64
+		each(func(n, o float64) { squares += (o - p*n) * (o - p*n) })
+		effect := squares * k / (k - 1) / (all * p * (1 - p))
+		if effect > 1+2*math.Sqrt(2/(k-1)) {
+			greatest = max(greatest, effect)
+		}
 	}
-	return math.Min(sum, 1)
-}
-
-// chance is the chance that exactly k of them happen.
-func chance(k, n uint64, p float64) float64 {
-	lg := func(x uint64) float64 { v, _ := math.Lgamma(float64(x) + 1); return v }
-	return math.Exp(lg(n) - lg(k) - lg(n-k) + float64(k)*math.Log(p) + float64(n-k)*math.Log1p(-p))
+	return greatest
 }

@@ -3,8 +3,8 @@ package check
 import (
 	"math"
 	"slices"
+	"sort"
 
-	"ptabench/observe"
 	"ptabench/results"
 	"ptabench/scenarios"
 )
@@ -21,8 +21,10 @@ const aftermath = 2_000_000_000
 // call returned; so both have a beginning, from which effects are looked for.
 type Fault struct {
 	Name       string
+	Group      string // its name in the scenario, when several came of that
 	Kind       scenarios.FaultKind
 	Target     string
+	Only       string // the one connector that a fault of the directory is for; empty when all notice
 	Text       string // as it parses
 	Tier       string
 	Began      int64 // when the injection was begun
@@ -35,82 +37,160 @@ type Fault struct {
 	Err        string // empty when all went well
 }
 
+// on says that it was injected.
+func (f *Fault) on() bool { return f.InjectedAt != Never }
+
+// killsCloud says that the cloud simulator may have been killed by it.
+func (f *Fault) killsCloud() bool {
+	return (f.Target == scenarios.CloudTarget || f.Target == scenarios.AllTarget) &&
+		(f.Kind == scenarios.Crash || f.Kind == scenarios.PowerLoss || f.Kind == scenarios.LimitMemory)
+}
+
+// killedBy is when at the latest it killed what it kills: at once, but for the
+// kernel, which does it when the memory is used up.
+func (f *Fault) killedBy() int64 {
+	switch {
+	case f.Kind != scenarios.LimitMemory:
+		return f.InjectedAt
+	case f.UndoneAt == Never:
+		return math.MaxInt64
+	}
+	return f.UndoneAt
+}
+
 // A watch collects what one fault did, in two passes over the samples.
 type watch struct {
 	Fault
-	on       bool   // it was injected
-	servers  []bool // by Server number: connectors that are its target; nil when the path as a whole is
-	end      int64  // of the window
-	failover int64
-	recover  int64
-	out      results.Fault
-	times    *results.Histogram
+	server    int   // number, as Sample.Server, of the connector that is its target; 0 when the path as a whole is
+	end       int64 // of its window, known after the first pass
+	failover  int64
+	recover   int64
+	seen      int64 // when users first noticed, of a fault that the cloud cannot
+	out       results.Fault
+	times     sparseTimes
+	wrong     results.WrongCount
+	firstLost int64
+	lastLost  int64
+	shares    *shares // after its undo; nil when there is no time for them
 }
 
-// faultFigures measures each fault.
-func faultFigures(in Input) ([]results.Fault, error) {
-	watches := make([]*watch, len(in.Faults))
-	for i, f := range in.Faults {
-		watches[i] = newWatch(f, in.Header.Connectors)
-	}
-	if len(watches) == 0 {
-		return []results.Fault{}, nil
-	}
-	for s, err := range in.Samples() {
-		if err != nil {
-			return nil, err
+// watches are the watches of all faults.
+type watches struct {
+	all      []*watch
+	on       *timeline // from the beginning to the undo; then from there to the end of the window
+	undone   *timeline // while shares are watched
+	byServer [][]*watch
+	seconds  []secondCount // of the load
+	before   *results.Histogram
+	first    int64 // when the first fault began
+	late     int64 // what users notice, in nanoseconds
+	steady   *steadyShares
+	doubles  *doubles
+}
+
+func newWatches(in Input) *watches {
+	w := &watches{first: math.MaxInt64, before: results.NewHistogram(), steady: newSteadyShares(in), doubles: newDoubles(in)}
+	n := len(in.Header.Connectors)
+	w.byServer = make([][]*watch, n+1)
+	for _, f := range in.Faults {
+		one := newWatch(f, in.Header.Connectors)
+		w.all = append(w.all, one)
+		if !one.on() {
+			continue
 		}
-		for _, w := range watches {
-			w.first(&s)
-		}
-	}
-	for _, w := range watches {
-		w.end = w.UndoneAt
+		w.first = min(w.first, one.Began)
 		switch {
-		case w.UndoneAt == Never:
-			w.end = math.MaxInt64
-		case w.recover >= 0:
-			w.end = max(w.UndoneAt, w.UndoBegan+w.recover)
+		case one.UndoneAt == Never:
+		case one.ofHashes():
+			one.recover = one.UndoneAt - one.UndoBegan // the store is right again when the undo returns
 		default:
-			w.end += aftermath
+			w.byServer[one.server] = append(w.byServer[one.server], one)
 		}
 	}
-	for s, err := range in.Samples() {
-		if err != nil {
-			return nil, err
+	for _, list := range w.byServer {
+		slices.SortFunc(list, func(a, b *watch) int { return int(min(max(a.UndoBegan-b.UndoBegan, -1), 1)) })
+	}
+	w.on = newTimeline(len(w.all), in.Header.Duration, func(i int) (from, to int64) {
+		one := w.all[i]
+		if !one.on() {
+			return 0, -1
 		}
-		for _, w := range watches {
-			w.count(&s)
+		if one.UndoneAt == Never {
+			return one.Began, math.MaxInt64
 		}
-	}
-	all := make([]results.Fault, len(watches))
-	for i, w := range watches {
-		all[i] = w.figures(in.Events)
-	}
-	return all, nil
-}
-
-func newWatch(f Fault, connectors []string) *watch {
-	w := &watch{Fault: f, on: f.InjectedAt != Never, failover: Never, recover: Never, times: results.NewHistogram()}
-	if i := slices.Index(connectors, f.Target); i >= 0 {
-		w.servers = make([]bool, 256)
-		w.servers[i+1] = true
-	}
+		return one.Began, one.UndoneAt
+	})
+	w.watchShares(in.Header.Duration, n)
 	return w
 }
 
-// first looks for the first sign-in served another way, and after the undo
-// for the first that the target served. The samples are only about in order.
-func (w *watch) first(s *results.Sample) {
-	if !w.on || s.Outcome == results.OutcomeUnsent {
+func newWatch(f Fault, connectors []string) *watch {
+	target := f.Target
+	if f.Only != "" {
+		target = f.Only
+	}
+	return &watch{Fault: f, failover: Never, recover: Never, seen: Never, firstLost: math.MaxInt64,
+		server: slices.Index(connectors, target) + 1, times: sparseTimes{}}
+}
+
+// ofHashes says that a fault is one of the hash store, which nothing on the
+// way of a sign-in notices.
+func (w *watch) ofHashes() bool {
+	return w.Kind == scenarios.StaleHashes || w.Kind == scenarios.MissingHashes
+}
+
+// cloudToo says that the cloud itself is broken, which it cannot notice.
+func (w *watch) cloudToo() bool {
+	return w.Target == scenarios.CloudTarget || w.Target == scenarios.AllTarget
+}
+
+// look takes in a sign-in in the first pass: what comes first, of a fault and
+// of its undo. The samples are only about in order.
+func (w *watches) look(s *results.Sample) {
+	w.doubles.look(s)
+	if s.Outcome == results.OutcomeUnsent || len(w.all) == 0 {
 		return
 	}
-	another := decided(s) && (s.Path == results.PathHashSync || s.Attempts > 1)
-	if another && s.Done >= w.Began && (w.UndoneAt == Never || s.Due <= w.UndoneAt) {
+	if s.Due >= 0 {
+		w.countSecond(s)
+		if s.Done < w.first {
+			w.before.Record(s.Done - s.Due)
+		}
+	}
+	if !decided(s) {
+		return
+	}
+	if s.Path == results.PathHashSync || s.Attempts > 1 {
+		w.on.each(s.Due, s.Done, func(i int32) { w.all[i].servedAnother(s) })
+	}
+	if s.Path == results.PathPassThrough {
+		served(w.byServer[0], s.Done)
+		if s.Server > 0 && int(s.Server) < len(w.byServer) {
+			served(w.byServer[s.Server], s.Done)
+		}
+		w.steady.count(s)
+		w.undone.each(s.Done, s.Done, func(i int32) { w.all[i].shares.count(s) })
+	}
+}
+
+// servedAnother takes in a sign-in that was served another way.
+func (w *watch) servedAnother(s *results.Sample) {
+	if s.Done >= w.Began && (w.UndoneAt == Never || s.Due <= w.UndoneAt) && !w.ofHashes() && !w.cloudToo() {
 		earliest(&w.failover, w.since(s.Done))
 	}
-	if w.UndoneAt != Never && s.Done >= w.UndoBegan && w.served(s) {
-		earliest(&w.recover, s.Done-w.UndoBegan)
+}
+
+// served takes in that the target of some faults, in the order of their undo,
+// served at a time. Who was undone earlier was served earlier or at once, so
+// the first from behind that does not change ends it.
+func served(list []*watch, at int64) {
+	n := sort.Search(len(list), func(i int) bool { return list[i].UndoBegan > at })
+	for i := n - 1; i >= 0; i-- {
+		w := list[i]
+		if w.recover != Never && w.UndoBegan+w.recover <= at {
+			return
+		}
+		w.recover = at - w.UndoBegan
 	}
 }
 
@@ -123,11 +203,6 @@ func (w *watch) since(at int64) int64 {
 	return at - w.InjectedAt
 }
 
-// served says that the target of the fault, or the path it breaks, served s.
-func (w *watch) served(s *results.Sample) bool {
-	return decided(s) && s.Path == results.PathPassThrough && (w.servers == nil || w.servers[s.Server])
-}
-
 func decided(s *results.Sample) bool {
 	return s.Outcome == results.OutcomeAccepted || s.Outcome == results.OutcomeRefused
 }
@@ -138,42 +213,124 @@ func earliest(at *int64, t int64) {
 	}
 }
 
-// count takes in a sign-in that was under way at any time of the fault and its
-// recovery.
-func (w *watch) count(s *results.Sample) {
-	if !w.on || s.Outcome == results.OutcomeUnsent || s.Done < w.Began || s.Due > w.end {
+func (w *watches) countSecond(s *results.Sample) {
+	i := int(s.Due / second)
+	if i >= maxTenths/10 {
 		return
 	}
-	w.times.Record(s.Done - s.Due)
-	switch {
-	case !decided(s):
-		w.out.Failed++
-	case s.Path == results.PathHashSync:
-		w.out.HashSync++
+	for i >= len(w.seconds) {
+		w.seconds = append(w.seconds, secondCount{})
 	}
-	if s.Attempts > 1 && decided(s) {
-		w.out.HandedOff++
+	w.seconds[i].sent++
+	if !decided(s) {
+		w.seconds[i].lost++
 	}
 }
 
-// figures makes the result. Sign-ins that were answered wrongly are counted by
-// cause elsewhere.
-func (w *watch) figures(events []observe.Event) results.Fault {
+// lateness is what users notice at least: a tenth of a second.
+const lateness = second / 10
+
+// turn ends the first pass: the windows of the faults are known.
+func (w *watches) turn(length int64) {
+	w.late = max(lateness, 2*w.before.At(99))
+	for _, one := range w.all {
+		one.end = one.UndoneAt
+		switch {
+		case one.UndoneAt == Never:
+			one.end = math.MaxInt64
+		case one.recover >= 0:
+			one.end = max(one.UndoneAt, one.UndoBegan+one.recover)
+		default:
+			one.end += aftermath
+		}
+	}
+	w.on = newTimeline(len(w.all), length, func(i int) (from, to int64) {
+		if !w.all[i].on() {
+			return 0, -1
+		}
+		return w.all[i].Began, w.all[i].end
+	})
+	w.doubles.turn()
+}
+
+// count takes in a sign-in in the second pass.
+func (w *watches) count(s *results.Sample) {
+	if s.Outcome == results.OutcomeUnsent {
+		return
+	}
+	w.doubles.count(s)
+	w.on.each(s.Due, s.Done, func(i int32) { w.all[i].count(s, w.late) })
+}
+
+// count takes in a sign-in that was under way at any time of the fault and its
+// recovery.
+func (w *watch) count(s *results.Sample, late int64) {
+	if s.Done < w.Began || s.Due > w.end {
+		return
+	}
+	took := s.Done - s.Due
+	w.times.record(took)
+	w.wrong.Count(s)
+	lost := !decided(s)
+	switch {
+	case lost:
+		w.out.Lost++
+		w.firstLost, w.lastLost = min(w.firstLost, s.Due), max(w.lastLost, s.Due)
+	case s.Path == results.PathHashSync:
+		w.out.HashSync++
+	}
+	if s.Attempts > 1 && !lost {
+		w.out.HandedOff++
+	}
+	if at := s.Due + min(took, late); (lost || took > late) && at >= w.Began && (w.UndoneAt == Never || at <= w.UndoneAt) {
+		earliest(&w.seen, w.since(at))
+	}
+}
+
+// figures makes the results.
+func (w *watches) figures(in Input) ([]results.Fault, error) {
+	list := make([]results.Fault, 0, len(w.all))
+	if err := w.doubles.read(in, w); err != nil {
+		return nil, err
+	}
+	for _, one := range w.all {
+		f := one.figures(in)
+		if one.on() && f.Lost > 0 {
+			from, to := max(one.firstLost, 0)/second, one.lastLost/second
+			for i := from; i <= to && i < int64(len(w.seconds)); i++ {
+				if results.BadSecond(uint64(w.seconds[i].sent), uint64(w.seconds[i].lost)) {
+					f.BadSeconds++
+				}
+			}
+		}
+		if one.shares != nil {
+			f.Rebalance = one.shares.rebalanced(w.steady.reference())
+		}
+		list = append(list, f)
+	}
+	return list, nil
+}
+
+func (w *watch) figures(in Input) results.Fault {
 	f := w.out
-	f.Name, f.Kind, f.Target, f.Text, f.Tier = w.Name, string(w.Kind), w.Target, w.Text, w.Tier
+	f.Name, f.Kind, f.Target, f.Text, f.Tier, f.Group = w.Name, string(w.Kind), w.Target, w.Text, w.Tier, w.Group
 	f.Injections, f.Healed, f.Note = w.Injections, w.Healed, w.Note
 	if w.Err != "" {
 		f.Note = joined(f.Note, w.Err)
 	}
-	f.At, f.Detect, f.Failover, f.Recover = w.InjectedAt, Never, w.failover, w.recover
-	if !w.on {
+	f.At, f.Detect, f.Failover, f.Recover, f.Rebalance = w.InjectedAt, Never, w.failover, w.recover, Never
+	f.Wrong = w.wrong.ByCause(in.Header.Intents)
+	if !w.on() {
 		return f
 	}
 	if w.UndoneAt != Never {
 		f.Duration = w.UndoneAt - w.InjectedAt
 	}
-	f.Detect = w.detect(events)
-	f.P99 = w.times.At(99)
+	if f.Lost > 0 {
+		f.ErrorWindow = w.lastLost - w.firstLost
+	}
+	f.Detect = w.detect(in.Events)
+	f.P99 = w.times.at(.99)
 	return f
 }
 
@@ -182,38 +339,4 @@ func joined(note, more string) string {
 		return more
 	}
 	return note + "; " + more
-}
-
-// detect is how long it took until the cloud saw something of the fault.
-func (w *watch) detect(events []observe.Event) int64 {
-	at := int64(Never)
-	for _, e := range events {
-		if e.AtNS >= w.Began && (w.UndoneAt == Never || e.AtNS <= w.UndoneAt) && w.about(e) {
-			earliest(&at, w.since(e.AtNS))
-		}
-	}
-	return at
-}
-
-// about says whether an event of the cloud tells of this fault.
-func (w *watch) about(e observe.Event) bool {
-	mine := w.Target == e.Connector || w.Target == scenarios.AllConnectors
-	directory := w.Target == scenarios.DirectoryTarget
-	switch e.Kind {
-	case observe.ConnectorLost:
-		return mine
-	case observe.AttemptTimedOut, observe.HandedOff, observe.Dropped:
-		return mine || directory
-	case observe.ConnectorStatus:
-		switch e.Cause {
-		case "directory-unreachable":
-			return mine || directory
-		case "responses-lost", "draining":
-			return mine
-		}
-		return false
-	case observe.BreakerOpened:
-		return directory || w.Target == scenarios.AllConnectors
-	}
-	return false
 }

@@ -44,9 +44,8 @@ func (r *reckoning) addSums(text string, left, right uint64, failing []string, o
 
 // balanceBooks reconciles the ledgers of the harness, the cloud, the
 // connectors and the directory, over the whole run with its warm-up.
-func balanceBooks(in Input) (results.Ledgers, error) {
-	b, err := newBook(in)
-	if err != nil {
+func balanceBooks(in Input, b *book) (results.Ledgers, error) {
+	if err := b.read(in); err != nil {
 		return results.Ledgers{}, err
 	}
 	t := b.compare()
@@ -87,7 +86,7 @@ func balanceBooks(in Input) (results.Ledgers, error) {
 	return l, nil
 }
 
-func harnessChecks(r *reckoning, in Input, b *book, t tally) {
+func harnessChecks(r *reckoning, in Input, b *book, t comparison) {
 	o := b.outcomes
 	sent := o[results.OutcomeAccepted] + o[results.OutcomeRefused] + o[results.OutcomeFailed] + o[results.OutcomeUnknown]
 	g := in.Generator
@@ -98,7 +97,10 @@ func harnessChecks(r *reckoning, in Input, b *book, t tally) {
 	if t.missingInAll > 0 {
 		note = "missing: " + some(names(in.RequestID, t.missing), t.missingInAll)
 	}
-	r.add("answered sign-ins = those once in the cloud's log", sent-o[results.OutcomeUnknown], "=", t.once, note)
+	if t.lost > 0 {
+		note = strings.TrimPrefix(note+fmt.Sprintf("; without %d answered around the end of a killed simulator, which took the end of its log along", t.lost), "; ")
+	}
+	r.add("answered sign-ins = those once in the cloud's log", sent-o[results.OutcomeUnknown]-t.lost, "=", t.once, note)
 	note = ""
 	if t.doubledInAll > 0 {
 		note = "doubled: " + some(names(in.RequestID, t.doubled), t.doubledInAll)
@@ -153,13 +155,15 @@ func sumCloud(books []CloudBook) cloudSum {
 	return sum
 }
 
-func cloudChecks(r *reckoning, in Input, b *book, t tally, c cloudSum) {
+func cloudChecks(r *reckoning, in Input, b *book, t comparison, c cloudSum) {
 	note := ""
 	if b.strangers > 0 {
 		note = fmt.Sprintf("%d sign-ins are not of this run", b.strangers)
 	}
 	r.addExcused("sent, without the unknown that never arrived = received by the cloud", t.arrived+b.strangers, "=", c.Received, c.killed)
-	if last := &r.checks[len(r.checks)-1]; last.Note == "" {
+	if c.killed != "" {
+		r.add("received by the cloud <= sent", c.Received, "<=", t.arrived+t.unknown+b.strangers, "what a killed simulator had in hand nobody answered")
+	} else if last := &r.checks[len(r.checks)-1]; last.Note == "" {
 		last.Note = note
 	}
 	r.addExcused("received by the cloud = accepted + refused + failed", c.Received, "=", c.Accepted+c.Refused+c.Failed, c.killed)
@@ -178,7 +182,9 @@ func cloudChecks(r *reckoning, in Input, b *book, t tally, c cloudSum) {
 		notGiven += of.NotGiven
 	}
 	r.addExcused("decided by pass-through = answers of connectors that were used", c.PassThrough, "=", answered, c.killed)
-	r.add("answers to sign-ins that the connector was not given = none", notGiven, "=", 0, "")
+	// A simulator that was started again gets the answers to what its
+	// predecessor asked.
+	r.addExcused("answers to sign-ins that the connector was not given = none", notGiven, "=", 0, c.killed)
 }
 
 func sumConnectors(books []ConnectorBook) (sum observe.AgentCounters) {

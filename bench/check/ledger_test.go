@@ -7,6 +7,7 @@ import (
 
 	"ptabench/observe"
 	"ptabench/results"
+	"ptabench/scenarios"
 )
 
 // broken lists the equations that do not hold.
@@ -187,6 +188,62 @@ func TestBooks(t *testing.T) {
 			w.cloud.Counters.Tenants[0].Accepted -= 9
 			w.log = slices.Insert(w.log, 5, "17000,0123")
 		}},
+		"a simulator killed at 2 s that lost the end of its log": {
+			before: func(w *world) { w.killCloud() },
+			spoil: func(w *world) {
+				w.cutLog(1900*ms, 2*second) // the flush before was at 1.9 s
+				w.log = slices.Insert(w.log, 150, "1767323045,0123-45")
+			},
+		},
+		"one that began its log anew after a torn line": {
+			before: func(w *world) { w.killCloud() },
+			spoil: func(w *world) {
+				w.cutLog(1900*ms, 2*second)
+				w.log = slices.Insert(w.log, 191, "1767323045,0123-45"+logHeader)
+			},
+		},
+		"one that went on in a torn line": {
+			before: func(w *world) { w.killCloud() },
+			spoil: func(w *world) {
+				w.cutLog(1900*ms, 2*second)
+				w.log[195] = "1767323045,0123-45" + w.log[195]
+				w.log[196] = w.log[190][:30] + "," + w.log[196]
+			},
+		},
+		"one that lost more than that": {
+			before: func(w *world) { w.killCloud() },
+			spoil:  func(w *world) { w.cutLog(500*ms, 520*ms) },
+			broken: []string{once}, missing: []uint32{50, 51},
+		},
+		"one that received more than was sent": {
+			before: func(w *world) { w.killCloud() },
+			spoil:  func(w *world) { w.cloud.Killed = true; w.cloud.Counters.Tenants[0].Received += 500 },
+			broken: []string{"received by the cloud <= sent"},
+		},
+		"answers to a simulator that asked nothing": {
+			before: func(w *world) { w.killCloud() },
+			spoil:  func(w *world) { w.cloud.Killed = true; w.clouds[0].Counters.Tenants[0].Connectors[1].NotGiven = 4 },
+		},
+		"everything killed, in the middle of its work": {
+			before: func(w *world) { w.killCloud(); w.faults[0].Target = scenarios.AllTarget },
+			spoil: func(w *world) {
+				w.cutLog(1950*ms, 2*second)
+				w.directory.Killed = true
+				for i := range w.directory.Users {
+					w.directory.Users[i].Success /= 2
+				}
+				for i := range w.connectors {
+					w.connectors[i].Killed = true
+					w.connectors[i].Counters.Answers /= 2
+				}
+			},
+		},
+		"a connector that lost power while it bound again": {spoil: func(w *world) {
+			w.connectors[0].Killed = true
+			w.connectors[0].Counters = observe.AgentCounters{Taken: 100, Answers: 98, Binds: 99}
+			w.directory.Users[4].Refused++
+			w.directory.Counters.Binds["wrong-password"]++
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -197,7 +254,7 @@ func TestBooks(t *testing.T) {
 			if c.spoil != nil {
 				c.spoil(w)
 			}
-			l, err := balanceBooks(w.input(t))
+			l, err := ledgers(w.input(t))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -224,7 +281,7 @@ func TestAtMost100AreNamed(t *testing.T) {
 	w := newWorld(t)
 	w.settle()
 	w.log = w.log[:1]
-	l, err := balanceBooks(w.input(t))
+	l, err := ledgers(w.input(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +337,7 @@ func BenchmarkBooks(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		in.SignInLog = strings.NewReader(text)
-		if _, err := balanceBooks(in); err != nil {
+		if _, err := ledgers(in); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -3,215 +3,234 @@ package check
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"ptabench/results"
 	"ptabench/scenarios"
 )
 
-// quantiles are the percentiles that an objective may be about.
-var quantiles = map[string]float64{"p50": .5, "p90": .9, "p95": .95, "p99": .99, "p99.9": .999}
-
-// A timed objective compares a percentile of the response, the service time or
-// the lag, which takes counting the sign-ins on either side of the limit.
-type timed struct {
-	of      func(*results.Sample) int64
-	q       float64
-	limit   int64
-	strict  bool   // a time equal to the limit is over it
-	n, over uint64 // sign-ins of the load, and those over the limit
-	times   *results.Histogram
+// objectives are the objectives of a run with the tallies of their windows:
+// one for each window, however many objectives are about it.
+type objectives struct {
+	all      []objective
+	windows  []*tally
+	capacity []float64 // of each connector; all 1 when one is not known
+	seed     uint64
 }
 
-func newTimed(o scenarios.Objective) *timed {
-	name, argument := o.Split()
-	q, ok := quantiles[name]
+// An objective is one comparison and what it is measured by.
+type objective struct {
+	scenarios.Objective
+	name, argument string
+	quantile       float64 // of a percentile; 0 otherwise
+	kind           int     // index in timeKinds; -1 when it is not about a time
+	tally          *tally  // nil of one about a fault
+	limit          *limit  // of a percentile
+}
+
+// newObjectives prepares the tallies for one pass over the samples.
+func newObjectives(in Input) *objectives {
+	all := &objectives{seed: in.Header.Seed, capacity: capacities(in)}
+	byWindow := map[scenarios.Window]*tally{}
+	for _, o := range in.Objectives {
+		m := objective{Objective: o}
+		m.name, m.argument = o.Split()
+		m.quantile, m.kind = quantile(m.name), -1
+		for i, kind := range timeKinds {
+			if kind == m.argument {
+				m.kind = i
+			}
+		}
+		if o.Fault() == "" {
+			t := byWindow[o.Window]
+			if t == nil {
+				t = newTally(spansOf(in, o.Window), len(in.Header.Connectors))
+				byWindow[o.Window] = t
+				all.windows = append(all.windows, t)
+			}
+			m.tally = t
+			switch {
+			case m.quantile > 0 && m.kind >= 0:
+				m.limit = t.wantTiming(m.kind).wantLimit(int64(o.Value), o.Op == "<" || o.Op == ">=")
+			case m.name == "jain":
+				t.wantServed()
+			case m.name == "bad_seconds":
+				t.wantSeconds()
+			}
+		}
+		all.all = append(all.all, m)
+	}
+	return all
+}
+
+// count takes in a sign-in.
+func (all *objectives) count(s *results.Sample) {
+	for _, t := range all.windows {
+		t.count(s)
+	}
+}
+
+// quantile is what a metric such as p99.9 is about, 0 when it is none.
+func quantile(name string) float64 {
+	digits, ok := strings.CutPrefix(name, "p")
 	if !ok {
-		return nil
+		return 0
 	}
-	t := &timed{q: q, limit: int64(o.Value), strict: o.Op == "<" || o.Op == ">=", times: results.NewHistogram()}
-	switch argument {
-	case "response":
-		t.of = func(s *results.Sample) int64 { return s.Done - s.Due }
-	case "service":
-		t.of = func(s *results.Sample) int64 { return s.Done - s.Sent }
-	case "lag":
-		t.of = func(s *results.Sample) int64 { return s.Sent - s.Due }
+	percent, err := strconv.ParseFloat(digits, 64)
+	if err != nil || percent <= 0 || percent >= 100 {
+		return 0
+	}
+	return percent / 100
+}
+
+// capacities is what each connector takes at once, as the header orders them.
+func capacities(in Input) []float64 {
+	all := make([]float64, len(in.Header.Connectors))
+	for i, name := range in.Header.Connectors {
+		for _, c := range in.Fleet {
+			if c.Name == name {
+				all[i] = float64(c.Concurrency)
+			}
+		}
+	}
+	for _, c := range all {
+		if c <= 0 {
+			for i := range all {
+				all[i] = 1
+			}
+		}
+	}
+	return all
+}
+
+// evaluate makes the results, when the samples are counted and the faults'
+// figures are there.
+func (all *objectives) evaluate(r *results.Result) []results.Objective {
+	list := make([]results.Objective, 0, len(all.all))
+	for i := range all.all {
+		o := &all.all[i]
+		out := results.Objective{Text: o.Text, Unit: string(o.Unit), Limit: o.Value}
+		switch {
+		case o.tally == nil:
+			o.ofFault(r.Faults, &out)
+		case o.tally.planned == 0:
+			out.Window, out.Verdict = o.Window.String(), results.Inconclusive
+			out.Reason = "no sign-in was due in " + inWords(o.Window)
+		default:
+			out.Window = o.Window.String()
+			all.measure(o, &out)
+		}
+		if out.Verdict == results.Fail && out.Reason == "" {
+			out.Reason = "it is " + shown(out.Value, o.Unit)
+		}
+		list = append(list, out)
+	}
+	return list
+}
+
+// inWords is a window within a sentence.
+func inWords(w scenarios.Window) string {
+	if w.Name == scenarios.Whole {
+		return "the load"
+	}
+	return "the window " + w.String()
+}
+
+// measure evaluates an objective about a window.
+func (all *objectives) measure(o *objective, out *results.Objective) {
+	t := o.tally
+	if o.limit != nil {
+		o.percentile(out)
+		return
+	}
+	if n, of, ok := t.counted(o.name); ok {
+		out.Samples = of
+		o.census(out, float64(n))
+		return
+	}
+	out.Samples = t.sent()
+	if out.Samples == 0 {
+		out.Verdict, out.Reason = results.Inconclusive, "no sign-in was sent in "+inWords(o.Window)
+		return
+	}
+	switch o.name {
+	case "max":
+		o.census(out, float64(t.max[o.kind]))
+	case "mean":
+		o.ratio(out, t, all.seed, func(in *interval) float64 { return float64(in.times[o.kind]) }, sentIn, false)
+	case "availability":
+		o.ratio(out, t, all.seed, func(in *interval) float64 { return float64(in.accepted + in.refused) }, sentIn, true)
+	case "share":
+		of := decidedIn
+		if o.argument == "failed" {
+			of = sentIn
+		}
+		o.ratio(out, t, all.seed, sharePart[o.argument], of, true)
+	case "rate":
+		part := sentIn
+		if o.argument == "answered" {
+			part = decidedIn
+		}
+		o.rate(out, t, all.seed, part)
+	case "jain":
+		o.jain(out, t, all.seed, all.capacity)
 	default:
-		return nil
-	}
-	return t
-}
-
-// count takes in a sign-in that was sent for the load.
-func (t *timed) count(s *results.Sample) {
-	v := t.of(s)
-	t.n++
-	t.times.Record(v)
-	if v > t.limit || t.strict && v == t.limit {
-		t.over++
+		out.Verdict, out.Reason = results.Fail, "it is not known how to measure "+o.Metric
 	}
 }
 
-// objectives evaluates each objective on a result that is otherwise complete.
-func objectives(in Input, r *results.Result) ([]results.Objective, error) {
-	all := make([]results.Objective, 0, len(in.Objectives))
-	counting := make([]*timed, len(in.Objectives))
-	needed := false
-	for i, o := range in.Objectives {
-		counting[i] = newTimed(o)
-		needed = needed || counting[i] != nil
-	}
-	if needed {
-		for s, err := range in.Samples() {
-			if err != nil {
-				return nil, err
-			}
-			if s.Due < 0 || s.Outcome == results.OutcomeUnsent {
-				continue
-			}
-			for _, t := range counting {
-				if t != nil {
-					t.count(&s)
-				}
-			}
-		}
-	}
-	for i, o := range in.Objectives {
-		all = append(all, evaluate(o, counting[i], r))
-	}
-	return all, nil
+func sentIn(in *interval) float64    { return float64(in.sent) }
+func decidedIn(in *interval) float64 { return float64(in.accepted) + float64(in.refused) }
+
+// sharePart is the part of a share; that of failed ones is of all sent, the
+// others' of the decided ones.
+var sharePart = map[string]func(*interval) float64{
+	"pass_through": func(in *interval) float64 { return float64(in.passThrough) },
+	"hash_sync":    func(in *interval) float64 { return float64(in.hashSync) },
+	"failed":       func(in *interval) float64 { return float64(in.failed) + float64(in.unknown) },
 }
 
-func evaluate(o scenarios.Objective, t *timed, r *results.Result) results.Objective {
-	out := results.Objective{Text: o.Text, Unit: string(o.Unit)}
-	if t != nil {
-		out.Value = float64(t.times.At(t.q * 100))
-		out.Verdict, out.Reason = t.conclude(o.Op, out.Value, o.Value)
-	} else {
-		value, why := measured(o, r)
-		out.Value, out.Reason = value, why
-		out.Verdict = results.Fail
-		if why == "" && compare(value, o.Op, o.Value) {
-			out.Verdict = results.Pass
-		}
-	}
-	if out.Verdict == results.Fail && out.Reason == "" {
-		out.Reason = "it is " + shown(out.Value, o.Unit)
-	}
-	return out
-}
-
-// conclude claims or refutes that a percentile is on the right side of the
-// limit.
-func (t *timed) conclude(op string, value, limit float64) (results.Verdict, string) {
-	if t.n == 0 {
-		return results.Inconclusive, "no sign-in was sent"
-	}
-	verdict := claim(t.n, t.over, t.q)
-	switch op {
-	case "<", "<=":
-	case ">", ">=": // the opposite claim
-		switch verdict {
-		case results.Pass:
-			verdict = results.Fail
-		case results.Fail:
-			verdict = results.Pass
-		}
-	default:
-		verdict = results.Fail
-		if compare(value, op, limit) {
-			verdict = results.Pass
-		}
-	}
-	if verdict == results.Inconclusive {
-		return verdict, fmt.Sprintf("it is %s, but %s", results.Duration(int64(value)), undecided(t.n, t.q))
-	}
-	return verdict, ""
-}
-
-// measured is the value of what an objective is about, or why there is none.
-func measured(o scenarios.Objective, r *results.Result) (value float64, why string) {
-	name, argument := o.Split()
-	if fault := o.Fault(); fault != "" {
-		return ofFault(name, fault, r)
-	}
-	n := r.SignIns
-	times := map[string]results.Percentiles{"response": r.Response, "service": r.Service, "lag": r.Lag}[argument]
+// counted is a count of the window, and of how many sign-ins.
+func (t *tally) counted(name string) (n, of uint64, ok bool) {
 	switch name {
 	case "planned":
-		return float64(n.Planned), ""
-	case "sent":
-		return float64(n.Sent), ""
-	case "accepted":
-		return float64(n.Accepted), ""
-	case "refused":
-		return float64(n.Refused), ""
-	case "failed":
-		return float64(n.Failed), ""
-	case "unknown":
-		return float64(n.Unknown), ""
+		return t.planned, t.planned, true
 	case "unsent":
-		return float64(n.Unsent), ""
+		return t.unsent, t.planned, true
+	case "sent":
+		return t.sent(), t.planned, true
+	case "accepted":
+		n = t.accepted
+	case "refused":
+		n = t.refused
+	case "failed":
+		n = t.failed
+	case "unknown":
+		n = t.unknown
 	case "handed_off":
-		return float64(n.HandedOff), ""
+		n = t.handedOff
 	case "wrong_accepts":
-		return float64(n.WrongAccepts), ""
+		n = t.wrongAccepts
 	case "wrong_refusals":
-		return float64(n.WrongRefusals), ""
+		n = t.wrongRefusals
 	case "other_reason":
-		return float64(n.OtherReason), ""
-	case "max":
-		return float64(times.Max), ""
-	case "mean":
-		return float64(times.Mean), ""
-	case "jain":
-		return r.Balance.Jain, ""
-	case "share":
-		part := n.ByPath.PassThrough
-		if argument == "hash_sync" {
-			part = n.ByPath.HashSync
-		}
-		all := n.ByPath.PassThrough + n.ByPath.HashSync
-		if all == 0 {
-			return 0, "no sign-in was decided"
-		}
-		return float64(part) / float64(all), ""
-	case "rate":
-		if argument == "answered" {
-			return r.Rate.AnsweredPerS, ""
-		}
-		return r.Rate.AchievedPerS, ""
+		n = t.otherReason
+	case "repeated":
+		n = t.failed + t.unknown
+	case "bad_seconds":
+		n = uint64(t.badSeconds())
+	default:
+		return 0, 0, false
 	}
-	return 0, "it is not known how to measure " + o.Metric
+	return n, t.sent(), true
 }
 
-// ofFault is a figure of one fault.
-func ofFault(name, fault string, r *results.Result) (value float64, why string) {
-	for _, f := range r.Faults {
-		if f.Name != fault {
-			continue
-		}
-		switch name {
-		case "failed":
-			return float64(f.Failed), ""
-		case "handed_off":
-			return float64(f.HandedOff), ""
-		case "time_to_detect":
-			return float64(f.Detect), ifNever(f.Detect, "the cloud noticed nothing of it")
-		case "time_to_failover":
-			return float64(f.Failover), ifNever(f.Failover, "no sign-in was served another way")
-		case "time_to_recover":
-			return float64(f.Recover), ifNever(f.Recover, "its target was not seen to serve again")
-		}
+// census concludes from a figure that was counted whole and so is certain.
+func (o *objective) census(out *results.Objective, value float64) {
+	out.Value, out.Verdict = value, results.Fail
+	if compare(value, o.Op, o.Value) {
+		out.Verdict = results.Pass
 	}
-	return 0, "there is no such fault in the result"
-}
-
-func ifNever(t int64, why string) string {
-	if t == Never {
-		return why
-	}
-	return ""
 }
 
 func compare(a float64, op string, b float64) bool {
@@ -244,5 +263,5 @@ func shown(v float64, unit scenarios.Unit) string {
 	case scenarios.PerSecond:
 		return results.PerSecond(v)
 	}
-	return strconv.FormatFloat(v, 'g', -1, 64)
+	return fmt.Sprint(v)
 }

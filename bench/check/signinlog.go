@@ -45,7 +45,7 @@ func readLog(r io.Reader, on func(entry)) (torn int, err error) {
 		case err != nil:
 			return torn, fmt.Errorf("sign-in log: %w", err)
 		}
-		line = bytes.TrimRight(line, "\r\n")
+		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
 		if number == 1 && string(line) != logHeader {
 			return torn, fmt.Errorf("sign-in log: line 1: %.80q, expected the names of its columns: %s", line, logHeader)
 		}
@@ -54,8 +54,10 @@ func readLog(r io.Reader, on func(entry)) (torn int, err error) {
 		}
 		if e, ok := parseEntry(line); ok {
 			on(e)
-		} else {
-			torn++
+		} else if torn++; bytes.HasSuffix(line, []byte(logHeader)) {
+			continue
+		} else if e, ok := parseEntry(lastFields(line, 9)); ok {
+			on(e) // written after a start, on what a killed simulator had begun
 		}
 	}
 }

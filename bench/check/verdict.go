@@ -2,33 +2,24 @@ package check
 
 import (
 	"fmt"
-	"math"
+	"slices"
 	"strings"
 
 	"ptabench/results"
 	"ptabench/scenarios"
 )
 
-// The generator's own lateness is a real share of what it measures from here
-// on: of the smallest response time that an objective sets a limit to, or in
-// nanoseconds where none does.
-const (
-	lagShare = 0.1
-	lagLimit = 10_000_000
-)
-
-// rateTolerance is how far off the plan the achieved rate may be.
-const rateTolerance = 0.01
-
 // judge writes the verdict and why it is not pass. What is wrong for certain
 // outweighs what cannot be told.
 func judge(in Input, r *results.Result) {
-	doubtful := doubtsOf(in, r)
-	late := len(doubtful.lag) > 0
+	doubts, late := doubtsOf(r)
 	var wrong, open []string
 	wrong = append(wrong, booksReasons(r)...)
 	wrong = append(wrong, faultReasons(in, r)...)
 	for _, d := range in.Deaths {
+		if in.meant(d) {
+			continue
+		}
 		wrong = append(wrong, fmt.Sprintf("%s ended by itself at %s: %s.", d.Name, results.Duration(d.At), d.How))
 	}
 	if n := in.Generator.TokensBad; n > 0 {
@@ -36,9 +27,9 @@ func judge(in Input, r *results.Result) {
 	}
 	for i := range r.Objectives {
 		o := &r.Objectives[i]
-		if o.Verdict == results.Fail && late && aboutTime(in.Objectives[i]) {
+		if o.Verdict == results.Fail && late != "" && aboutTime(in.Objectives[i]) {
 			o.Verdict = results.Inconclusive
-			o.Reason += ", and the load generator itself was late"
+			o.Reason += ", and " + late
 		}
 		switch o.Verdict {
 		case results.Fail:
@@ -47,7 +38,7 @@ func judge(in Input, r *results.Result) {
 			open = append(open, fmt.Sprintf("The objective %q is undecided: %s.", o.Text, o.Reason))
 		}
 	}
-	open = append(append(open, doubtful.lag...), doubtful.other...)
+	open = append(open, doubts...)
 
 	if r.Reasons == nil {
 		r.Reasons = []string{}
@@ -104,51 +95,44 @@ func faultReasons(in Input, r *results.Result) []string {
 	return all
 }
 
-// doubts are why the figures may not be what they seem: about the times, and
-// about all of them.
-type doubts struct{ lag, other []string }
-
-// doubtsOf holds a run against the rules that make it inconclusive.
-func doubtsOf(in Input, r *results.Result) (d doubts) {
-	n := r.SignIns
-	if n.Sent == 0 {
-		d.other = append(d.other, "Nothing was sent.")
-		return d
+// meant reports whether a process ended because its memory was limited, which
+// is what that fault is for.
+func (in *Input) meant(d Death) bool {
+	for _, f := range in.Faults {
+		over := f.UndoneAt != Never && d.At > f.UndoneAt
+		if f.Kind == scenarios.LimitMemory && f.InjectedAt != Never && d.At >= f.Began && !over && in.targets(f, d.Name) {
+			return true
+		}
 	}
-	limit, of := int64(lagLimit), "10 ms"
-	if smallest := smallestResponse(in.Objectives); smallest > 0 {
-		limit = int64(lagShare * smallest)
-		of = fmt.Sprintf("%s, 10 %% of the smallest response time in an objective", results.Duration(limit))
-	}
-	if r.Lag.P99 > limit {
-		d.lag = append(d.lag, fmt.Sprintf("The load generator sent late: 1 in 100 sign-ins by more than %s, over %s.", results.Duration(r.Lag.P99), of))
-	}
-	if n.Unsent > 0 {
-		d.other = append(d.other, fmt.Sprintf("The load generator could not send %s of %s sign-ins.", results.Count(n.Unsent), results.Count(n.Planned)))
-	}
-	if p, a := r.Rate.PlannedPerS, r.Rate.AchievedPerS; p > 0 && math.Abs(a-p) > rateTolerance*p {
-		d.other = append(d.other, fmt.Sprintf("The load was %s, more than 1 %% off the planned %s.", results.PerSecond(a), results.PerSecond(p)))
-	}
-	return d
+	return false
 }
 
-// smallestResponse is the smallest response time that an objective sets as an
-// upper limit, in nanoseconds; 0 when none does.
-func smallestResponse(all []scenarios.Objective) float64 {
-	smallest := 0.0
-	for _, o := range all {
-		if _, of := o.Split(); of != "response" || o.Op != "<" && o.Op != "<=" {
+// targets reports whether a process is what a fault breaks.
+func (in *Input) targets(f Fault, name string) bool {
+	switch f.Target {
+	case scenarios.AllConnectors:
+		return slices.Contains(in.Header.Connectors, name)
+	case scenarios.AllTarget:
+		return true
+	}
+	return f.Target == name
+}
+
+// doubtsOf are the reasons of the gates that do not hold, and what of it the
+// objectives about times must say. That there are too few samples the
+// objectives say themselves.
+func doubtsOf(r *results.Result) (why []string, late string) {
+	if r.SignIns.Sent == 0 {
+		return []string{"Nothing was sent."}, ""
+	}
+	for _, g := range r.Gates {
+		if g.Holds || g.Name == "samples" {
 			continue
 		}
-		if smallest == 0 || o.Value < smallest {
-			smallest = o.Value
+		why = append(why, g.Reason)
+		if late == "" {
+			late = spoilTimes[g.Name]
 		}
 	}
-	return smallest
-}
-
-// aboutTime says whether lateness of the generator spoils an objective.
-func aboutTime(o scenarios.Objective) bool {
-	_, of := o.Split()
-	return of == "response" && (o.Op == "<" || o.Op == "<=")
+	return why, late
 }

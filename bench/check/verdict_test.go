@@ -48,7 +48,7 @@ func TestVerdicts(t *testing.T) {
 		"an objective is undecided": {
 			change:  func(w *world) { w.objectives = []string{"p99.9(response) < 1s"} },
 			verdict: results.Inconclusive,
-			reasons: []string{`The objective "p99.9(response) < 1s" is undecided: it is 2.00 ms, but 400 sign-ins are too few: the claim takes 2995 with none over the limit.`},
+			reasons: []string{`The objective "p99.9(response) < 1s" is undecided: it is 2.00 ms, but 400 sign-ins are too few: the claim takes 2,995 with none over the limit.`},
 		},
 		"a fault hit nothing": {
 			change: func(w *world) {
@@ -97,7 +97,8 @@ func TestVerdicts(t *testing.T) {
 				}
 			},
 			verdict: results.Inconclusive,
-			reasons: []string{"The load generator could not send 40 of 400 sign-ins.", "The load was 90.0/s, more than 1 % off the planned 100/s."},
+			reasons: []string{"The load generator could not send 40 of 400 sign-ins.", "The load was 90.0/s, more than 1 % off the planned 100/s.",
+				"In second 1 of the load 60 sign-ins were sent and 100 were due."},
 		},
 		"nothing sent": {
 			change: func(w *world) {

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"iter"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -12,10 +13,7 @@ import (
 	"ptabench/scenarios"
 )
 
-const (
-	ms     = int64(1_000_000)
-	second = 1000 * ms
-)
+const ms = int64(1_000_000)
 
 func requestID(seq uint32) string { return fmt.Sprintf("01234567-89ab-8def-8123-4567%08x", seq) }
 
@@ -25,15 +23,19 @@ type world struct {
 	log        []string
 	generator  Generator
 	cloud      CloudBook
+	clouds     []CloudBook // of its later starts
 	connectors []ConnectorBook
 	directory  DirectoryBook
 	events     []observe.Event
 	faults     []Fault
 	objectives []string
+	fleet      []scenarios.Override
+	windows    map[scenarios.WindowName][]scenarios.Span
+	binds      []string // lines of the log of binds, after its header; nil when there is none
 	people     *population.Population
 }
 
-var intents = []string{"right", "wrong", "locked", "unknown"}
+var intents = []string{"right", "wrong", "locked", "unknown", "old"}
 
 // newWorld has 400 sign-ins, 10 ms apart from time 0, answered within 2 ms by
 // two connectors in turn: three right ones and a wrong one, by 20 users.
@@ -131,10 +133,43 @@ func (w *world) settle() {
 	}
 }
 
+// killCloud has the cloud simulator killed at 2 s and back at 2.5 s: nobody
+// answers in between, and what was in hand is lost.
+func (w *world) killCloud() {
+	w.faults = []Fault{{Name: "cloud", Kind: scenarios.Crash, Target: scenarios.CloudTarget, Tier: "process",
+		Began: 2 * second, InjectedAt: 2 * second, UndoBegan: 2400 * ms, UndoneAt: 2500 * ms, Injections: 1, Healed: true}}
+	for i := range w.samples {
+		s := &w.samples[i]
+		if s.Done >= 2*second && s.Due < 2500*ms {
+			s.Outcome, s.Path, s.Code, s.Server, s.Attempts, s.Judgement, s.Error = results.OutcomeUnknown, results.PathNone, 0, 0, 0, results.NotJudged, results.ErrorRefused
+		}
+	}
+	w.clouds = []CloudBook{{Counters: observe.CloudCounters{Tenants: []observe.TenantCounters{{Name: "contoso",
+		Connectors: []observe.ConnectorCounters{{Name: "connector-1"}, {Name: "connector-2"}}}}}}}
+}
+
+// cutLog takes from the log what was answered from one time until before
+// another, and from the counters of the first start as many.
+func (w *world) cutLog(from, to int64) {
+	w.cloud.Killed = true
+	kept := w.log[:1]
+	for _, line := range w.log[1:] {
+		at, _, _ := strings.Cut(line, ",")
+		n, _ := strconv.ParseInt(at, 10, 64) // settle wrote it
+		if n -= 1_700_000_000_000_000_000; n >= from && n < to {
+			w.cloud.Counters.Tenants[0].Received--
+			w.cloud.Counters.Tenants[0].Accepted--
+			continue
+		}
+		kept = append(kept, line)
+	}
+	w.log = kept
+}
+
 func (w *world) header() results.Header {
 	return results.Header{
 		Scenario: "synthetic", Intents: intents, Connectors: []string{"connector-1", "connector-2"},
-		Errors: results.ErrorClasses(), Duration: 4 * second, Planned: uint64(len(w.samples)), Timeout: 10 * second,
+		StartedAt: "2026-01-02T03:04:05.5Z", Seed: 1, Errors: results.ErrorClasses(), Duration: 4 * second, Planned: uint64(len(w.samples)), Timeout: 10 * second,
 	}
 }
 
@@ -153,7 +188,17 @@ func (w *world) input(t testing.TB) Input {
 	in := Input{
 		Header: w.header(), Population: w.people, Generator: w.generator, RequestID: requestID, Samples: w.all,
 		SignInLog: strings.NewReader(strings.Join(w.log, "\n") + "\n"), Events: w.events,
-		Cloud: []CloudBook{w.cloud}, Connectors: w.connectors, Directory: []DirectoryBook{w.directory}, Faults: w.faults,
+		Cloud: append([]CloudBook{w.cloud}, w.clouds...), Connectors: w.connectors, Directory: []DirectoryBook{w.directory}, Faults: w.faults,
+		Fleet: w.fleet,
+		Spans: func(asked scenarios.Window) []scenarios.Span {
+			if asked.Name == scenarios.Whole {
+				return []scenarios.Span{{From: 0, To: scenarios.Duration(w.header().Duration)}}
+			}
+			return w.windows[asked.Name]
+		},
+	}
+	if w.binds != nil {
+		in.BindLog = strings.NewReader(bindHeader + "\n" + strings.Join(w.binds, "\n") + "\n")
 	}
 	for _, text := range w.objectives {
 		o, err := scenarios.ParseObjective(text)
@@ -176,4 +221,16 @@ func (w *world) conclude(t testing.TB) results.Result {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// ledgers reconciles the books of an input alone.
+func ledgers(in Input) (results.Ledgers, error) {
+	b, err := newBook(in)
+	if err != nil {
+		return results.Ledgers{}, err
+	}
+	if err := each(in, b.record); err != nil {
+		return results.Ledgers{}, err
+	}
+	return balanceBooks(in, b)
 }

@@ -7,16 +7,15 @@ import (
 
 // crash kills processes (SIGKILL) and starts them again.
 type crash struct {
-	system  System
-	target  string
+	scene
 	victims []victim
 	hit     []victim
 }
 
 func (c *crash) plan() (Undo, error) {
 	var err error
-	c.victims, err = findVictims(c.system, c.target)
-	return undoOf(ActionRestart, "start "+c.target+" again", c.victims), err
+	c.victims, err = findVictims(c.System, c.fault.Target)
+	return undoOf(ActionRestart, "start "+c.fault.Target+" again", c.victims), err
 }
 
 func (c *crash) inject(context.Context) (e effect, err error) {

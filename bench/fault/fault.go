@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"time"
 
 	"ptabench/bench/proc"
@@ -22,14 +21,24 @@ import (
 
 // A System is what faults are injected into. The harness provides it.
 type System interface {
-	// Processes returns those that a target means: "cloudsim", or what a
-	// scenario may name: a connector, "connectors", "directory".
+	// Processes returns those that a target means: a connector, "connectors",
+	// "directory", "cloudsim", or "all".
 	Processes(target string) ([]Process, error)
-	// Source is the loopback address that a connector dials from.
+	// Source is the address that a connector dials from.
 	Source(connector string) (string, error)
-	// Gates and Delays reach the present cloud simulator and directory.
-	Gates() Gates
-	Delays() Delays
+	// Role reaches the present "cloudsim" or "directory".
+	Role(name string) (Role, error)
+	// ChangedUsers is how many users changed their password within an age
+	// before the run.
+	ChangedUsers(age scenarios.Duration) int
+}
+
+// A Role is what can be done to one by its observe endpoint.
+type Role struct {
+	Ports  map[string]string // host:port that it listens on, by the documented number or ldaps
+	Gates  Gates
+	Binds  BindFaults // of a directory
+	Hashes HashFaults // of a directory
 }
 
 // A Process is one child of the run, over all its starts.
@@ -41,22 +50,30 @@ type Process interface {
 	// Restart starts it again unless it runs and was not told to end, and
 	// returns when it is ready.
 	Restart(context.Context) error
+	// Expect says whether the last start may end by itself from now on.
+	Expect(end bool)
 }
 
 var _ Process = (*proc.Process)(nil)
 
-// Gates break ports of the cloud simulator.
+// Gates break ports of a role.
 type Gates interface {
 	Gate(context.Context, observe.Gate) (observe.GateEffect, error)
 	ClearGate(ctx context.Context, id string) (observe.GateEffect, error)
-	Address() string // host:port of the observe endpoint, for the journal
+	Gated(context.Context) ([]observe.GateEffect, error) // those that are set
+	Address() string                                     // host:port of the observe endpoint, for the journal
 }
 
-// Delays slow a directory.
-type Delays interface {
-	Delay(context.Context, observe.Delay) error
-	ClearDelay(context.Context) error
-	DelayedBinds(context.Context) (uint64, error) // since it started
+// BindFaults change how a directory treats binds.
+type BindFaults interface {
+	Put(context.Context, observe.BindFault) (observe.FaultEffect, error)
+	Delete(ctx context.Context, id string) (observe.FaultEffect, error)
+}
+
+// HashFaults have a directory sync wrong hashes.
+type HashFaults interface {
+	Put(context.Context, observe.HashFault) (observe.FaultEffect, error)
+	Delete(ctx context.Context, id string) (observe.FaultEffect, error)
 }
 
 // Never is the time of what did not happen.
@@ -70,25 +87,10 @@ type Record struct {
 	Tier       Tier
 	InjectedAt time.Duration // Never when it was not
 	UndoneAt   time.Duration // Never when it was not
-	Injections uint64        // processes hit, connections broken, binds delayed
+	Injections uint64        // processes hit, connections broken, packets dropped, binds delayed, hashes changed
 	Healed     bool          // it was undone
 	Note       string        // what is worth knowing and no error
 	Err        error
-}
-
-// String is the record on one line, without its error.
-func (r Record) String() string {
-	at := func(what string, t time.Duration) string {
-		if t == Never {
-			return "not " + what
-		}
-		return fmt.Sprintf("%s at %v", what, t)
-	}
-	text := fmt.Sprintf("%s: %s, %s, %d injections, %s", r.Name, r.Tier, at("injected", r.InjectedAt), r.Injections, at("undone", r.UndoneAt))
-	if r.Note != "" {
-		text += "; " + r.Note
-	}
-	return text
 }
 
 // A Tier is the means by which a fault is injected. The values are part of the
@@ -98,58 +100,16 @@ type Tier string
 // The tiers.
 const (
 	TierProcess Tier = "process" // a signal
-	TierGate    Tier = "gate"    // the cloud simulator's own listeners
+	TierGate    Tier = "gate"    // a role's own listeners
+	TierKernel  Tier = "kernel"  // nftables
+	TierCgroup  Tier = "cgroup"  // a control group
 	TierRole    Tier = "role"    // a setting of a role
+	// TierGateAndKernel is a fault of which the kernel injects a part.
+	TierGateAndKernel Tier = "gate+kernel"
 )
 
 // errNothing says that a fault hit nothing, which makes it no fault.
 var errNothing = errors.New("it injected nothing")
-
-// A leaf is one kind of fault with one target. plan is called first and breaks
-// nothing yet; undo is called whatever became of inject, once.
-type leaf interface {
-	plan() (Undo, error)
-	inject(context.Context) (effect, error)
-	undo(context.Context) (effect, error)
-}
-
-// An effect is how far a leaf has reached so far.
-type effect struct {
-	count uint64
-	note  string
-}
-
-// newLeaf knows every kind.
-func newLeaf(system System, number int, f scenarios.Fault) (leaf, Tier, error) {
-	switch f.Kind {
-	case scenarios.Crash:
-		return &crash{system: system, target: f.Target}, TierProcess, nil
-	case scenarios.Stop:
-		return &stop{system: system, target: f.Target}, TierProcess, nil
-	case scenarios.Freeze:
-		return &freeze{system: system, target: f.Target}, TierProcess, nil
-	case scenarios.Block:
-		return newBlock(system, number, f), TierGate, nil
-	case scenarios.SlowDirectory:
-		return &slow{system: system, fault: f}, TierRole, nil
-	}
-	return nil, "", fmt.Errorf("unknown kind of fault %q", f.Kind)
-}
-
-// Supported says, before anything is started, why this fault cannot be
-// injected on this system; nil when it can.
-func Supported(f scenarios.Fault) error { return supported(runtime.GOOS, f) }
-
-func supported(system string, f scenarios.Fault) error {
-	if _, _, err := newLeaf(nil, 0, f); err != nil {
-		return err
-	}
-	if f.Kind == scenarios.Block && someOnly(f) && system != "linux" {
-		return fmt.Errorf("%s: telling %s from others on the ports needs a loopback address for each connector, which linux has and %s has not",
-			f, f.Target, system)
-	}
-	return nil
-}
 
 // nameOf is how a fault is called: by its name, else by its kind and number.
 func nameOf(f scenarios.Fault, number int) string {

@@ -3,23 +3,24 @@ package fault
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // freeze stops processes (SIGSTOP) and lets them go on (SIGCONT).
 type freeze struct {
-	system  System
-	target  string
+	scene
 	victims []victim
 	hit     []victim
 }
 
 func (f *freeze) plan() (Undo, error) {
 	var err error
-	f.victims, err = findVictims(f.system, f.target)
-	return undoOf(ActionThaw, "let "+f.target+" go on", f.victims), err
+	f.victims, err = findVictims(f.System, f.fault.Target)
+	return undoOf(ActionThaw, "let "+f.fault.Target+" go on", f.victims), err
 }
 
 func (f *freeze) inject(context.Context) (e effect, err error) {
@@ -27,7 +28,7 @@ func (f *freeze) inject(context.Context) (e effect, err error) {
 	return e, err
 }
 
-func (f *freeze) undo(context.Context) (effect, error) {
+func (f *freeze) undo(ctx context.Context) (effect, error) {
 	var ended []string
 	var errs []error
 	for _, v := range f.hit {
@@ -39,9 +40,29 @@ func (f *freeze) undo(context.Context) (effect, error) {
 			errs = append(errs, err)
 		}
 	}
+	for _, v := range f.hit {
+		errs = append(errs, goesOn(ctx, v))
+	}
 	var e effect
 	if len(ended) > 0 {
 		e.note = strings.Join(ended, ", ") + " ended while frozen"
 	}
 	return e, errors.Join(errs...)
+}
+
+// goesOn returns when the kernel says that a process is not frozen any more.
+func goesOn(ctx context.Context, v victim) error {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		frozen, err := v.id.Frozen()
+		if err != nil || !frozen {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%s is still frozen: kill -CONT %d", v.Name(), v.id.PID)
+		}
+	}
 }

@@ -7,9 +7,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
+	"ptabench/bench/fault/cgroup"
+	"ptabench/bench/fault/kernel"
 	"ptabench/bench/proc"
 )
 
@@ -24,21 +27,26 @@ var ErrRunning = errors.New("the run is still going on")
 const killWithin = 10 * time.Second
 
 // Heal undoes what the run in dir left: it ends the processes that are still
-// there, frozen or not, and marks the faults undone whose undo that is. It
-// says on out what it did. Doing it again does no harm. Its error is
+// there, frozen or not, deletes the run's table of the kernel's rules and its
+// control groups, and marks the faults undone whose undo that is. It says on
+// out what it did. Doing it again does no harm. Its error is
 // ErrRunning, ErrNotHealed, or says what is wrong with the directory; in the
 // first and the last case nothing was touched.
 func Heal(ctx context.Context, dir string, out io.Writer) error {
-	if err := heal(ctx, dir, out, proc.Identity.Kill); err != nil {
+	if err := heal(ctx, dir, out, means{kill: proc.Identity.Kill, table: deleteTable, group: cgroup.Remove}); err != nil {
 		return fmt.Errorf("healing %s: %w", dir, err)
 	}
 	return nil
 }
 
-// killer ends one process, as proc.Identity.Kill does.
-type killer func(proc.Identity, context.Context) (found bool, err error)
+// means end what outlives a harness. Each says whether it was there.
+type means struct {
+	kill  func(proc.Identity, context.Context) (found bool, err error)
+	table func(name, namespace string) (found bool, err error)
+	group func(ctx context.Context, path string) (found bool, err error)
+}
 
-func heal(ctx context.Context, dir string, out io.Writer, kill killer) error {
+func heal(ctx context.Context, dir string, out io.Writer, by means) error {
 	history, err := Read(dir)
 	if err != nil {
 		return err
@@ -71,7 +79,7 @@ func heal(ctx context.Context, dir string, out io.Writer, kill killer) error {
 	if err := history.repair(file); err != nil {
 		return fmt.Errorf("%w: cutting off the torn end of the journal: %w", ErrNotHealed, err)
 	}
-	h := &healer{history: history, rebooted: rebooted, journal: &Journal{file: file}, out: out, kill: kill}
+	h := &healer{history: history, rebooted: rebooted, journal: &Journal{file: file}, out: out, means: by}
 	return h.heal(ctx)
 }
 
@@ -109,8 +117,8 @@ type healer struct {
 	rebooted bool
 	journal  *Journal
 	out      io.Writer
-	kill     killer
-	left     map[proc.Identity]error // leftover processes that could not be ended
+	means
+	left map[proc.Identity]error // leftover processes that could not be ended
 }
 
 func (h *healer) heal(ctx context.Context) error {
@@ -118,7 +126,7 @@ func (h *healer) heal(ctx context.Context) error {
 		h.say("the last line of the journal was cut off, and is left out")
 	}
 	if h.rebooted {
-		h.say("the host was booted since: no process of the run is left")
+		h.say("the host was booted since: no process of the run is left, nor anything of its kernel")
 	}
 	found := h.endProcesses(ctx)
 	errs := []error{}
@@ -130,7 +138,7 @@ func (h *healer) heal(ctx context.Context) error {
 		if f.Undone {
 			continue
 		}
-		did, err := h.undo(f)
+		did, err := h.undo(ctx, f)
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -195,36 +203,89 @@ func (h *History) everyProcess() []ProcessLine {
 	}
 	add(h.Processes)
 	for _, f := range h.Faults {
-		add(f.Undo.Processes)
+		for _, u := range f.Undo.parts() {
+			add(u.Processes)
+		}
 	}
 	return all
 }
 
 // undo marks a fault undone when what it broke is gone.
-func (h *healer) undo(f Past) (did bool, err error) {
-	for _, p := range f.Undo.Processes {
-		if _, left := h.left[p.Identity]; left {
-			return false, fmt.Errorf("%s: %s is still there", f.describe(), p.Name)
+func (h *healer) undo(ctx context.Context, f Past) (did bool, err error) {
+	var errs []error
+	var healed []string
+	for _, u := range f.Undo.parts() {
+		errs = append(errs, h.clean(ctx, u))
+		for _, p := range u.Processes {
+			if _, left := h.left[p.Identity]; left {
+				errs = append(errs, fmt.Errorf("%s is still there", p.Name))
+			}
 		}
+		healed = append(healed, u.healed())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return false, fmt.Errorf("%s: %w", f.describe(), err)
 	}
 	if err := h.journal.add(line{Kind: lineUndone, Fault: f.Number, By: "heal"}); err != nil {
 		return false, fmt.Errorf("%s: %w", f.describe(), err)
 	}
-	h.say("%s: %s", f.describe(), f.Undo.healed())
+	h.say("%s: undone: %s", f.describe(), strings.Join(healed, "; "))
 	return true, nil
 }
 
-// healed says what the end of the processes means for a fault.
+// clean ends what a fault left in the kernel.
+func (h *healer) clean(ctx context.Context, u Undo) error {
+	if h.rebooted {
+		return nil
+	}
+	var errs []error
+	if u.Table != "" {
+		found, err := h.table(u.Table, u.Namespace)
+		if errs = append(errs, err); found && err == nil {
+			h.say("nftables table %s was still there: deleted, and gone", u.Table)
+		}
+	}
+	within, cancel := context.WithTimeout(ctx, killWithin)
+	defer cancel()
+	for _, path := range u.Groups {
+		found, err := h.group(within, path)
+		if errs = append(errs, err); found && err == nil {
+			h.say("cgroup %s was still there: removed, and gone", path)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// deleteTable deletes a run's table. One of another network namespace went
+// with that, unless there is a process in it that holds it.
+func deleteTable(name, namespace string) (found bool, err error) {
+	if namespace == "" || namespace == kernel.Namespace() {
+		return kernel.Delete(name)
+	}
+	if pid := kernel.Holder(namespace); pid != 0 {
+		return true, fmt.Errorf("nftables table %s is in another network namespace, that of process %d; as root: nsenter -t %d -n %s",
+			name, pid, pid, kernel.Command(name))
+	}
+	return false, nil
+}
+
+// healed says what it means for a part of a fault that everything is gone.
 func (u Undo) healed() string {
 	switch u.Action {
 	case ActionClearGate:
-		return "undone: the cloud simulator is gone, and its gates with it"
-	case ActionClearDelay:
-		return "undone: the directory is gone, and its delay with it"
+		return "the process behind the gate is gone, and its gates with it"
+	case ActionClearDelay, ActionClearFault:
+		return "the directory is gone, and what it did to binds with it"
+	case ActionSyncHashes:
+		return "the run is over, and its hash store with it"
 	case ActionThaw:
-		return "undone: nothing is frozen any more, the processes are gone"
+		return "nothing is frozen any more, the processes are gone"
+	case ActionDeleteRules:
+		return "nothing is dropped or rejected any more, the table is gone"
+	case ActionRemoveGroups:
+		return "nothing is limited any more, the groups are gone"
 	}
-	return "undone: the run is over, so nothing is started again"
+	return "the run is over, so nothing is started again"
 }
 
 func (h *healer) say(format string, args ...any) {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -15,7 +14,6 @@ import (
 	"testing/synctest"
 
 	"ptabench/bench/proc"
-	"ptabench/observe"
 )
 
 // gone is the identity of a process that is not there.
@@ -37,9 +35,10 @@ func fullJournal(t *testing.T) []byte {
 				t.Fatal(err)
 			}
 		}
-		Start(t.Context(), Plan{System: s, Journal: journal, Zero: s.zero, Faults: faultsOf(t,
+		Start(t.Context(), Plan{System: s, Journal: journal, Zero: s.zero, rules: fakeRules{s}, group: s.group, Faults: faultsOf(t,
 			"crash(connector-3) at 1s for 2s", "freeze(connector-1) at 2s for 3s", "stop(connector-2) at 3s for 1s",
-			"block(connector-2, ports=9350, mode=stall) at 4s for 2s", "slow-directory(directory, delay=1s) at 5s for 2s")}).Wait()
+			"block(connector-2, ports=9350, mode=stall) at 4s for 2s", "slow-directory(directory, delay=1s) at 5s for 2s",
+			"power-loss(connector-3) at 8s for 1s", "limit-cpu(connectors, cpu=10%) at 9s for 1s")}).Wait()
 	})
 	if err := journal.End(); err != nil {
 		t.Fatal(err)
@@ -56,7 +55,7 @@ func fullJournal(t *testing.T) []byte {
 func TestCrashPoints(t *testing.T) {
 	lines := bytes.SplitAfter(fullJournal(t), []byte("\n"))
 	lines = lines[:len(lines)-1]
-	if want := 1 + 5 + 5*3 + 1; len(lines) != want {
+	if want := 1 + 5 + 7*3 + 1; len(lines) != want {
 		t.Fatalf("%d lines, want %d:\n%s", len(lines), want, bytes.Join(lines, nil))
 	}
 	fake, err := json.Marshal(proc.Identity{PID: noSuchPID, Start: 1})
@@ -91,8 +90,22 @@ func healOne(t *testing.T, text []byte, child *childProcess) {
 	dir := journalOf(t, string(text))
 	before := historyOf(t, dir)
 	var out strings.Builder
-	if err := Heal(t.Context(), dir, &out); err != nil {
+	left := leftovers{}
+	for _, f := range before.Faults {
+		for _, u := range f.Undo.parts() {
+			for _, name := range append(u.Groups, u.Table) {
+				left[name] = name != "" && !f.Undone
+			}
+		}
+	}
+	heal := func() error { return heal(t.Context(), dir, &out, left.means()) }
+	if err := heal(); err != nil {
 		t.Fatalf("healing: %v\n%s", err, text)
+	}
+	for name, there := range left {
+		if there {
+			t.Errorf("%s is there; heal said:\n%s", name, &out)
+		}
 	}
 	known := len(before.Processes) > 0 // connector-1 is the first
 	alive, err := child.id.Alive()
@@ -120,11 +133,28 @@ func healOne(t *testing.T, text []byte, child *childProcess) {
 		t.Fatal(err)
 	}
 	out.Reset()
-	if err := Heal(t.Context(), dir, &out); err != nil || out.String() != "nothing was left to undo\n" {
+	if err := heal(); err != nil || out.String() != "nothing was left to undo\n" {
 		t.Errorf("healing again: %v, %q", err, out.String())
 	}
 	if again, err := os.ReadFile(filepath.Join(dir, JournalName)); err != nil || !bytes.Equal(again, healed) {
 		t.Errorf("healing again wrote:\n%s\nafter:\n%s", again, healed)
+	}
+}
+
+// leftovers are tables and groups, by whether they are there.
+type leftovers map[string]bool
+
+// means kill real processes, and take the rest from here.
+func (l leftovers) means() means {
+	take := func(name string) (found bool, err error) {
+		found = l[name]
+		l[name] = false
+		return found, nil
+	}
+	return means{
+		kill:  proc.Identity.Kill,
+		table: func(name, _ string) (bool, error) { return take(name) },
+		group: func(_ context.Context, path string) (bool, error) { return take(path) },
 	}
 }
 
@@ -143,7 +173,7 @@ func TestHealRefused(t *testing.T) {
 	}
 	ours := header(gone, proc.BootID(), "")
 	cases := []struct{ name, journal, want string }{
-		{"newer", `{"format":2,"kind":"run"}` + "\n", "journal.jsonl:1: format 2 is newer than 1"},
+		{"newer", `{"format":3,"kind":"run"}` + "\n", "journal.jsonl:1: format 3 is newer than 2"},
 		{"no journal at all", "hello\n", "journal.jsonl:1: not a line of a journal"},
 		{"no journal, no end", "hello", "journal.jsonl:1: not a line of a journal"},
 		{"no header", `{"kind":"ended"}` + "\n", "journal.jsonl:1: not the first line"},
@@ -237,63 +267,23 @@ func TestNotHealed(t *testing.T) {
 	dir := journalOf(t, string(bytes.Join(intents, nil)))
 	stubborn := errors.New("operation not permitted")
 	var out strings.Builder
-	err := heal(t.Context(), dir, &out, func(id proc.Identity, _ context.Context) (bool, error) {
+	by := leftovers{}.means()
+	by.kill = func(id proc.Identity, _ context.Context) (bool, error) {
 		if id.PID == noSuchPID { // connector-1
 			return true, stubborn
 		}
 		return false, nil
-	})
-	if !errors.Is(err, ErrNotHealed) || !errors.Is(err, stubborn) || !strings.Contains(err.Error(), "freeze-2") {
+	}
+	by.table = func(name, _ string) (bool, error) { return true, fmt.Errorf("table %s: %w", name, stubborn) }
+	err := heal(t.Context(), dir, &out, by)
+	if !errors.Is(err, ErrNotHealed) || !errors.Is(err, stubborn) || !strings.Contains(err.Error(), "freeze-2") ||
+		!strings.Contains(err.Error(), "power-loss-6: power-loss(connector-3) at 8s for 1s: table ptabench_fake") {
 		t.Errorf("healing: %v", err)
 	}
 	for _, f := range historyOf(t, dir).Faults {
-		if f.Undone != (f.Name != "freeze-2") {
+		if f.Undone != (f.Name != "freeze-2" && f.Name != "power-loss-6" && f.Name != "limit-cpu-7") {
 			t.Errorf("fault %+v", f)
 		}
-	}
-}
-
-// TestKilledHarness kills a real harness while a process is frozen and heals
-// after it.
-func TestKilledHarness(t *testing.T) {
-	dir := t.TempDir()
-	cmd := exec.Command(os.Args[0], dir)
-	cmd.Env = append(os.Environ(), childVar+"=harness")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = cmd.Process.Kill() }()
-	var record string
-	if _, err := fmt.Fscanln(out, &record); err != nil || record != "injected" {
-		t.Fatalf("the harness said %q, %v", record, err)
-	}
-	if err := Heal(t.Context(), dir, &strings.Builder{}); !errors.Is(err, ErrRunning) {
-		t.Errorf("healing a run that goes on: %v", err)
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait()
-	var said strings.Builder
-	if err := Heal(t.Context(), dir, &said); err != nil {
-		t.Fatal(err)
-	}
-	h := historyOf(t, dir)
-	if len(h.Processes) != 2 || len(h.Faults) != 1 || !h.Faults[0].Injected || !h.Faults[0].Undone || h.Faults[0].By != "heal" {
-		t.Errorf("the journal says %+v; heal said:\n%s", h, &said)
-	}
-	for _, p := range h.Processes {
-		if alive, err := p.Alive(); alive || err != nil {
-			t.Errorf("%s is alive: %v, %v", p.Name, alive, err)
-		}
-	}
-	if !strings.Contains(said.String(), "freeze-1: freeze(connector-1) at 0s for 1h: undone") {
-		t.Errorf("heal said:\n%s", &said)
 	}
 }
 
@@ -305,32 +295,4 @@ func journalOf(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	return dir
-}
-
-// TestIntentLine freezes the form of the line that heals depend on. There is
-// no place in it for the token of the endpoint.
-func TestIntentLine(t *testing.T) {
-	gate := observe.Gate{ID: "fault-1", Ports: []string{"9350"}, Sources: []string{"127.0.0.11"}, Mode: observe.GateStall}
-	text, err := json.Marshal(line{Kind: lineIntent, Fault: 1, Undo: &Undo{Action: ActionClearGate, Gate: &gate, Address: "127.0.0.1:9"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := `{"kind":"intent","at_unix_ns":0,"fault":1,"undo":{"action":"clear-gate","text":"","processes":null,` +
-		`"gate":{"id":"fault-1","ports":["9350"],"sources":["127.0.0.11"],"mode":"stall"},"address":"127.0.0.1:9"}}`
-	if string(text) != want {
-		t.Errorf("a line is\n%s, want\n%s", text, want)
-	}
-}
-
-func BenchmarkJournal(b *testing.B) {
-	journal, err := Create(b.TempDir())
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer journal.Close()
-	for b.Loop() {
-		if err := journal.Process("connector-1", "connector", gone); err != nil {
-			b.Fatal(err)
-		}
-	}
 }

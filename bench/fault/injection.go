@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -19,7 +20,7 @@ type injection struct {
 // begin injects the fault. It returns false when nothing was touched, so that
 // there is nothing to undo.
 func (i *injection) begin(ctx context.Context) bool {
-	leaf, tier, err := newLeaf(i.plan.System, i.number, i.Fault)
+	leaf, tier, err := newLeaf(i.plan.scene(i.number, i.Fault))
 	if err != nil {
 		i.Err = err
 		return false
@@ -96,11 +97,15 @@ func (i *injection) fail(err error) { i.Err = errors.Join(i.Err, err) }
 
 // note adds to the notes of a record what is not there yet.
 func (r *Record) note(text string) {
-	switch {
-	case text == "" || r.Note == text:
-	case r.Note == "":
-		r.Note = text
-	default:
-		r.Note += "; " + text
+	if !strings.Contains(r.Note, text) {
+		r.Note = joined(r.Note, text)
 	}
+}
+
+// joined puts two notes together.
+func joined(one, other string) string {
+	if one == "" || other == "" {
+		return one + other
+	}
+	return one + "; " + other
 }

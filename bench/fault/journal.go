@@ -1,6 +1,8 @@
 package fault
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,13 +21,17 @@ import (
 const JournalName = "journal.jsonl"
 
 // JournalFormat is the version of the journal that is written and read.
-const JournalFormat = 1
+//
+// Version 2 names what outlives the processes: tables and groups.
+const JournalFormat = 2
 
 // Journal writes down what a run starts and breaks, each line synced to the
 // disk before the call returns, so that Heal can put right what a killed
 // harness left. It holds no secrets. Its methods may be called from several
 // goroutines.
 type Journal struct {
+	run string // names the run on this host: 8 hexadecimal digits
+
 	mu   sync.Mutex
 	file *os.File
 	err  error // of a write that may have left half a line: nothing may follow
@@ -73,22 +79,33 @@ type Action string
 
 // The actions.
 const (
-	ActionRestart    Action = "restart"
-	ActionThaw       Action = "thaw"
-	ActionClearGate  Action = "clear-gate"
-	ActionClearDelay Action = "clear-delay"
+	ActionRestart      Action = "restart"
+	ActionThaw         Action = "thaw"
+	ActionClearGate    Action = "clear-gate"
+	ActionClearDelay   Action = "clear-delay" // in version 1 only
+	ActionClearFault   Action = "clear-fault"
+	ActionSyncHashes   Action = "sync-hashes"
+	ActionDeleteRules  Action = "delete-rules"
+	ActionRemoveGroups Action = "remove-groups"
 )
 
 // Undo says how a fault is undone. Without the harness it is when every one of
-// Processes is gone: those that were hit, or the one that holds a gate or a
-// delay.
+// Processes is gone, those that were hit or the one that holds a gate, and the
+// table and the groups are.
 type Undo struct {
 	Action    Action        `json:"action"`
 	Text      string        `json:"text"` // in words
 	Processes []ProcessLine `json:"processes"`
 	Gate      *observe.Gate `json:"gate,omitempty"`
-	Address   string        `json:"address,omitempty"` // observe endpoint of the gate
+	Address   string        `json:"address,omitempty"`           // observe endpoint of the gate
+	Table     string        `json:"table,omitempty"`             // of nftables, family inet
+	Namespace string        `json:"network_namespace,omitempty"` // that the table is in
+	Groups    []string      `json:"cgroups,omitempty"`           // directories
+	Also      []Undo        `json:"also,omitempty"`              // of the other parts of the fault
 }
+
+// parts are the undo itself and those of the other parts.
+func (u Undo) parts() []Undo { return append([]Undo{u}, u.Also...) }
 
 // Create starts the journal of a run in its directory, where there must be
 // none, on behalf of the calling process.
@@ -109,7 +126,7 @@ func createFor(dir string, harness proc.Identity) (*Journal, error) {
 	if err != nil {
 		host = "" // it only tells a copied run directory from one of a host since booted
 	}
-	j := &Journal{file: file}
+	j := &Journal{file: file, run: runName(dir, harness)}
 	err = errors.Join(lock(file), j.add(line{
 		Format: JournalFormat, Kind: lineRun, Host: host, Boot: proc.BootID(),
 		Process: &ProcessLine{Name: "harness", Role: "harness", Identity: harness},
@@ -119,6 +136,15 @@ func createFor(dir string, harness proc.Identity) (*Journal, error) {
 		return nil, fmt.Errorf("creating the journal: %w", err)
 	}
 	return j, nil
+}
+
+// runName tells runs apart by which process makes them, and where.
+func runName(dir string, harness proc.Identity) string {
+	if absolute, err := filepath.Abs(dir); err == nil {
+		dir = absolute
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %d %s", proc.BootID(), harness.PID, harness.Start, dir))
+	return hex.EncodeToString(sum[:4])
 }
 
 // Process writes down a process that was started. It fits

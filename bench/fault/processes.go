@@ -62,14 +62,23 @@ func signalAll(victims []victim, sig os.Signal) (hit []victim, e effect, err err
 	return hit, e, errors.Join(errs...)
 }
 
-// restartAll starts victims again, side by side.
+// restartAll starts victims again: the cloud first, then the directory, which
+// syncs hashes to it, then the connectors, which need both, side by side.
 func restartAll(ctx context.Context, victims []victim) error {
 	errs := make([]error, len(victims))
-	var all sync.WaitGroup
-	for i, v := range victims {
-		all.Go(func() { errs[i] = v.Restart(ctx) })
+	for _, turn := range []func(name string) bool{
+		func(name string) bool { return name == targetCloud },
+		func(name string) bool { return name == targetDirectory },
+		func(name string) bool { return name != targetCloud && name != targetDirectory },
+	} {
+		var all sync.WaitGroup
+		for i, v := range victims {
+			if turn(v.Name()) {
+				all.Go(func() { errs[i] = v.Restart(ctx) })
+			}
+		}
+		all.Wait()
 	}
-	all.Wait()
 	return errors.Join(errs...)
 }
 

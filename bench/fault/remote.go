@@ -6,44 +6,50 @@ import (
 	"ptabench/observe"
 )
 
-// RemoteGates are the gates of a cloud simulator's observe endpoint.
-type RemoteGates struct{ Client *observe.Client }
+// NewRole reaches a role that listens on ports by its observe endpoint.
+func NewRole(client *observe.Client, ports map[string]string) Role {
+	return Role{Ports: ports, Gates: remoteGates{client}, Binds: remoteBinds{client}, Hashes: remoteHashes{client}}
+}
 
-var _ Gates = RemoteGates{}
+type remoteGates struct{ client *observe.Client }
 
-// Gate puts a gate.
-func (r RemoteGates) Gate(ctx context.Context, gate observe.Gate) (reached observe.GateEffect, err error) {
-	err = r.Client.Put(ctx, "/gates/"+gate.ID, gate, &reached)
+func (r remoteGates) Gate(ctx context.Context, gate observe.Gate) (reached observe.GateEffect, err error) {
+	err = r.client.Put(ctx, "/gates/"+gate.ID, gate, &reached)
 	return reached, err
 }
 
-// ClearGate deletes it.
-func (r RemoteGates) ClearGate(ctx context.Context, id string) (reached observe.GateEffect, err error) {
-	err = r.Client.Delete(ctx, "/gates/"+id, &reached)
+func (r remoteGates) ClearGate(ctx context.Context, id string) (reached observe.GateEffect, err error) {
+	err = r.client.Delete(ctx, "/gates/"+id, &reached)
 	return reached, err
 }
 
-// Address is that of the endpoint.
-func (r RemoteGates) Address() string { return r.Client.Address }
-
-// RemoteDelays is the delay of a directory's observe endpoint.
-type RemoteDelays struct{ Client *observe.Client }
-
-var _ Delays = RemoteDelays{}
-
-// Delay puts the delay.
-func (r RemoteDelays) Delay(ctx context.Context, delay observe.Delay) error {
-	return r.Client.Put(ctx, "/delay", delay, nil)
+func (r remoteGates) Gated(ctx context.Context) (set []observe.GateEffect, err error) {
+	err = r.client.Get(ctx, "/gates", &set)
+	return set, err
 }
 
-// ClearDelay deletes it.
-func (r RemoteDelays) ClearDelay(ctx context.Context) error {
-	return r.Client.Delete(ctx, "/delay", nil)
+func (r remoteGates) Address() string { return r.client.Address }
+
+type remoteBinds struct{ client *observe.Client }
+
+func (r remoteBinds) Put(ctx context.Context, f observe.BindFault) (reached observe.FaultEffect, err error) {
+	err = r.client.Put(ctx, "/faults/"+f.ID, f, &reached)
+	return reached, err
 }
 
-// DelayedBinds reads the directory's counter.
-func (r RemoteDelays) DelayedBinds(ctx context.Context) (uint64, error) {
-	var counters observe.DirectoryCounters
-	err := r.Client.Get(ctx, "/counters", &counters)
-	return counters.Delayed, err
+func (r remoteBinds) Delete(ctx context.Context, id string) (reached observe.FaultEffect, err error) {
+	err = r.client.Delete(ctx, "/faults/"+id, &reached)
+	return reached, err
+}
+
+type remoteHashes struct{ client *observe.Client }
+
+func (r remoteHashes) Put(ctx context.Context, f observe.HashFault) (reached observe.FaultEffect, err error) {
+	err = r.client.Put(ctx, "/hash-store/"+f.ID, f, &reached)
+	return reached, err
+}
+
+func (r remoteHashes) Delete(ctx context.Context, id string) (reached observe.FaultEffect, err error) {
+	err = r.client.Delete(ctx, "/hash-store/"+id, &reached)
+	return reached, err
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"ptabench/bench/fault/cgroup"
+	"ptabench/bench/fault/kernel"
 	"ptabench/scenarios"
 )
 
@@ -31,6 +33,15 @@ type Plan struct {
 	// undone, as far as either went. It is called by several goroutines and
 	// must not block.
 	Changed func(Record)
+
+	// The means; those of this machine when nil.
+	rules rules
+	group func(kind cgroup.Kind, name string) (group, error)
+}
+
+// scene is where one fault is injected.
+func (p *Plan) scene(number int, f scenarios.Fault) scene {
+	return scene{System: p.System, fault: f, id: fmt.Sprintf("fault-%d", number), run: p.Journal.run, rules: p.rules, group: p.group}
 }
 
 // A Schedule is a plan under way. Its owner calls Stop, best deferred, so that
@@ -58,6 +69,12 @@ func Start(ctx context.Context, plan Plan) *Schedule {
 	if plan.Changed == nil {
 		plan.Changed = func(Record) {}
 	}
+	if plan.rules == nil {
+		plan.rules = kernel.NewTable("ptabench_" + plan.Journal.run)
+	}
+	if plan.group == nil {
+		plan.group = func(kind cgroup.Kind, name string) (group, error) { return cgroup.New(kind, name) }
+	}
 	s := &Schedule{plan: plan, records: make([]Record, len(plan.Faults))}
 	ctx, s.cancel = context.WithCancelCause(ctx)
 	for i, f := range plan.Faults {
@@ -72,6 +89,7 @@ func Start(ctx context.Context, plan Plan) *Schedule {
 func (s *Schedule) Wait() []Record {
 	s.all.Wait()
 	s.cancel(nil)
+	_ = s.plan.rules.Close() // every rule is gone, or its fault says that it is not
 	for _, r := range s.records {
 		if p, ok := errors.AsType[*panicked](r.Err); ok {
 			panic(fmt.Sprintf("fault %s: %v\n%s", r.Name, p.value, p.stack))

@@ -11,16 +11,15 @@ import (
 // stop asks processes to end (SIGTERM), so that they drain, and starts them
 // again. One that is still at it by then is killed.
 type stop struct {
-	system  System
-	target  string
+	scene
 	victims []victim
 	hit     []victim
 }
 
 func (s *stop) plan() (Undo, error) {
 	var err error
-	s.victims, err = findVictims(s.system, s.target)
-	return undoOf(ActionRestart, "start "+s.target+" again", s.victims), err
+	s.victims, err = findVictims(s.System, s.fault.Target)
+	return undoOf(ActionRestart, "start "+s.fault.Target+" again", s.victims), err
 }
 
 func (s *stop) inject(context.Context) (e effect, err error) {

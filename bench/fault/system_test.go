@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"ptabench/bench/fault/cgroup"
+	"ptabench/bench/fault/kernel"
 	"ptabench/bench/proc"
 	"ptabench/observe"
 	"ptabench/scenarios"
@@ -28,17 +31,21 @@ type fakeSystem struct {
 	mu        sync.Mutex
 	log       []string
 	processes []*fakeProcess
-	gates     map[string]observe.Gate
-	delayed   uint64 // binds, ten a second while there is a delay
 	slowSince time.Time
+	on        map[string]bool // gates that are set
 
 	connections uint64 // that a gate finds
+	keeps       bool   // a gate that was cleared
+	changed     int    // users
+	packets     uint64 // that a rule finds
+	events      uint64 // that a group's limit has
+	refuses     error  // what the means of the kernel give
 	onGate      func(ctx context.Context) error
 	onClear     func(ctx context.Context) error
 }
 
 func newFakeSystem(t *testing.T) *fakeSystem {
-	s := &fakeSystem{t: t, zero: time.Now(), gates: map[string]observe.Gate{}, connections: 5}
+	s := &fakeSystem{t: t, zero: time.Now(), on: map[string]bool{}, connections: 5, changed: 40, packets: 9, events: 3}
 	for i, name := range []string{"connector-1", "connector-2", "connector-3", "directory", "cloudsim"} {
 		s.processes = append(s.processes, &fakeProcess{
 			system: s, name: name, running: true, id: proc.Identity{PID: noSuchPID + i, Start: 1},
@@ -73,7 +80,7 @@ func (s *fakeSystem) process(name string) *fakeProcess {
 func (s *fakeSystem) Processes(target string) ([]Process, error) {
 	var found []Process
 	for i, p := range s.processes {
-		if p.name == target || target == scenarios.AllConnectors && i < 3 {
+		if p.name == target || target == scenarios.AllConnectors && i < 3 || target == scenarios.AllTarget {
 			found = append(found, p)
 		}
 	}
@@ -84,20 +91,60 @@ func (s *fakeSystem) Source(connector string) (string, error) {
 	return "127.0.0.1" + connector[len(connector)-1:], nil
 }
 
-func (s *fakeSystem) Gates() Gates   { return fakeGates{s} }
-func (s *fakeSystem) Delays() Delays { return fakeDelays{s} }
+func (s *fakeSystem) Role(name string) (Role, error) {
+	role := Role{Ports: map[string]string{"ldaps": "127.0.0.1:1636"}, Gates: fakeGates{s, name}, Binds: fakeBinds{s}, Hashes: fakeHashes{s}}
+	if name == targetCloud {
+		role.Ports = map[string]string{"443": "127.0.0.1:1443", "9350": "127.0.0.1:19350", "9352": "127.0.0.1:19352", "5671": "127.0.0.1:15671"}
+	}
+	return role, nil
+}
 
-type fakeGates struct{ *fakeSystem }
+func (s *fakeSystem) ChangedUsers(age scenarios.Duration) int {
+	if time.Duration(age) < time.Hour {
+		return 0
+	}
+	return s.changed
+}
+
+func (s *fakeSystem) set(gate string, on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.on[gate] = on
+}
+
+type fakeGates struct {
+	*fakeSystem
+	role string
+}
 
 func (g fakeGates) Address() string { return "127.0.0.1:9" }
 
+func (g fakeGates) Gated(ctx context.Context) (set []observe.GateEffect, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for id, on := range g.on {
+		if on {
+			set = append(set, observe.GateEffect{ID: id})
+		}
+	}
+	return set, ctx.Err()
+}
+
 func (g fakeGates) Gate(ctx context.Context, gate observe.Gate) (observe.GateEffect, error) {
-	g.add("gate %s %s %v for %v", gate.ID, gate.Mode, gate.Ports, gate.Sources)
+	what := ""
+	if gate.Mode == observe.GateDegrade {
+		what = fmt.Sprintf(" %v±%v %v/s %v", time.Duration(gate.DelayNS), time.Duration(gate.JitterNS), gate.BitsPerS, gate.LossRatio)
+	}
+	g.add("%s", strings.TrimSpace(fmt.Sprintf("gate %s %s%s %v for %v %s", gate.ID, gate.Mode, what, gate.Ports, gate.Sources, gate.Direction)))
+	if g.role == targetDirectory {
+		g.add("at the directory")
+	}
 	if g.onGate != nil {
 		if err := g.onGate(ctx); err != nil {
 			return observe.GateEffect{}, err
 		}
 	}
+	g.set(gate.ID, true)
 	return observe.GateEffect{ID: gate.ID, Injections: min(1, g.connections)}, ctx.Err()
 }
 
@@ -108,24 +155,78 @@ func (g fakeGates) ClearGate(ctx context.Context, id string) (observe.GateEffect
 			return observe.GateEffect{}, err
 		}
 	}
+	g.set(id, g.keeps)
 	return observe.GateEffect{ID: id, Injections: g.connections, RefusedByReset: true}, ctx.Err()
 }
 
-type fakeDelays struct{ *fakeSystem }
+// fakeBinds has ten binds a second.
+type fakeBinds struct{ *fakeSystem }
 
-func (d fakeDelays) Delay(ctx context.Context, delay observe.Delay) error {
-	d.add("delay %v", time.Duration(delay.DelayNS))
-	d.slowSince = time.Now()
-	return ctx.Err()
+func (b fakeBinds) Put(ctx context.Context, f observe.BindFault) (observe.FaultEffect, error) {
+	b.add("binds %s %s %v %d for %v", f.ID, f.Mode, time.Duration(f.DelayNS), f.Connections, f.Sources)
+	b.slowSince = time.Now()
+	return observe.FaultEffect{ID: f.ID}, ctx.Err()
 }
 
-func (d fakeDelays) ClearDelay(ctx context.Context) error {
-	d.add("no delay")
-	d.delayed += uint64(time.Since(d.slowSince) / (100 * time.Millisecond))
-	return ctx.Err()
+func (b fakeBinds) Delete(ctx context.Context, id string) (observe.FaultEffect, error) {
+	b.add("binds %s as before", id)
+	return observe.FaultEffect{ID: id, Injections: uint64(time.Since(b.slowSince) / (100 * time.Millisecond))}, ctx.Err()
 }
 
-func (d fakeDelays) DelayedBinds(ctx context.Context) (uint64, error) { return d.delayed, ctx.Err() }
+type fakeHashes struct{ *fakeSystem }
+
+func (h fakeHashes) Put(ctx context.Context, f observe.HashFault) (observe.FaultEffect, error) {
+	h.add("hashes %s changed %d missing %v", f.ID, f.Changed, f.Missing)
+	return observe.FaultEffect{ID: f.ID, Injections: 17}, ctx.Err()
+}
+
+func (h fakeHashes) Delete(ctx context.Context, id string) (observe.FaultEffect, error) {
+	h.add("hashes %s right", id)
+	if !h.process("directory").running {
+		return observe.FaultEffect{}, errFake
+	}
+	return observe.FaultEffect{ID: id, Injections: 17}, ctx.Err()
+}
+
+// fakeRules are the kernel's.
+type fakeRules struct{ *fakeSystem }
+
+func (r fakeRules) Name() string { return "ptabench_fake" }
+func (r fakeRules) Close() error { return nil }
+
+func (r fakeRules) Add(rule kernel.Rule) error {
+	r.add("rule %s %s %s %v %v for %v", rule.ID, rule.Verdict, rule.Direction, rule.Loss, rule.Ports, rule.Sources)
+	return r.refuses
+}
+
+func (r fakeRules) Remove(id string) (uint64, error) {
+	r.add("no rule %s", id)
+	return r.packets, r.refuses
+}
+
+// fakeGroup is a control group.
+type fakeGroup struct {
+	*fakeSystem
+	kind cgroup.Kind
+	name string
+}
+
+func (g fakeGroup) Path() string { return "/groups/ptabench-" + g.name }
+
+func (g fakeGroup) Hold(pid int, limit cgroup.Limit) (int, error) {
+	p := g.processes[pid-noSuchPID]
+	if !p.running {
+		return 0, os.ErrProcessDone
+	}
+	g.add("%s of %s %v %d", g.kind, p.name, limit.CPU, limit.Memory)
+	if g.refuses != nil {
+		return 0, g.refuses
+	}
+	return 1, nil
+}
+
+func (g fakeGroup) Events() (uint64, error)      { return g.events, nil }
+func (g fakeGroup) Remove(context.Context) error { g.add("no group %s", g.name); return g.refuses }
 
 // fakeProcess ends at once when it is killed, and when it is asked to unless
 // it is stubborn.
@@ -138,6 +239,13 @@ type fakeProcess struct {
 
 	id      proc.Identity
 	running bool
+	may     bool // end by itself
+}
+
+func (p *fakeProcess) Expect(end bool) {
+	p.system.mu.Lock()
+	defer p.system.mu.Unlock()
+	p.may = end
 }
 
 func (p *fakeProcess) Name() string { return p.name }
@@ -192,6 +300,26 @@ func faultsOf(t *testing.T, lines ...string) []scenarios.Fault {
 	return faults
 }
 
+func (s *fakeSystem) group(kind cgroup.Kind, name string) (group, error) {
+	_, name, _ = strings.Cut(name, "-") // without the run's
+	return fakeGroup{s, kind, name}, nil
+}
+
+// String is the record on one line, without its error.
+func (r Record) String() string {
+	at := func(what string, t time.Duration) string {
+		if t == Never {
+			return "not " + what
+		}
+		return fmt.Sprintf("%s at %v", what, t)
+	}
+	text := fmt.Sprintf("%s: %s, %s, %d injections, %s", r.Name, r.Tier, at("injected", r.InjectedAt), r.Injections, at("undone", r.UndoneAt))
+	if r.Note != "" {
+		text += "; " + r.Note
+	}
+	return text
+}
+
 // planOn is a plan for a fake system, with a journal in a new directory.
 func planOn(t *testing.T, s *fakeSystem, faults []scenarios.Fault) (Plan, string) {
 	t.Helper()
@@ -210,7 +338,7 @@ func planOn(t *testing.T, s *fakeSystem, faults []scenarios.Fault) (Plan, string
 			t.Fatal(err)
 		}
 	}
-	return Plan{System: s, Journal: journal, Faults: faults, Zero: s.zero}, dir
+	return Plan{System: s, Journal: journal, Faults: faults, Zero: s.zero, rules: fakeRules{s}, group: s.group}, dir
 }
 
 // historyOf reads a journal that must be sound.

@@ -122,7 +122,7 @@ func (c *fakeCloud) config(sink func(results.Sample)) Config {
 	roots.AddCert(c.Certificate())
 	return Config{
 		URL: c.URL + "/contoso/oauth2/v2.0/token", OpenURL: c.URL + "/", Roots: roots,
-		Population: c.people, Mix: everyone, Connectors: []string{"connector-1", "connector-2"}, Seed: 5,
+		Population: c.people, Mix: everyone, Changed: changedUsers, Connectors: []string{"connector-1", "connector-2"}, Seed: 5,
 		Arrivals: scenarios.Poisson, Rate: 250, Warmup: 200 * time.Millisecond, Duration: 800 * time.Millisecond,
 		Timeout: 10 * time.Second, Pool: 12, Sink: sink,
 	}

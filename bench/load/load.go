@@ -39,6 +39,7 @@ type Config struct {
 
 	Population *population.Population
 	Mix        map[scenarios.Intent]float64 // shares, which add up to 1
+	Changed    int                          // users who changed their password last, and may still type the former one
 	Connectors []string                     // names, in the order of the Server numbers of samples
 	Seed       uint64
 
@@ -105,7 +106,7 @@ func New(cfg Config) (*Generator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("planning the load: %w", err)
 	}
-	mix, err := newMix(cfg.Population, cfg.Mix, cfg.Seed)
+	mix, err := newMix(cfg.Population, cfg.Mix, cfg.Changed, cfg.Seed)
 	if err != nil {
 		return nil, fmt.Errorf("planning the load: %w", err)
 	}
@@ -126,6 +127,12 @@ func New(cfg Config) (*Generator, error) {
 // with it.
 func (g *Generator) Planned(from time.Duration) int {
 	return g.schedule.Len() - g.schedule.Before(from+g.cfg.Warmup)
+}
+
+// Overdue is how many arrivals are due and not sent yet, at a time of the plan
+// counted from time 0.
+func (g *Generator) Overdue(at time.Duration) int {
+	return max(0, g.schedule.Before(at+g.cfg.Warmup)-int(g.tally.sent.Load()+g.tally.outcomes[results.OutcomeUnsent].Load()))
 }
 
 // RequestID is the client request id of a sign-in.

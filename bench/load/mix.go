@@ -18,6 +18,7 @@ var kinds = []struct {
 	intent  scenarios.Intent
 	state   population.State
 	wrong   bool // gives the wrong password
+	old     bool // changed the password, and gives the former one
 	unknown bool // is nobody the directory knows
 	truth   uint32
 }{
@@ -29,6 +30,7 @@ var kinds = []struct {
 	{intent: scenarios.IntentMustChange, state: population.MustChange, truth: 50144},
 	{intent: scenarios.IntentAccountExpired, state: population.AccountExpired, truth: 50057},
 	{intent: scenarios.IntentUnknown, unknown: true, truth: 50034},
+	{intent: scenarios.IntentOld, state: population.Active, old: true, truth: 50126},
 }
 
 // Intents names all intents, in the order of the Intent numbers of samples.
@@ -52,7 +54,8 @@ func truth(intent scenarios.Intent) (code uint32, err error) {
 }
 
 // A mix says who signs in with arrival n: an intent by its share, then a user
-// fit for it, both from a hash of the seed and n.
+// fit for it, both from a hash of the seed and n. Of the intent old these are
+// the users who changed their password last.
 type mix struct {
 	people *population.Population
 	seed   uint64
@@ -60,7 +63,7 @@ type mix struct {
 	users  [][]int  // by kind; nil for unknown users
 }
 
-func newMix(people *population.Population, shares map[scenarios.Intent]float64, seed uint64) (*mix, error) {
+func newMix(people *population.Population, shares map[scenarios.Intent]float64, changed int, seed uint64) (*mix, error) {
 	m := &mix{people: people, seed: seed, upTo: make([]uint64, len(kinds)), users: make([][]int, len(kinds))}
 	sum, last := 0.0, -1
 	for i, k := range kinds {
@@ -70,7 +73,13 @@ func newMix(people *population.Population, shares map[scenarios.Intent]float64, 
 		}
 		if share > 0 {
 			last = i
-			if !k.unknown {
+			switch {
+			case k.unknown:
+			case k.old:
+				if m.users[i] = people.Changed(changed); len(m.users[i]) == 0 {
+					return nil, fmt.Errorf("share of %s sign-ins %v: no active user changed the password, of %d who may have", k.intent, share, changed)
+				}
+			default:
 				if m.users[i] = people.In(k.state); len(m.users[i]) == 0 {
 					return nil, fmt.Errorf("share of %s sign-ins %v: no user is %s", k.intent, share, k.state)
 				}
@@ -125,8 +134,11 @@ func (m *mix) upn(kind uint8, user uint32) string {
 // password is what the user types. Unknown users type what looks like a
 // password.
 func (m *mix) password(kind uint8, user uint32) string {
-	if kinds[kind].wrong || kinds[kind].unknown {
+	switch k := kinds[kind]; {
+	case k.wrong, k.unknown:
 		return m.people.WrongPassword(int(user))
+	case k.old:
+		return m.people.PreviousPassword(int(user))
 	}
 	return m.people.Password(int(user))
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ptabench/population"
+	"ptabench/results"
 	"ptabench/scenarios"
 )
 
@@ -25,29 +26,35 @@ func people(t testing.TB) *population.Population {
 	return p
 }
 
+// changedUsers is how many changed their password.
+const changedUsers = 50
+
 var everyone = map[scenarios.Intent]float64{
-	scenarios.IntentRight: .6, scenarios.IntentWrong: .1, scenarios.IntentDisabled: .1, scenarios.IntentLocked: .05,
+	scenarios.IntentRight: .5, scenarios.IntentOld: .1, scenarios.IntentWrong: .1, scenarios.IntentDisabled: .1, scenarios.IntentLocked: .05,
 	scenarios.IntentExpired: .05, scenarios.IntentMustChange: .03, scenarios.IntentAccountExpired: .02,
 	scenarios.IntentUnknown: .05,
 }
 
 func TestMixKeepsItsShares(t *testing.T) {
 	p := people(t)
-	m, err := newMix(p, everyone, 42)
+	m, err := newMix(p, everyone, changedUsers, 42)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, _ := newMix(p, everyone, 42)
-	other, _ := newMix(p, everyone, 43)
+	again, _ := newMix(p, everyone, changedUsers, 42)
+	other, _ := newMix(p, everyone, changedUsers, 43)
 	const n = 50_000
 	counts := make([]float64, len(kinds))
-	users := map[uint32]bool{}
+	users, old := map[uint32]bool{}, map[uint32]bool{}
 	same := 0
 	for seq := range uint32(n) {
 		kind, user := m.at(seq)
 		counts[kind]++
-		if kinds[kind].intent == scenarios.IntentRight {
+		switch kinds[kind].intent {
+		case scenarios.IntentRight:
 			users[user] = true
+		case scenarios.IntentOld:
+			old[user] = true
 		}
 		if k, u := again.at(seq); k != kind || u != user {
 			t.Fatalf("arrival %d is %d/%d, then %d/%d", seq, kind, user, k, u)
@@ -66,8 +73,11 @@ func TestMixKeepsItsShares(t *testing.T) {
 			continue // passwords are slow to derive
 		}
 		right := !k.unknown && m.password(kind, user) == p.Password(int(user))
-		if right == (k.wrong || k.unknown) {
+		if right == (k.wrong || k.old || k.unknown) {
 			t.Fatalf("arrival %d: %s typed the right password: %v", seq, k.intent, right)
+		}
+		if former := m.password(kind, user) == p.PreviousPassword(int(user)); former != k.old {
+			t.Fatalf("arrival %d: %s typed the former password: %v", seq, k.intent, former)
 		}
 	}
 	for i, k := range kinds {
@@ -78,6 +88,14 @@ func TestMixKeepsItsShares(t *testing.T) {
 	}
 	if active := len(p.In(population.Active)); len(users) != active {
 		t.Errorf("%d of %d active users signed in", len(users), active)
+	}
+	for _, i := range p.Changed(changedUsers) {
+		if !old[uint32(i)] {
+			t.Errorf("user %d changed the password and never typed the former one", i)
+		}
+	}
+	if len(old) != changedUsers {
+		t.Errorf("%d users typed a former password, %d changed it", len(old), changedUsers)
 	}
 	if same > n/50 {
 		t.Errorf("another seed chose the same user for %d arrivals of %d", same, n)
@@ -90,21 +108,58 @@ func TestImpossibleMixesAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, shares := range map[string]map[scenarios.Intent]float64{
-		"no user is locked":    {scenarios.IntentRight: .5, scenarios.IntentLocked: .5},
-		"add up to 0.5":        {scenarios.IntentRight: .5},
-		"expected 0 to 1":      {scenarios.IntentRight: 1.5, scenarios.IntentWrong: -.5},
-		`intent "sleepwalker"`: {scenarios.IntentRight: 1, "sleepwalker": 0},
+		"no user is locked":                   {scenarios.IntentRight: .5, scenarios.IntentLocked: .5},
+		"no active user changed the password": {scenarios.IntentRight: .5, scenarios.IntentOld: .5},
+		"add up to 0.5":                       {scenarios.IntentRight: .5},
+		"expected 0 to 1":                     {scenarios.IntentRight: 1.5, scenarios.IntentWrong: -.5},
+		`intent "sleepwalker"`:                {scenarios.IntentRight: 1, "sleepwalker": 0},
 	} {
-		if _, err := newMix(allActive, shares, 1); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := newMix(allActive, shares, 0, 1); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %q", shares, err, want)
 		}
+	}
+}
+
+// TestStaleStore holds how answers from a hash store that has former passwords
+// are judged: it lets those in and refuses who types the right one.
+func TestStaleStore(t *testing.T) {
+	p := people(t)
+	m, err := newMix(p, map[scenarios.Intent]float64{scenarios.IntentRight: .5, scenarios.IntentOld: .5}, changedUsers, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := map[uint32]bool{}
+	for _, i := range p.Changed(changedUsers) {
+		changed[uint32(i)] = true
+	}
+	judged := map[results.Judgement]int{}
+	for seq := range uint32(1000) {
+		kind, user := m.at(seq)
+		kept, want := p.Password(int(user)), results.Right
+		if changed[user] {
+			kept, want = p.PreviousPassword(int(user)), results.WrongRefusal
+			if kinds[kind].intent == scenarios.IntentOld {
+				want = results.WrongAccept
+			}
+		}
+		s := results.Sample{Path: results.PathHashSync, Outcome: results.OutcomeRefused, Code: 50126}
+		if m.password(kind, user) == kept {
+			s.Outcome, s.Code = results.OutcomeAccepted, 0
+		}
+		if got := judge(&s, kinds[kind].truth, false); got != want {
+			t.Errorf("%s, changed %v: judged %d, want %d", kinds[kind].intent, changed[user], got, want)
+		}
+		judged[want]++
+	}
+	if len(judged) != 3 {
+		t.Errorf("judgements %v, want some right, some wrong accepts and some wrong refusals", judged)
 	}
 }
 
 func TestTruth(t *testing.T) {
 	for intent, want := range map[scenarios.Intent]uint32{
 		"right": 0, "wrong": 50126, "disabled": 50057, "locked": 50053, "expired": 50144,
-		"must-change": 50144, "account-expired": 50057, "unknown": 50034,
+		"must-change": 50144, "account-expired": 50057, "unknown": 50034, "old": 50126,
 	} {
 		if got, err := truth(intent); got != want || err != nil {
 			t.Errorf("%s: %d, %v, want %d", intent, got, err, want)
@@ -155,7 +210,7 @@ func TestRequest(t *testing.T) {
 }
 
 func BenchmarkRequest(b *testing.B) {
-	m, err := newMix(people(b), everyone, 1)
+	m, err := newMix(people(b), everyone, changedUsers, 1)
 	if err != nil {
 		b.Fatal(err)
 	}

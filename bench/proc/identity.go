@@ -29,14 +29,33 @@ func Self() (Identity, error) { return Identify(os.Getpid()) }
 // Identify returns the identity of a process. It is os.ErrProcessDone when
 // there is none, or only one that has ended and waits to be reaped.
 func Identify(pid int) (Identity, error) {
-	start, ended, err := startTime(pid)
-	if err == nil && ended {
+	start, is, err := startTime(pid)
+	if err == nil && is == isZombie {
 		err = os.ErrProcessDone
 	}
 	if err != nil {
 		return Identity{}, fmt.Errorf("identifying process %d: %w", pid, err)
 	}
 	return Identity{PID: pid, Start: start}, nil
+}
+
+// state is what a process is at.
+type state int
+
+const (
+	isRunning state = iota // or sleeping
+	isFrozen               // stopped by a signal
+	isZombie               // ended, waiting to be reaped
+)
+
+// Frozen says whether that very process is stopped by a signal; one that is
+// gone is not.
+func (id Identity) Frozen() (bool, error) {
+	start, is, err := startTime(id.PID)
+	if errors.Is(err, os.ErrProcessDone) {
+		return false, nil
+	}
+	return err == nil && start == id.Start && is == isFrozen, err
 }
 
 // Alive says whether that very process still runs, or is frozen.

@@ -115,7 +115,7 @@ func parent(dir string) int {
 			return 1
 		}
 		if kind == "frozen" {
-			if err := p.Freeze(); err != nil {
+			if err := p.Signal(syscall.SIGSTOP); err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				return 1
 			}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -57,18 +58,31 @@ func TestFreeze(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Freeze(); err != nil {
+	frozen := func(want bool) func() bool {
+		return func() bool {
+			is, err := p.Identity().Frozen()
+			return err == nil && is == want && (stateOf(t, p.Identity().PID) == "T") == want
+		}
+	}
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	pid := p.Identity().PID
-	eventually(t, "it is frozen", func() bool { return stateOf(t, pid) == "T" })
+	eventually(t, "it is frozen", frozen(true))
 	if alive, err := p.Identity().Alive(); !alive || err != nil {
 		t.Errorf("a frozen process is alive: %v, %v", alive, err)
 	}
-	if err := p.Thaw(); err != nil {
+	if err := p.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is thawed", func() bool { return stateOf(t, pid) != "T" })
+	eventually(t, "it is thawed", frozen(false))
+	other := p.Identity()
+	other.Start++
+	if is, err := other.Frozen(); is || err != nil {
+		t.Errorf("another process of this id is frozen: %v, %v", is, err)
+	}
+	if is, err := (Identity{PID: 1 << 23}).Frozen(); is || err != nil {
+		t.Errorf("no process is frozen: %v, %v", is, err)
+	}
 }
 
 // TestWrapper ends the program behind a script with the script.
@@ -102,26 +116,26 @@ func TestParseStat(t *testing.T) {
 	cases := []struct {
 		stat  string
 		start uint64
-		ended bool
+		is    state
 		bad   string
 	}{
 		{stat: "7 (a) S" + rest, start: 99},
-		{stat: "7 (a) Z (b)) Z" + rest, start: 99, ended: true},
-		{stat: "7 (a) T" + rest, start: 99},
+		{stat: "7 (a) Z (b)) Z" + rest, start: 99, is: isZombie},
+		{stat: "7 (a) T" + rest, start: 99, is: isFrozen},
 		{stat: "", bad: "fields"},
 		{stat: "7 (a) S 1", bad: "fields"},
 		{stat: "7 (a) S" + strings.ReplaceAll(rest, "99", "x"), bad: "start time"},
 	}
 	for _, c := range cases {
-		start, ended, err := parseStat([]byte(c.stat))
+		start, is, err := parseStat([]byte(c.stat))
 		if c.bad != "" {
 			if err == nil || !strings.Contains(err.Error(), c.bad) {
 				t.Errorf("%q: %v, want %s", c.stat, err, c.bad)
 			}
 			continue
 		}
-		if err != nil || start != c.start || ended != c.ended {
-			t.Errorf("%q: %d, %v, %v", c.stat, start, ended, err)
+		if err != nil || start != c.start || is != c.is {
+			t.Errorf("%q: %d, %v, %v", c.stat, start, is, err)
 		}
 	}
 }

@@ -38,6 +38,7 @@ type incarnation struct {
 	logFrom int64         // where in the log file it began
 	cpu     time.Duration // the last sample
 	told    bool          // it was asked to end
+	may     bool          // it may end by itself
 	ended   bool
 	done    chan struct{} // closed once it was reaped
 }
@@ -134,11 +135,15 @@ func (p *Process) signal(r *incarnation, sig os.Signal) error {
 // Kill sends SIGKILL, which ends a frozen process too. It does not wait.
 func (p *Process) Kill() error { return p.Signal(syscall.SIGKILL) }
 
-// Freeze sends SIGSTOP.
-func (p *Process) Freeze() error { return p.Signal(syscall.SIGSTOP) }
-
-// Thaw sends SIGCONT.
-func (p *Process) Thaw() error { return p.Signal(syscall.SIGCONT) }
+// Expect says whether the last start may end from now on without being asked
+// to, because something was done to it; Options.Ended is then told that it was.
+func (p *Process) Expect(end bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.run != nil {
+		p.run.may = end
+	}
+}
 
 // Terminate asks the process to end and waits for it; it is killed when it
 // has not after the grace, or when ctx ends, and the error says so.
@@ -231,6 +236,9 @@ func (p *Process) launch(ctx context.Context) error {
 	if err == nil && (ready.Role != p.spec.Role || ready.Name != p.spec.Name) {
 		err = fmt.Errorf("its ready line is of %q, role %q; wanted role %q", ready.Name, ready.Role, p.spec.Role)
 	}
+	if err == nil && p.spec.Started != nil {
+		err = p.spec.Started(ctx, ready)
+	}
 	if err != nil {
 		return p.giveUp(ctx, r, err)
 	}
@@ -279,7 +287,7 @@ func (p *Process) fork() (_ *incarnation, ready *os.File, err error) {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdinRead, log, log
 	cmd.ExtraFiles = []*os.File{readyWrite} // fd 3
 	cmd.SysProcAttr = childAttr()
-	if err := p.sup.startChild(cmd); err != nil {
+	if err := p.sup.startChild(cmd, p.spec.Within); err != nil {
 		return nil, nil, err
 	}
 	r := &incarnation{cmd: cmd, stdin: stdinWrite, logFrom: logFrom, done: make(chan struct{})}
@@ -318,7 +326,7 @@ func (p *Process) reap(r *incarnation) {
 	p.mu.Lock()
 	r.ended = true
 	p.account(r, r.cmd.ProcessState)
-	told := r.told
+	told := r.told || r.may
 	p.mu.Unlock()
 	close(r.done)
 	if p.sup.options.Ended != nil {

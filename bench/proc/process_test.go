@@ -31,7 +31,7 @@ func TestSignals(t *testing.T) {
 	if p.State() != nil {
 		t.Error("it has a state and runs")
 	}
-	if err := p.Freeze(); err != nil {
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Kill(); err != nil { // frozen, and yet
@@ -43,10 +43,8 @@ func TestSignals(t *testing.T) {
 	if how := p.State().Sys().(syscall.WaitStatus); how.Signal() != syscall.SIGKILL {
 		t.Errorf("ended as %v", p.State())
 	}
-	for name, signal := range map[string]func() error{"kill": p.Kill, "freeze": p.Freeze, "thaw": p.Thaw} {
-		if err := signal(); !errors.Is(err, os.ErrProcessDone) {
-			t.Errorf("%s after the end: %v", name, err)
-		}
+	if err := p.Kill(); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("killing after the end: %v", err)
 	}
 	if err := p.Terminate(t.Context(), 0); err != nil {
 		t.Errorf("terminating what has ended: %v", err)
@@ -65,9 +63,10 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// TestUntold reports a process that somebody else killed, and starts it again.
+// TestUntold reports a process that somebody else killed, unless that was to be
+// expected, and starts it again.
 func TestUntold(t *testing.T) {
-	how := make(chan bool, 2)
+	how := make(chan bool, 4)
 	s := supervise(t, Options{Ended: func(_ *Process, _ string, told bool) { how <- told }})
 	p, err := s.Start(t.Context(), specOf(t.TempDir(), "a", "good"))
 	if err != nil {
@@ -81,7 +80,20 @@ func TestUntold(t *testing.T) {
 	}
 	<-p.Done()
 	if err := p.Restart(t.Context()); err != nil {
-		t.Error(err)
+		t.Fatal(err)
+	}
+	for _, expected := range []bool{true, false} {
+		p.Expect(expected)
+		if _, err := p.Identity().Kill(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if told := <-how; told != expected {
+			t.Errorf("expected: %v, told: %v", expected, told)
+		}
+		<-p.Done()
+		if err := p.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -41,6 +41,14 @@ type Spec struct {
 	// one: a role that others know by its port must get that port back. Nil
 	// means Command.
 	Again func(last observe.Ready) []string
+	// Within starts the process somewhere else, such as in another network
+	// namespace: it calls start once, on the thread it was called on. Nil
+	// means where the harness is.
+	Within func(start func() error) error
+	// Started is called after each start with the ready line, before anybody
+	// is told of it: what a role forgets when it ends is said to it anew. An
+	// error of it ends the process again.
+	Started func(ctx context.Context, ready observe.Ready) error
 }
 
 // Options are what a supervisor tells its owner. The functions are called
@@ -50,7 +58,7 @@ type Options struct {
 	// waited for. An error of it ends the process again.
 	Started func(name, role string, id Identity) error
 	// Ended is called when a process has ended. Told says that it was asked
-	// to. It must not block.
+	// to, or expected to. It must not block.
 	Ended func(p *Process, how string, told bool)
 }
 
@@ -72,8 +80,9 @@ type Supervisor struct {
 
 // start asks the starter goroutine for one child.
 type start struct {
-	cmd  *exec.Cmd
-	done chan error
+	cmd    *exec.Cmd
+	within func(func() error) error
+	done   chan error
 }
 
 // NewSupervisor returns a supervisor without processes. Its owner calls Close.
@@ -91,7 +100,11 @@ func (s *Supervisor) startChildren() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	for request := range s.starts {
-		request.done <- request.cmd.Start()
+		if request.within == nil {
+			request.done <- request.cmd.Start()
+		} else {
+			request.done <- request.within(request.cmd.Start)
+		}
 	}
 }
 
@@ -179,8 +192,8 @@ func (s *Supervisor) launching() bool {
 
 // startChild starts a command on the starter's thread. The caller is a launch
 // that Close waits for, so the starter runs.
-func (s *Supervisor) startChild(cmd *exec.Cmd) error {
-	request := start{cmd: cmd, done: make(chan error, 1)}
+func (s *Supervisor) startChild(cmd *exec.Cmd, within func(func() error) error) error {
+	request := start{cmd: cmd, within: within, done: make(chan error, 1)}
 	s.starts <- request
 	return <-request.done
 }

@@ -145,7 +145,7 @@ func TestCloseOrder(t *testing.T) {
 	for _, p := range s.Processes() {
 		p.spec.Role = p.spec.Name // the children all say connector
 	}
-	if err := s.Processes()[2].Freeze(); err != nil {
+	if err := s.Processes()[2].Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	err := s.Close(t.Context(), 300*time.Millisecond, "c", "b", "a")
@@ -202,5 +202,50 @@ func TestEnvironment(t *testing.T) {
 	}
 	if want := "a  given\na again  given\n"; string(log) != want {
 		t.Errorf("the children wrote %q, want %q", log, want)
+	}
+}
+
+// TestStartedEachTime tells a role anew, after each start, what it forgets, and
+// ends it when that fails; and each start is made within what the spec says.
+func TestStartedEachTime(t *testing.T) {
+	s := supervise(t, Options{})
+	spec := specOf(t.TempDir(), "a", "good")
+	var told []int
+	var threads []int
+	spec.Started = func(_ context.Context, ready observe.Ready) error { told = append(told, ready.PID); return nil }
+	spec.Within = func(start func() error) error {
+		threads = append(threads, syscall.Gettid())
+		return start()
+	}
+	p, err := s.Start(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := p.Ready().PID
+	if err := errors.Join(p.Kill(), p.Restart(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if want := []int{first, p.Ready().PID}; !slices.Equal(told, want) || first == p.Ready().PID {
+		t.Errorf("told %v; want %v", told, want)
+	}
+	if len(threads) != 2 || threads[0] != threads[1] {
+		t.Errorf("started within on threads %v; want the starter's twice", threads)
+	}
+
+	deaf := errors.New("it does not listen")
+	spec = specOf(t.TempDir(), "b", "good")
+	var id int
+	spec.Started = func(_ context.Context, ready observe.Ready) error { id = ready.PID; return deaf }
+	if _, err := s.Start(t.Context(), spec); !errors.Is(err, deaf) {
+		t.Errorf("started with %v", err)
+	}
+	if _, err := Identify(id); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("process %d: %v; want it gone", id, err)
+	}
+	nowhere := errors.New("no such place")
+	spec = specOf(t.TempDir(), "c", "good")
+	spec.Within = func(func() error) error { return nowhere }
+	if _, err := s.Start(t.Context(), spec); !errors.Is(err, nowhere) {
+		t.Errorf("started with %v", err)
 	}
 }

@@ -109,7 +109,7 @@ func (r *Registration) grant(ctx context.Context, id Identity, q *wire.RegisterR
 		ID: id.ID, Tenant: id.Tenant, Name: id.Name, Version: q.GetVersion(),
 		Serial: Serial(certificate), NotAfter: certificate.NotAfter, RegisteredAt: now,
 	}
-	return c, certificate.Raw, r.Store.Register(q.GetToken(), c, now)
+	return c, certificate.Raw, r.Store.Register(q.GetToken(), c, certificate.RawSubjectPublicKeyInfo, now)
 }
 
 // deny counts and logs a denial, and makes of it what the peer is told.

@@ -150,13 +150,31 @@ func TestRegister(t *testing.T) {
 		t.Errorf("known %v as %+v", found, c)
 	}
 
-	// After a restart the certificate is known, and the token is used still.
+	// The same key may ask again, as when the answer was lost: it gets another
+	// certificate in place of the first.
+	repeated, err := o.client.Register(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, found := o.store.Known(old); found {
+		t.Error("the certificate that was lost is known")
+	}
+	old = serial(repeated.GetCertificateDer())
+
+	// After a restart the certificate is known, and the token is used still, by
+	// any other key.
 	o.stop()
 	o.start()
 	if _, found := o.store.Known(old); !found {
 		t.Error("the connector is forgotten after a restart")
 	}
-	if _, err := o.client.Register(t.Context(), q); status.Code(err) != codes.Unauthenticated {
+	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stolen := o.form()
+	stolen.Token, stolen.CsrDer = q.Token, request(t, other, nil)
+	if _, err := o.client.Register(t.Context(), stolen); status.Code(err) != codes.Unauthenticated {
 		t.Errorf("the token once more: %v", err)
 	}
 

@@ -4,8 +4,9 @@ import "time"
 
 // breaker keeps sign-ins from waiting for a path that is known to be down.
 //
-//	closed   everything passes; threshold path failures in a row open it, and
-//	         so does the loss of the last usable connector
+//	closed   everything passes; threshold path failures in a row open it,
+//	         unless the threshold is 0, and so does the loss of the last usable
+//	         connector
 //	open     nothing passes but a probe each interval, a real sign-in
 //	probing  a probe was answered: the number of probes at once doubles with
 //	         each answer, and after closeAfter of them the breaker closes
@@ -20,6 +21,7 @@ type breaker struct {
 	window    int     // probes allowed in flight
 	successes int     // of probes, since the last failure
 	next      time.Duration
+	answered  time.Duration // when the last definite answer came, while closed
 }
 
 // closeAfter is how many probes must be answered, in a row, before everybody
@@ -42,8 +44,9 @@ func (b *breaker) trip(now time.Duration, cause Failure) bool {
 	return !was
 }
 
-// failed notes a path failure and reports whether it opened the breaker.
-func (b *breaker) failed(now time.Duration, probe bool, f Failure, s Settings) bool {
+// failed notes a path failure and reports whether it opened the breaker. s
+// began its last attempt at the time given.
+func (b *breaker) failed(now, began time.Duration, probe bool, f Failure, s Settings) bool {
 	if b.open {
 		if probe {
 			b.probes = max(b.probes-1, 0)
@@ -52,8 +55,15 @@ func (b *breaker) failed(now time.Duration, probe bool, f Failure, s Settings) b
 		}
 		return false
 	}
+	// A deadline that is over is old news: an answer that came since the sign-in
+	// was given says that the path works, and that one connector does not. So a
+	// silent connector of three opens nothing, however many of its sign-ins
+	// expire between two answers of the others.
+	if f == DeadlineOver && began < b.answered {
+		return false
+	}
 	b.failures++
-	if b.failures < s.Threshold {
+	if s.Threshold == 0 || b.failures < s.Threshold {
 		return false
 	}
 	b.trip(now, f)
@@ -64,7 +74,7 @@ func (b *breaker) failed(now time.Duration, probe bool, f Failure, s Settings) b
 // succeeded notes a definite answer and reports whether it closed the breaker.
 // Only probes speak for the path: other answers may be older than its failure.
 func (b *breaker) succeeded(now time.Duration, probe bool) bool {
-	b.failures = 0
+	b.failures, b.answered = 0, now
 	if !b.open || !probe {
 		return false
 	}
@@ -75,7 +85,7 @@ func (b *breaker) succeeded(now time.Duration, probe bool) bool {
 	if b.successes < closeAfter {
 		return false
 	}
-	*b = breaker{}
+	*b = breaker{answered: now}
 	return true
 }
 

@@ -107,6 +107,29 @@ func (t *Tenant) SetStatus(now time.Duration, c *Connector, s Status) {
 	t.dispatch(now)
 }
 
+// Mute offers all that a connector has in hand to the others, which would
+// happen at the end of each attempt: nothing has been heard of it for so long
+// that no answer is to be expected. Its answers still count if they come first.
+func (t *Tenant) Mute(now time.Duration, c *Connector, cause string) {
+	if !c.attached || !t.settings.Handoff {
+		return
+	}
+	var n int64
+	for s := c.inFlight.head; s != nil; {
+		next := s.placement.next
+		if s.Attempt < t.settings.Attempts && t.anotherFor(s) {
+			n++
+			c.inFlight.remove(s)
+			t.handOff(now, c, s)
+		}
+		s = next
+	}
+	if n > 0 {
+		t.effects.Event(observe.Event{Kind: observe.HandedOff, Tenant: t.name, Connector: c.Name, Cause: cause, Count: n})
+	}
+	t.dispatch(now)
+}
+
 // lookAround opens the breaker when nobody is left to ask, and answers those
 // who wait: the path is known to be down, so nobody waits for it.
 func (t *Tenant) lookAround(now time.Duration) {

@@ -35,7 +35,7 @@ type Settings struct {
 	Deadline       time.Duration // of a sign-in on this path, from its arrival
 	AttemptTimeout time.Duration // after which another connector is tried
 	Queue          int           // sign-ins that wait at most
-	Threshold      int           // path failures in a row that open the breaker
+	Threshold      int           // path failures in a row that open the breaker; 0 for never
 	Probe          time.Duration // interval of probes by an open breaker
 	// Wait keeps sign-ins in the queue while the breaker probes a connector
 	// that is there; without it they fail at once, for somebody else to
@@ -371,7 +371,7 @@ func (t *Tenant) settle(s *SignIn) {
 // fail answers a sign-in with a failure of the path.
 func (t *Tenant) fail(now time.Duration, s *SignIn, f Failure) {
 	t.settle(s)
-	if t.breaker.failed(now, s.probe, f, t.settings) {
+	if t.breaker.failed(now, s.given, s.probe, f, t.settings) {
 		t.breakerEvent(observe.BreakerOpened, f.String())
 	}
 	t.shed(now)

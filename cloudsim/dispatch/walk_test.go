@@ -19,12 +19,12 @@ func TestRandomWalk(t *testing.T) {
 		s := usual
 		s.Handoff, s.Wait = r.IntN(4) > 0, r.IntN(2) == 0
 		s.Policy = []Policy{LeastOutstanding, Random, RoundRobin, FirstAvailable}[r.IntN(4)]
-		s.Queue, s.Attempts = 1+r.IntN(30), 1+r.IntN(4)
+		s.Queue, s.Attempts, s.Threshold = 1+r.IntN(30), 1+r.IntN(4), r.IntN(7)
 		w := newWorld(t, s)
 		var sessions []*Connector
 		arrived := make(map[uint64]time.Duration)
 		for range 2000 {
-			switch r.IntN(12) {
+			switch r.IntN(13) {
 			case 0:
 				if len(sessions) < 5 {
 					c := NewConnector(fmt.Sprintf("connector-%d", r.IntN(4)), 1+r.IntN(8), nil)
@@ -41,6 +41,10 @@ func TestRandomWalk(t *testing.T) {
 				if len(sessions) > 0 {
 					w.tenant.SetStatus(w.now, sessions[r.IntN(len(sessions))],
 						Status{Directory: r.IntN(3) > 0, Responses: r.IntN(5) > 0, Draining: r.IntN(6) == 0})
+				}
+			case 12:
+				if len(sessions) > 0 {
+					w.tenant.Mute(w.now, sessions[r.IntN(len(sessions))], "heartbeat")
 				}
 			case 3, 4, 5, 6:
 				arrived[w.submit()] = w.now

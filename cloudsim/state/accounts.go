@@ -20,6 +20,8 @@ type Account struct {
 	Hash     synchash.Hash
 	HasHash  bool // false for a user who must change the password: its hash is not carried
 	Disabled bool
+	// Deleted takes the account out of the store: to PutAccounts only.
+	Deleted bool
 }
 
 // A packed account is its value in the file and in memory: flags, salt, hash.
@@ -58,6 +60,7 @@ func (p *packed) unpack(upn string) Account {
 type accounts struct {
 	index  map[string]uint32 // of the lower-case UPN
 	chunks []*[chunkSize]packed
+	free   []uint32 // places of deleted accounts
 }
 
 const chunkSize = 256
@@ -73,17 +76,40 @@ func (as *accounts) get(upn string) (packed, bool) {
 func (as *accounts) put(upn string, p packed) {
 	i, found := as.index[upn]
 	if !found {
-		i = uint32(len(as.index))
-		if i%chunkSize == 0 {
-			as.chunks = append(as.chunks, new([chunkSize]packed))
-		}
+		i = as.place()
 		as.index[upn] = i
 	}
 	as.chunks[i/chunkSize][i%chunkSize] = p
 }
 
-// PutAccounts adds accounts to a tenant's hash store, or replaces those that
-// are there, in one transaction: all or, on an error, none. Some thousand at a
+// place is one for a new account: that of a deleted one, if there is any.
+func (as *accounts) place() uint32 {
+	if last := len(as.free) - 1; last >= 0 {
+		i := as.free[last]
+		as.free = as.free[:last]
+		return i
+	}
+	i := uint32(len(as.index)) // none is free, so all places until here are taken
+	if int(i/chunkSize) == len(as.chunks) {
+		as.chunks = append(as.chunks, new([chunkSize]packed))
+	}
+	return i
+}
+
+// remove leaves nothing of an account, if there is one.
+func (as *accounts) remove(upn string) {
+	i, found := as.index[upn]
+	if !found {
+		return
+	}
+	delete(as.index, upn)
+	as.chunks[i/chunkSize][i%chunkSize] = packed{}
+	as.free = append(as.free, i)
+}
+
+// PutAccounts adds accounts to a tenant's hash store, replaces those that are
+// there, and takes out those that are deleted, which need not be there: in
+// order, and in one transaction, all or, on an error, none. Some thousand at a
 // time is a good measure, since each transaction waits for the disk.
 func (s *Store) PutAccounts(tenant string, batch []Account) error {
 	if tenant == "" {
@@ -106,7 +132,12 @@ func (s *Store) PutAccounts(tenant string, batch []Account) error {
 			return err
 		}
 		for i, name := range names {
-			if err := b.Put([]byte(name), values[i][:]); err != nil {
+			if batch[i].Deleted {
+				err = b.Delete([]byte(name))
+			} else {
+				err = b.Put([]byte(name), values[i][:])
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -119,7 +150,11 @@ func (s *Store) PutAccounts(tenant string, batch []Account) error {
 	defer s.mu.Unlock()
 	as := s.accountsOf(tenant)
 	for i, name := range names {
-		as.put(name, values[i])
+		if batch[i].Deleted {
+			as.remove(name)
+		} else {
+			as.put(name, values[i])
+		}
 	}
 	return nil
 }

@@ -82,6 +82,77 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// Accounts go and come back, many at a time, and none is mistaken for another;
+// memory and file agree.
+func TestDeletedAccounts(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	s.db.NoSync = true
+	all := many(3 * chunkSize)
+	put := func(batch ...Account) {
+		t.Helper()
+		if err := s.PutAccounts("contoso", batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone := make(map[string]bool)
+	agree := func() {
+		t.Helper()
+		for range 2 {
+			for i := range all {
+				got, found := s.Account("contoso", all[i].UPN)
+				if found == gone[all[i].UPN] {
+					t.Fatalf("%s is there: %v", all[i].UPN, found)
+				}
+				if found && got != all[i] {
+					t.Fatalf("%s became %+v; expected %+v", all[i].UPN, got, all[i])
+				}
+			}
+			if got := s.Accounts("contoso"); got != len(all)-len(gone) {
+				t.Fatalf("%d accounts; expected %d", got, len(all)-len(gone))
+			}
+			s = reopen(t, s, dir)
+			s.db.NoSync = true
+		}
+	}
+	put(all...)
+	var batch []Account
+	for i := range all {
+		if i%3 == 1 {
+			batch = append(batch, Account{UPN: strings.ToUpper(all[i].UPN), Deleted: true})
+			gone[all[i].UPN] = true
+		}
+	}
+	put(batch...)
+	agree()
+	if got := s.Check("contoso", all[1].UPN, "right"); got != wire.Result_RESULT_UNKNOWN_USER {
+		t.Errorf("a deleted account: %v", got)
+	}
+	put(batch...) // again does no harm, nor does deleting nobody
+	put(Account{UPN: "nobody@contoso.test", Deleted: true})
+	agree()
+
+	for i := range all {
+		if i%6 == 1 {
+			put(all[i])
+			delete(gone, all[i].UPN)
+		}
+	}
+	agree()
+	for i := range all {
+		if gone[all[i].UPN] {
+			put(all[i])
+		}
+	}
+	clear(gone)
+	agree()
+
+	// Within a batch the last word counts.
+	put(Account{UPN: all[0].UPN, Deleted: true}, all[0], all[1], Account{UPN: all[1].UPN, Deleted: true})
+	gone[all[1].UPN] = true
+	agree()
+}
+
 func TestPutAccountsIsAllOrNothing(t *testing.T) {
 	s := open(t, t.TempDir())
 	for _, tc := range []struct {

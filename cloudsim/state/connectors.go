@@ -38,7 +38,9 @@ func (o owner) key() []byte { return []byte(o.tenant + "\x00" + o.name) }
 // Register records a connector and uses up the registration token, both or
 // neither. It replaces the connector of that name, whose certificate is then
 // no longer known. The errors of CheckToken apply, and ErrTooManyConnectors.
-func (s *Store) Register(token string, c Connector, now time.Time) error {
+// The same name and public key may use a token again for RetryTime: who asks
+// twice never got the first answer.
+func (s *Store) Register(token string, c Connector, publicKey []byte, now time.Time) error {
 	if c.Tenant == "" || c.Name == "" || c.Serial == "" {
 		return fmt.Errorf("registering a connector: tenant, name and serial are needed")
 	}
@@ -49,7 +51,7 @@ func (s *Store) Register(token string, c Connector, now time.Time) error {
 		return fmt.Errorf("registering a connector: %w: %d", ErrTooManyConnectors, MaxConnectors)
 	}
 	err := s.db.Update(func(tx *bbolt.Tx) error {
-		if err := useToken(tx, c.Tenant, token, now); err != nil {
+		if err := useToken(tx, c.Tenant, token, userOf(c.Name, publicKey), now); err != nil {
 			return err
 		}
 		return putConnector(tx, c)

@@ -26,6 +26,9 @@ func issue(t testing.TB, s *Store, tenant string) string {
 	return token
 }
 
+// testKey is the public key of whoever registers.
+var testKey = []byte("a public key")
+
 func connector(name, serial string) Connector {
 	return Connector{
 		ID: "id of " + serial, Tenant: "contoso", Name: name, Version: "0.1.0", Serial: serial,
@@ -37,7 +40,7 @@ func TestConnectorsSurviveARestart(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	want := connector("connector-1", "0a")
-	if err := s.Register(issue(t, s, "contoso"), want, noon); err != nil {
+	if err := s.Register(issue(t, s, "contoso"), want, testKey, noon); err != nil {
 		t.Fatal(err)
 	}
 	for _, when := range []string{"at once", "after a restart"} {
@@ -60,7 +63,7 @@ func TestRegisteringAgainReplaces(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	for _, serial := range []string{"0a", "0b"} {
-		if err := s.Register(issue(t, s, "contoso"), connector("connector-1", serial), noon); err != nil {
+		if err := s.Register(issue(t, s, "contoso"), connector("connector-1", serial), testKey, noon); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -101,12 +104,56 @@ func TestTokens(t *testing.T) {
 			if err := s.CheckToken(tc.tenant, token, noon.Add(tc.at)); !errors.Is(err, tc.want) {
 				t.Errorf("checking: %v; expected %v", err, tc.want)
 			}
-			if err := s.Register(token, c, noon.Add(tc.at)); !errors.Is(err, tc.want) {
+			if err := s.Register(token, c, testKey, noon.Add(tc.at)); !errors.Is(err, tc.want) {
 				t.Errorf("registering: %v; expected %v", err, tc.want)
 			}
 			_, found := s.Known("0a")
 			if found != (tc.want == nil) {
 				t.Errorf("the certificate is known: %v", found)
+			}
+		})
+	}
+}
+
+// Who used a token may use it again for a while, with the same key under the
+// same name: the first answer may have been lost.
+func TestLostRegistration(t *testing.T) {
+	otherKey := []byte("another public key")
+	for _, tc := range []struct {
+		name  string
+		as    string
+		key   []byte
+		after time.Duration
+		want  error
+	}{
+		{name: "again", as: "connector-1", key: testKey, after: RetryTime - 1},
+		{name: "too late", as: "connector-1", key: testKey, after: RetryTime, want: ErrTokenUsed},
+		{name: "another key", as: "connector-1", key: otherKey, want: ErrTokenUsed},
+		{name: "no key", as: "connector-1", want: ErrTokenUsed},
+		{name: "another name", as: "connector-2", key: testKey, want: ErrTokenUsed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := open(t, dir)
+			token := issue(t, s, "contoso")
+			if err := s.Register(token, connector("connector-1", "0a"), testKey, noon); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s = open(t, dir)
+			if err := s.Register(token, connector(tc.as, "0b"), tc.key, noon.Add(tc.after)); !errors.Is(err, tc.want) {
+				t.Errorf("registering again: %v; expected %v", err, tc.want)
+			}
+			_, first := s.Known("0a")
+			_, second := s.Known("0b")
+			if again := tc.want == nil; first == again || second != again {
+				t.Errorf("known: the first certificate %v, the second %v; expected the one or the other", first, second)
+			}
+			// A retry does not make the token last longer.
+			if err := s.CheckToken("contoso", token, noon.Add(RetryTime)); !errors.Is(err, ErrTokenUsed) {
+				t.Errorf("checking the token later: %v; expected it used", err)
 			}
 		})
 	}
@@ -120,7 +167,7 @@ func TestTokenIsUsedOnce(t *testing.T) {
 	var granted atomic.Int32
 	for i := range 16 {
 		wg.Go(func() {
-			err := s.Register(token, connector(fmt.Sprint("connector-", i), fmt.Sprint(i)), noon)
+			err := s.Register(token, connector(fmt.Sprint("connector-", i), fmt.Sprint(i)), testKey, noon)
 			switch {
 			case err == nil:
 				granted.Add(1)
@@ -137,7 +184,7 @@ func TestTokenIsUsedOnce(t *testing.T) {
 		t.Errorf("%d connectors are recorded", n)
 	}
 	s = reopen(t, s, dir)
-	if err := s.CheckToken("contoso", token, noon); !errors.Is(err, ErrTokenUsed) {
+	if err := s.CheckToken("contoso", token, noon.Add(RetryTime)); !errors.Is(err, ErrTokenUsed) {
 		t.Errorf("after a restart: %v", err)
 	}
 }
@@ -173,10 +220,10 @@ func TestConnectorsAreBounded(t *testing.T) {
 		s.remember(connector(fmt.Sprint("connector-", i), fmt.Sprint(i)))
 	}
 	token := issue(t, s, "contoso")
-	if err := s.Register(token, connector("one-more", "ff"), noon); !errors.Is(err, ErrTooManyConnectors) {
+	if err := s.Register(token, connector("one-more", "ff"), testKey, noon); !errors.Is(err, ErrTooManyConnectors) {
 		t.Errorf("one more than allowed: %v", err)
 	}
-	if err := s.Register(token, connector("connector-7", "ff"), noon); err != nil {
+	if err := s.Register(token, connector("connector-7", "ff"), testKey, noon); err != nil {
 		t.Errorf("registering one of them again: %v", err)
 	}
 }
@@ -186,7 +233,7 @@ func TestTokenIsNotInTheFile(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	token := issue(t, s, "contoso")
-	if err := s.Register(token, connector("connector-1", "0a"), noon); err != nil {
+	if err := s.Register(token, connector("connector-1", "0a"), testKey, noon); err != nil {
 		t.Fatal(err)
 	}
 	unused := issue(t, s, "contoso")

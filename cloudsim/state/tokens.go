@@ -3,6 +3,7 @@ package state
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,10 @@ import (
 
 // TokenLifetime is how long a registration token may be used.
 const TokenLifetime = time.Hour
+
+// RetryTime is how long a token that was used may be used again by whoever used
+// it: the answer may have been lost on its way, and with it the certificate.
+const RetryTime = 5 * time.Minute
 
 // maxTokens bounds the tokens that are out, over all tenants.
 const maxTokens = 1000
@@ -32,6 +37,17 @@ type token struct {
 	Tenant  string    `json:"tenant"`
 	Expires time.Time `json:"expires"`
 	Used    bool      `json:"used,omitempty"`
+	// By and At say who used it first and when: a hash of name and public key.
+	By []byte    `json:"by,omitempty"`
+	At time.Time `json:"at,omitzero"`
+}
+
+// userOf is who uses a token: the name and the key that the certificate is for.
+func userOf(name string, publicKey []byte) []byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "%d:%s", len(name), name)
+	h.Write(publicKey)
+	return h.Sum(nil)
 }
 
 // hashToken is all that is kept of a token. One hash of 128 random bits needs
@@ -89,7 +105,8 @@ func pruneTokens(tx *bbolt.Tx, now time.Time) (left int, err error) {
 }
 
 // CheckToken says whether a token can be used, by one of the errors above. It
-// uses nothing up.
+// uses nothing up. A token that was used a short while ago passes: only with
+// the public key can it be told whether that was the same connector.
 func (s *Store) CheckToken(tenant, text string, now time.Time) error {
 	return s.db.View(func(tx *bbolt.Tx) error {
 		_, err := findToken(tx, tenant, text, now)
@@ -98,12 +115,19 @@ func (s *Store) CheckToken(tenant, text string, now time.Time) error {
 }
 
 // useToken uses a token up, within the transaction that grants what it is for.
-func useToken(tx *bbolt.Tx, tenant, text string, now time.Time) error {
+// Who used it before may do so again for RetryTime.
+func useToken(tx *bbolt.Tx, tenant, text string, by []byte, now time.Time) error {
 	t, err := findToken(tx, tenant, text, now)
 	if err != nil {
 		return err
 	}
-	t.Used = true
+	if t.Used {
+		if subtle.ConstantTimeCompare(t.By, by) != 1 {
+			return ErrTokenUsed
+		}
+		return nil
+	}
+	t.Used, t.By, t.At = true, by, now
 	b, err := json.Marshal(t)
 	if err != nil {
 		return err
@@ -123,7 +147,7 @@ func findToken(tx *bbolt.Tx, tenant, text string, now time.Time) (token, error) 
 	switch {
 	case t.Tenant != tenant:
 		return token{}, ErrTokenTenant
-	case t.Used:
+	case t.Used && !now.Before(t.At.Add(RetryTime)):
 		return token{}, ErrTokenUsed
 	case !now.Before(t.Expires):
 		return token{}, ErrTokenExpired

@@ -41,13 +41,22 @@ func (b *Backoff) Next() time.Duration {
 	return floor + time.Duration(random()*float64(ceiling-floor))
 }
 
+// Spread waits for a moment shorter than Min, evenly drawn: before the first
+// attempt after a loss that others may have suffered at the same instant. It
+// reports false when the context ended first.
+func Spread(ctx context.Context) bool { return sleep(ctx, rand.N(Min)) }
+
 // Reset begins again with the shortest wait, after a success.
 func (b *Backoff) Reset() { b.tries = 0 }
 
 // Wait waits as long as Next says. It reports false when the context ended
 // first.
 func (b *Backoff) Wait(ctx context.Context) bool {
-	timer := time.NewTimer(b.Next())
+	return sleep(ctx, b.Next())
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -157,11 +157,34 @@ func (l *lookups) open(ctx context.Context, timeout time.Duration) (*ldap.Conn, 
 	c := ldap.NewConn(nc, true)
 	c.SetTimeout(timeout)
 	c.Start()
+	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+	defer stop()
 	if err := c.Bind(l.cfg.Account, l.cfg.Password); err != nil {
 		_ = c.Close()
 		return nil, fmt.Errorf("binding as the service account: %w", err)
 	}
 	return c, nil
+}
+
+// ErrAccount says that the directory refuses the service account.
+var ErrAccount = errors.New("the directory refuses the service account")
+
+// CheckAccount binds as the service account, and returns ErrAccount if the
+// directory says that it may not. A directory that cannot be asked just now
+// says nothing about that: look-ups find out, and say so in the log.
+func (p *Pool) CheckAccount(ctx context.Context) error {
+	c, err := p.lookups.open(ctx, p.cfg.DialTimeout)
+	if err == nil {
+		return c.Close()
+	}
+	if ldap.IsErrorAnyOf(err, ldap.LDAPResultInvalidCredentials, ldap.LDAPResultInappropriateAuthentication,
+		ldap.LDAPResultNoSuchObject, ldap.LDAPResultInvalidDNSyntax, ldap.LDAPResultInsufficientAccessRights) {
+		return fmt.Errorf("%w: %w", ErrAccount, err)
+	}
+	if ctx.Err() == nil {
+		p.cfg.Log.Warn("the service account could not be checked", "error", err)
+	}
+	return nil
 }
 
 func (l *lookups) warn(err error) {

@@ -3,6 +3,7 @@ package bind
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -442,4 +443,38 @@ func TestOneCutDialIsNoOutage(t *testing.T) {
 		t.Errorf("reachable %v after %d dials, want true after 2", reachable, dials.Load())
 	}
 	expectAnswer(t, "a sign-in", ask(p, annsName, annSecret), accepted)
+}
+
+func TestCheckAccount(t *testing.T) {
+	d := bindtest.NewDirectory(t, nil)
+	cfg := config(t, d.Server)
+	if err := open(t, cfg).CheckAccount(t.Context()); err != nil {
+		t.Errorf("the right password: %v", err)
+	}
+	cfg.Password = "the wrong service password"
+	err := open(t, cfg).CheckAccount(t.Context())
+	if !errors.Is(err, ErrAccount) || strings.Contains(err.Error(), cfg.Password) {
+		t.Errorf("a wrong password: %v; expected %v, and not the password", err, ErrAccount)
+	}
+	p := open(t, cfg)
+	d.Stop()
+	if err := p.CheckAccount(t.Context()); err != nil {
+		t.Errorf("without a directory: %v; expected nothing to be said of the password", err)
+	}
+
+	// A directory that never answers is asked no longer than a dial may take,
+	// nor than the caller is there.
+	hangs := bindtest.Serve(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+	cfg = config(t, hangs)
+	cfg.DialTimeout = 100 * time.Millisecond
+	if err := open(t, cfg).CheckAccount(t.Context()); err != nil {
+		t.Errorf("a directory that hangs: %v", err)
+	}
+	cfg.DialTimeout = time.Hour
+	ctx, cancel := context.WithCancel(t.Context())
+	p = open(t, cfg)
+	time.AfterFunc(50*time.Millisecond, cancel)
+	if err := p.CheckAccount(ctx); err != nil {
+		t.Errorf("a caller who left: %v", err)
+	}
 }

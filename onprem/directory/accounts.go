@@ -26,14 +26,15 @@ type accounts struct {
 	hashes  [][sha256.Size]byte // by user
 	service [sha256.Size]byte
 	counts  *counts
-	delay   *delay
-	stop    context.Context // ends the delays of binds that wait
+	faults  *faults
+	binds   *bindLog        // nil keeps none
+	stop    context.Context // ends the wait of binds that a fault holds
 }
 
 var _ ldap.Binder = (*accounts)(nil)
 
-func newAccounts(stop context.Context, t *tree, servicePassword string, c *counts, d *delay) *accounts {
-	a := &accounts{tree: t, hashes: make([][sha256.Size]byte, t.users.Len()), counts: c, delay: d, stop: stop}
+func newAccounts(stop context.Context, t *tree, servicePassword string, c *counts, f *faults) *accounts {
+	a := &accounts{tree: t, hashes: make([][sha256.Size]byte, t.users.Len()), counts: c, faults: f, stop: stop}
 	rand.Read(a.key[:]) // never fails
 	a.service = a.hash(servicePassword)
 
@@ -58,18 +59,25 @@ func (a *accounts) hash(password string) [sha256.Size]byte {
 }
 
 // Bind answers a simple bind, which glauth's server has decoded, and notes on
-// the session whom it now belongs to.
+// the session whom it now belongs to. The server's connections are sessions.
 func (a *accounts) Bind(name, password string, conn net.Conn) (ldap.LDAPResultCode, error) {
-	who, code := a.decide(name, password)
-	if s, ok := conn.(*session); ok {
-		s.who = who
-	}
+	s := conn.(*session)
+	var code ldap.LDAPResultCode
+	s.who, code = a.decide(s, name, password)
 	return code, nil
 }
 
-// decide checks a bind, counts it, and keeps a user waiting for the delay.
-func (a *accounts) decide(name, password string) (who, ldap.LDAPResultCode) {
+// decide checks a bind, counts it, and keeps it waiting for as long as a fault
+// or the delay asks. What a fault refuses is not checked, so it is no bind in
+// the counts and the log, nor to an account that counts wrong passwords.
+func (a *accounts) decide(s *session, name, password string) (who, ldap.LDAPResultCode) {
+	set := a.faults.now.Load()
+	if set.refuses(s.source) {
+		a.counts.unavailable.Add(1)
+		return anonymous, ldap.LDAPResultUnavailable
+	}
 	if name == "" && password == "" {
+		a.faults.wait(a.stop, s, set, anonymous)
 		return anonymous, ldap.LDAPResultSuccess
 	}
 	n := a.find(name)
@@ -77,15 +85,18 @@ func (a *accounts) decide(name, password string) (who, ldap.LDAPResultCode) {
 		given := a.hash(password)
 		ok := password != "" && subtle.ConstantTimeCompare(given[:], a.service[:]) == 1
 		a.counts.serviceBind(ok)
+		a.faults.wait(a.stop, s, set, service)
 		if !ok {
 			return anonymous, ldap.LDAPResultInvalidCredentials
 		}
 		return service, ldap.LDAPResultSuccess
 	}
 	o := a.check(n, password)
-	delayed := a.delay.extra() > 0
-	a.counts.bind(n, o, delayed)
-	a.delay.wait(a.stop)
+	a.counts.bind(n, o)
+	if s.binds != nil {
+		s.note, s.noted = bindNote{user: n, name: name, outcome: o}, true
+	}
+	a.faults.wait(a.stop, s, set, user)
 	if o != success {
 		return anonymous, ldap.LDAPResultInvalidCredentials
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -28,13 +29,15 @@ func BenchmarkBind(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		a := newAccounts(context.Background(), newTree(users, time.Now()), testPassword, newCounts(users.Len()), newDelay(0))
+		c := newCounts(users.Len())
+		a := newAccounts(context.Background(), newTree(users, time.Now()), testPassword, c, newFaults(0, newSessions(c)))
+		s := &session{}
 		upn, dn, password := users.UPN(4711), a.tree.dn(4711), users.Password(4711)
 		for name, who := range map[string]string{"upn": upn, "dn": dn} {
 			b.Run(name, func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, code := a.decide(who, password); code != 0 {
+					if _, code := a.decide(s, who, password); code != 0 {
 						b.Fatal(code)
 					}
 				}
@@ -55,14 +58,20 @@ func BenchmarkBind(b *testing.B) {
 				return func(int) error { return conn.Bind(upn, password) }
 			})
 		})
-		b.Run(port+" 32 connections pre-encoded", func(b *testing.B) {
-			r := start(b, benchConfig(b))
-			over32(b, func(n int) func(i int) error {
-				conn := r.raw(port)
-				request, answer := bindMessage(7, r.users.UPN(n), r.users.Password(n), nil), make([]byte, 14)
-				return func(int) error { return roundTrip(conn, request, answer) }
+		for _, log := range []string{"", ", bind log"} {
+			b.Run(port+" 32 connections pre-encoded"+log, func(b *testing.B) {
+				cfg := benchConfig(b)
+				if log != "" {
+					cfg.BindLog = filepath.Join(b.TempDir(), "binds.csv")
+				}
+				r := start(b, cfg)
+				over32(b, func(n int) func(i int) error {
+					conn := r.raw(port)
+					request, answer := bindMessage(7, r.users.UPN(n), r.users.Password(n), nil), make([]byte, 14)
+					return func(int) error { return roundTrip(conn, request, answer) }
+				})
 			})
-		})
+		}
 	}
 }
 

@@ -39,7 +39,8 @@ func (o outcome) String() string {
 // counts is what the directory counted since it started.
 type counts struct {
 	binds          [outcomes]atomic.Uint64
-	delayed        atomic.Uint64
+	delayed        atomic.Uint64 // of those, by a fault
+	unavailable    atomic.Uint64 // refused by a fault, unchecked, and none of those above
 	service        atomic.Uint64
 	serviceRefused atomic.Uint64 // of those
 	searches       atomic.Uint64
@@ -53,11 +54,8 @@ type userCounts struct{ success, refused atomic.Uint64 }
 
 func newCounts(users int) *counts { return &counts{users: make([]userCounts, users)} }
 
-func (c *counts) bind(n node, o outcome, delayed bool) {
+func (c *counts) bind(n node, o outcome) {
 	c.binds[o].Add(1)
-	if delayed {
-		c.delayed.Add(1)
-	}
 	switch {
 	case o == success:
 		c.users[n].success.Add(1)
@@ -80,7 +78,7 @@ func (c *counts) counters() observe.DirectoryCounters {
 		binds[o.String()] = c.binds[o].Load()
 	}
 	return observe.DirectoryCounters{
-		Binds: binds, Delayed: c.delayed.Load(), Service: c.service.Load(), Searches: c.searches.Load(),
+		Binds: binds, Delayed: c.delayed.Load(), Unavailable: c.unavailable.Load(), Service: c.service.Load(), Searches: c.searches.Load(),
 		Open: int(c.open.Load()), Accepted: c.accepted.Load(),
 	}
 }
@@ -111,7 +109,8 @@ func (c *counts) registry() *prometheus.Registry {
 	for o := range outcomes {
 		counter("binds_total", "User binds by outcome.", prometheus.Labels{"outcome": o.String()}, &c.binds[o])
 	}
-	counter("delayed_binds_total", "User binds slowed by a delay put while running.", nil, &c.delayed)
+	counter("delayed_binds_total", "User binds that a fault slowed or held.", nil, &c.delayed)
+	counter("unavailable_binds_total", "Binds that a fault refused: the directory was not available.", nil, &c.unavailable)
 	counter("service_binds_total", "Binds of the service account.", nil, &c.service)
 	counter("service_binds_refused_total", "Binds of the service account that were refused.", nil, &c.serviceRefused)
 	counter("searches_total", "Searches, refused ones included.", nil, &c.searches)

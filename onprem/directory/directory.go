@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"ptabench/gate"
 	"ptabench/observe"
 	"ptabench/population"
 )
@@ -28,6 +29,7 @@ type Config struct {
 	Name       string
 	Population population.Spec
 	Delay      time.Duration // added to the answer of every user bind
+	BindLog    string        // file to log user binds to; empty for none
 	State      string        // directory that keeps the authority over restarts
 	LDAP       string        // host:port to listen on, port 0 for any
 	LDAPS      string
@@ -103,18 +105,31 @@ func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.R
 			return err
 		}
 	}
-	listeners, ports, err := listen(cfg)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	store, err := openHashStore(ctx, log, cfg, users)
 	if err != nil {
 		return err
 	}
+	binds, err := openBindLog(cfg.BindLog, users)
+	if err != nil {
+		return err
+	}
+	gates := gate.New()
+	listeners, ports, err := listen(cfg, gates)
+	if err != nil {
+		return errors.Join(err, binds.close())
+	}
 
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	counts, delay := newCounts(users.Len()), newDelay(cfg.Delay)
-	tree := newTree(users, now)
-	accounts := newAccounts(ctx, tree, cfg.ServicePassword, counts, delay)
-	sessions := newSessions(counts)
+	counts := newCounts(users.Len())
+	tree, sessions := newTree(users, now), newSessions(counts)
+	faults := newFaults(cfg.Delay, sessions)
+	accounts := newAccounts(ctx, tree, cfg.ServicePassword, counts, faults)
+	accounts.binds = binds
 	var serving sync.WaitGroup
+	if binds != nil {
+		serving.Go(func() { binds.run(ctx) })
+	}
 	for name, config := range map[string]*tls.Config{
 		"ldap":  nil,
 		"ldaps": {Certificates: []tls.Certificate{id.cert}, MinVersion: tls.VersionTLS12},
@@ -126,13 +141,13 @@ func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.R
 		serving.Go(func() { l.serve(ctx) })
 	}
 	watch := &http.Server{
-		Handler:           observeHandler(cfg.ObserveToken, users, counts, delay),
+		Handler:           observeHandler(cfg.ObserveToken, users, counts, broken{gates, faults, store}),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	serving.Go(func() { _ = watch.Serve(listeners["observe"]) }) // ends by Shutdown below
 
-	if err = pushAll(ctx, log, cfg.HashSync, users); err == nil {
+	if err = store.start(ctx); err == nil {
 		log.Info("serving", "users", users.Len(), "base_dn", tree.base, "ldap", ports["ldap"], "ldaps", ports["ldaps"])
 		ready(observe.Ready{
 			Role: "directory", Name: cfg.Name, Ports: ports, CAPEM: string(id.caPEM),
@@ -143,6 +158,7 @@ func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.R
 		err = nil // asked to end before it was ready
 	}
 	cancel()
+	gates.Close() // what a gate holds back could not end
 	if cut := sessions.stop(drainBound); cut > 0 {
 		log.Warn("cut off sessions that did not end", "sessions", cut)
 	}
@@ -152,7 +168,7 @@ func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.R
 		_ = watch.Close()
 	}
 	serving.Wait()
-	return err
+	return errors.Join(err, binds.close())
 }
 
 // certifiable is the host to put into the certificate besides the loopback
@@ -165,11 +181,15 @@ func certifiable(host string) []string {
 	return []string{host}
 }
 
-// listen opens all listeners or none.
-func listen(cfg Config) (map[string]net.Listener, map[string]string, error) {
+// listen opens all listeners or none. Those of LDAP have gates before them.
+func listen(cfg Config, gates *gate.Gates) (map[string]net.Listener, map[string]string, error) {
 	listeners, ports := make(map[string]net.Listener), make(map[string]string)
 	for name, address := range map[string]string{"ldap": cfg.LDAP, "ldaps": cfg.LDAPS, "observe": cfg.Observe} {
-		l, err := net.Listen("tcp", address)
+		open := net.Listen
+		if name != "observe" {
+			open = func(network, address string) (net.Listener, error) { return gates.Listen(network, address, name) }
+		}
+		l, err := open("tcp", address)
 		if err != nil {
 			for _, open := range listeners {
 				_ = open.Close()
@@ -179,16 +199,4 @@ func listen(cfg Config) (map[string]net.Listener, map[string]string, error) {
 		listeners[name], ports[name] = l, l.Addr().String()
 	}
 	return listeners, ports, nil
-}
-
-func pushAll(ctx context.Context, log *slog.Logger, to HashSync, users *population.Population) error {
-	if to.URL == "" {
-		return nil
-	}
-	began := time.Now()
-	if err := to.push(ctx, users, pushBatch); err != nil {
-		return err
-	}
-	log.Info("pushed hashes", "users", users.Len(), "tenant", to.Tenant, "took_ns", time.Since(began).Nanoseconds())
-	return nil
 }

@@ -20,9 +20,11 @@ const maxSessions = 8192
 // track of its connections, so that nobody else could end them.
 type sessions struct {
 	counts *counts
+	faults *faults // nil in a directory that can have none
 
 	mu       sync.Mutex
 	open     map[*session]struct{}
+	number   uint64 // of the last one
 	stopping bool
 	ended    sync.WaitGroup
 }
@@ -31,13 +33,18 @@ func newSessions(c *counts) *sessions {
 	return &sessions{counts: c, open: make(map[*session]struct{})}
 }
 
-// add is false when the session is one too many.
+// add is false when the session is one too many, in itself or by a fault.
 func (s *sessions) add(one *session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping || len(s.open) >= maxSessions {
 		return false
 	}
+	if s.faults != nil && !s.faults.admit(one.source, s.open) {
+		return false
+	}
+	s.number++
+	one.number = s.number
 	s.open[one] = struct{}{}
 	s.ended.Add(1)
 	s.counts.accepted.Add(1)
@@ -115,6 +122,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		case err == nil:
 			wait = least
 			one := newSession(raw, l.config, l.accounts.tree, l.accounts.counts, l.log, l.sessions.remove)
+			one.binds = l.accounts.binds
 			if l.sessions.add(one) {
 				return one, nil
 			}

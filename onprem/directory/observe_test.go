@@ -5,12 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
-
-	client "github.com/go-ldap/ldap/v3"
 
 	"ptabench/observe"
 	"ptabench/population"
@@ -61,98 +56,6 @@ func TestBindsByUser(t *testing.T) {
 	}
 }
 
-// TestDelay puts a delay that no test waits for, so that a bind is either held
-// or not, whatever the machine's load.
-func TestDelay(t *testing.T) {
-	r := start(t, testConfig(t))
-	ctx := context.Background()
-	i := r.in(population.Active)
-	held, free := r.dial(), r.service()
-
-	var effect observe.Delay
-	if err := r.observe.Put(ctx, "/delay", observe.Delay{DelayNS: int64(5 * time.Minute)}, &effect); err != nil {
-		t.Fatal(err)
-	}
-	if effect.DelayNS != int64(5*time.Minute) {
-		t.Errorf("delay in effect = %d ns", effect.DelayNS)
-	}
-	var work sync.WaitGroup
-	answered := make(chan error, 1)
-	work.Go(func() { answered <- held.Bind(r.users.UPN(i), r.users.Password(i)) })
-	held.SetTimeout(time.Minute)
-	eventually(t, "a delayed bind", func() bool { return r.counters().Delayed == 1 })
-
-	// Neither other operations nor the service account wait.
-	if _, err := find(free, base, client.ScopeWholeSubtree, "(cn=user000001)"); err != nil {
-		t.Errorf("searching meanwhile: %v", err)
-	}
-	r.service()
-	select {
-	case err := <-answered:
-		t.Errorf("the bind was not held: %v", err)
-	default:
-	}
-
-	// Ending the delay frees who waits, and who comes later does not wait.
-	if err := r.observe.Delete(ctx, "/delay", nil); err != nil {
-		t.Fatal(err)
-	}
-	work.Wait()
-	if err := <-answered; err != nil {
-		t.Errorf("the delayed bind: %v", err)
-	}
-	if got := bind(t, r.dial(), r.users.UPN(i), r.users.Password(i)); got != client.LDAPResultSuccess {
-		t.Errorf("a bind after the delay: result %d", got)
-	}
-	if c := r.counters(); c.Delayed != 1 || c.Binds["success"] != 2 {
-		t.Errorf("delayed %d, success %d, want 1 and 2", c.Delayed, c.Binds["success"])
-	}
-}
-
-func TestDelayTimes(t *testing.T) {
-	tests := []struct {
-		name        string
-		base, added time.Duration
-		later       time.Duration // when the added delay changes, if it does
-		changed     time.Duration
-		want        time.Duration
-	}{
-		{"none", 0, 0, 0, 0, 0},
-		{"base", time.Second, 0, 0, 0, time.Second},
-		{"added to base", time.Second, 2 * time.Second, 0, 0, 3 * time.Second},
-		{"ended meanwhile", 0, time.Minute, 3 * time.Second, 0, 3 * time.Second},
-		{"ended meanwhile, base stays", 5 * time.Second, time.Minute, 3 * time.Second, 0, 5 * time.Second},
-		{"prolonged meanwhile", 0, 5 * time.Second, 3 * time.Second, 10 * time.Second, 10 * time.Second},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				d := newDelay(tt.base)
-				d.put(tt.added)
-				if tt.later > 0 {
-					time.AfterFunc(tt.later, func() { d.put(tt.changed) })
-				}
-				began := time.Now()
-				d.wait(t.Context())
-				if got := time.Since(began); got != tt.want {
-					t.Errorf("waited %v, want %v", got, tt.want)
-				}
-			})
-		})
-	}
-	t.Run("cut short", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			defer cancel()
-			began := time.Now()
-			newDelay(time.Minute).wait(ctx)
-			if got := time.Since(began); got != time.Second {
-				t.Errorf("waited %v", got)
-			}
-		})
-	})
-}
-
 func TestObserveRefusals(t *testing.T) {
 	r := start(t, testConfig(t))
 	tests := []struct {
@@ -160,14 +63,25 @@ func TestObserveRefusals(t *testing.T) {
 		want                             int
 	}{
 		{"no token", "GET", "/counters", "", "", 401},
-		{"wrong token", "PUT", "/delay", "x", `{"delay_ns":1}`, 401},
-		{"negative delay", "PUT", "/delay", testToken, `{"delay_ns":-1}`, 400},
-		{"delay of a day", "PUT", "/delay", testToken, `{"delay_ns":86400000000000}`, 400},
-		{"no delay", "PUT", "/delay", testToken, ``, 400},
-		{"unknown field", "PUT", "/delay", testToken, `{"delay_ms":1}`, 400},
-		{"oversized", "PUT", "/delay", testToken, `{"delay_ns":` + strings.Repeat(" ", 4096) + `1}`, 400},
+		{"wrong token", "PUT", "/faults/x", "x", `{"mode":"hang"}`, 401},
+		{"wrong token, gates", "PUT", "/gates/x", "x", `{"mode":"reset","ports":["ldap"]}`, 401},
+		{"wrong token, hash store", "PUT", "/hash-store/x", "x", `{"changed":1}`, 401},
+		{"no mode", "PUT", "/faults/x", testToken, `{}`, 400},
+		{"negative delay", "PUT", "/faults/x", testToken, `{"mode":"slow","delay_ns":-1}`, 400},
+		{"delay of a day", "PUT", "/faults/x", testToken, `{"mode":"slow","delay_ns":86400000000000}`, 400},
+		{"no fault", "PUT", "/faults/x", testToken, ``, 400},
+		{"unknown field", "PUT", "/faults/x", testToken, `{"mode":"slow","delay_ms":1}`, 400},
+		{"oversized", "PUT", "/faults/x", testToken, `{"mode":"slow","delay_ns":` + strings.Repeat(" ", 65<<10) + `1}`, 400},
+		{"port of the cloud", "PUT", "/gates/x", testToken, `{"mode":"reset","ports":["443"]}`, 400},
+		{"observe port", "PUT", "/gates/x", testToken, `{"mode":"reset","ports":["observe"]}`, 400},
+		{"no hash sync", "PUT", "/hash-store/x", testToken, `{"changed":1}`, 409},
+		{"fault that is not set", "DELETE", "/faults/x", testToken, "", 404},
+		{"gate that is not set", "DELETE", "/gates/x", testToken, "", 404},
+		{"hash fault that is not set", "DELETE", "/hash-store/x", testToken, "", 404},
+		{"no ID", "PUT", "/faults/", testToken, `{"mode":"hang"}`, 404},
 		{"unknown path", "GET", "/users", testToken, "", 404},
-		{"wrong method", "POST", "/delay", testToken, `{"delay_ns":1}`, 405},
+		{"the delay of old", "PUT", "/delay", testToken, `{"delay_ns":1}`, 404},
+		{"wrong method", "POST", "/faults/x", testToken, `{"mode":"hang"}`, 405},
 		{"metrics need none", "GET", "/metrics", "", "", 200},
 	}
 	for _, tt := range tests {

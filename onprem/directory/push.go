@@ -23,13 +23,14 @@ import (
 	"ptabench/synchash"
 )
 
-// HashSync says where to push the hashes of all accounts at start. The zero
-// value pushes none.
+// HashSync says where to push the hashes of all accounts at start, and later
+// those that a fault of the hash store changes. The zero value pushes none.
 type HashSync struct {
 	URL    string // https, the cloud's hash sync port
 	CAFile string // the authority of its certificate, PEM
 	Tenant string
 	Token  string
+	Keep   bool // push nothing at start: the store holds what an earlier start pushed
 }
 
 const (
@@ -41,28 +42,34 @@ const (
 
 // An account is one line of a push. Those that must change their password are
 // sent without a hash: they are not synced. Locks and expiry are not carried.
+// One that is deleted leaves the store.
 type account struct {
 	UPN      string `json:"upn"`
 	Salt     []byte `json:"salt,omitempty"`
 	Hash     []byte `json:"hash,omitempty"`
 	Disabled bool   `json:"disabled"`
+	Deleted  bool   `json:"deleted,omitempty"`
+}
+
+func (a account) with(h synchash.Hash) account {
+	a.Salt, a.Hash = h.Salt[:], h.Sum[:]
+	return a
 }
 
 func accountOf(users *population.Population, i int) account {
 	a := account{UPN: users.UPN(i), Disabled: users.State(i) == population.Disabled}
 	if users.State(i) != population.MustChange {
-		h := synchash.New(users.Password(i))
-		a.Salt, a.Hash = h.Salt[:], h.Sum[:]
+		return a.with(synchash.New(users.Password(i)))
 	}
 	return a
 }
 
-// push sends the hashes of all users, so many accounts a request. The hashing
-// is most of the work, so each CPU makes and sends batches of its own; no more
-// than these are in memory. It happens before the directory serves, when nobody
-// else needs the machine, so it takes all of it for once, whatever the process
-// was told to make do with.
-func (h HashSync) push(ctx context.Context, users *population.Population, batch int) error {
+// push sends n accounts, so many a request. The hashing is most of the work, so
+// each CPU makes and sends batches of its own; no more than these are in
+// memory. At start that happens before the directory serves, when nobody else
+// needs the machine, so it takes all of it for once, whatever the process was
+// told to make do with. There must be one push at a time.
+func (h HashSync) push(ctx context.Context, n, batch int, line func(i int) account) error {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU()))
 	roots, err := h.roots()
 	if err != nil {
@@ -76,21 +83,21 @@ func (h HashSync) push(ctx context.Context, users *population.Population, batch 
 	}
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(runtime.GOMAXPROCS(0))
-	for from := 0; from < users.Len() && ctx.Err() == nil; from += batch {
+	for from := 0; from < n && ctx.Err() == nil; from += batch {
 		work.Go(func() error {
 			var body bytes.Buffer
 			lines := json.NewEncoder(&body)
-			to := min(from+batch, users.Len())
+			to := min(from+batch, n)
 			for i := from; i < to; i++ {
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
-				if err := lines.Encode(accountOf(users, i)); err != nil {
+				if err := lines.Encode(line(i)); err != nil {
 					return err
 				}
 			}
 			if err := h.sendRetrying(ctx, client, body.Bytes(), to-from); err != nil {
-				return fmt.Errorf("pushing hashes of users %d to %d: %w", from+1, to, err)
+				return fmt.Errorf("pushing accounts %d to %d of %d: %w", from+1, to, n, err)
 			}
 			return nil
 		})

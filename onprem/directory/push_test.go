@@ -28,13 +28,17 @@ type cloud struct {
 
 	mu       sync.Mutex
 	requests int
+	pushed   int // accounts, over all requests
 	accounts map[string]account
+	known    map[synchash.Hash]held                        // by tests only, without the lock
 	answer   func(request int, w http.ResponseWriter) bool // answers instead, if it likes
 }
 
-func newCloud(t *testing.T) *cloud {
+func newCloud(t testing.TB) *cloud {
 	c := &cloud{accounts: make(map[string]account)}
-	c.Server = httptest.NewTLSServer(c)
+	c.Server = httptest.NewUnstartedServer(c)
+	c.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0) // of clients that leave
+	c.StartTLS()
 	t.Cleanup(c.Close)
 	c.caFile = filepath.Join(t.TempDir(), "cloud.pem")
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate().Raw})
@@ -55,23 +59,29 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no", http.StatusForbidden)
 		return
 	}
-	n := 0
+	n, seen := 0, make(map[string]bool)
 	for lines := bufio.NewScanner(r.Body); lines.Scan(); n++ {
 		var a account
 		if err := json.Unmarshal(lines.Bytes(), &a); err != nil {
 			http.Error(w, "no", http.StatusBadRequest)
 			return
 		}
-		if _, twice := c.accounts[a.UPN]; twice {
+		if seen[a.UPN] {
 			http.Error(w, "twice", http.StatusConflict)
 			return
 		}
-		c.accounts[a.UPN] = a
+		seen[a.UPN] = true
+		c.pushed++
+		if a.Deleted {
+			delete(c.accounts, a.UPN)
+		} else {
+			c.accounts[a.UPN] = a
+		}
 	}
 	fmt.Fprintf(w, `{"accepted":%d}`, n)
 }
 
-func (c *cloud) config(t *testing.T) Config {
+func (c *cloud) config(t testing.TB) Config {
 	cfg := testConfig(t)
 	cfg.Population.Users = 40 // hashing is slow under the race detector
 	cfg.HashSync = HashSync{URL: c.URL, CAFile: c.caFile, Tenant: "contoso", Token: "hash-token"}
@@ -91,11 +101,11 @@ func TestPush(t *testing.T) {
 		}
 		return request == 2
 	}
-	if err := cfg.HashSync.push(t.Context(), users, users.Len()/3+1); err != nil { // three requests
+	if err := cfg.HashSync.push(t.Context(), users.Len(), users.Len()/3+1, func(i int) account { return accountOf(users, i) }); err != nil { // three requests
 		t.Fatal(err)
 	}
-	if c.requests != 4 || len(c.accounts) != users.Len() {
-		t.Errorf("%d requests, %d accounts", c.requests, len(c.accounts))
+	if c.requests != 4 || len(c.accounts) != users.Len() || c.pushed != users.Len() {
+		t.Errorf("%d requests, %d accounts, %d in the store", c.requests, c.pushed, len(c.accounts))
 	}
 	for s := population.Active; s <= population.AccountExpired; s++ {
 		i := users.In(s)[0]

@@ -122,13 +122,28 @@ func (r *running) trust() *tls.Config {
 // dial connects by LDAPS.
 func (r *running) dial() *client.Conn {
 	r.t.Helper()
-	conn, err := client.DialURL("ldaps://"+r.ready.Ports["ldaps"], client.DialWithTLSConfig(r.trust()))
+	return r.dialFrom("127.0.0.1")
+}
+
+// dialFrom connects by LDAPS from an address of this machine.
+func (r *running) dialFrom(source string) *client.Conn {
+	r.t.Helper()
+	conn, err := r.tryFrom(source)
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	return conn
+}
+
+func (r *running) tryFrom(source string) (*client.Conn, error) {
+	conn, err := client.DialURL("ldaps://"+r.ready.Ports["ldaps"], client.DialWithTLSConfig(r.trust()),
+		client.DialWithDialer(&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}, Timeout: 20 * time.Second}))
+	if err != nil {
+		return nil, err
+	}
 	conn.SetTimeout(20 * time.Second)
 	r.t.Cleanup(func() { conn.Close() })
-	return conn
+	return conn, nil
 }
 
 // service connects and binds as the service account.

@@ -7,7 +7,10 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/glauth/ldap"
@@ -37,18 +40,26 @@ const patience = 10 * time.Second
 // So a session reads whole messages through a buffer, gives the server nothing
 // but well-formed simple binds without controls, and answers the rest itself.
 type session struct {
-	net.Conn           // what messages travel on: raw, or TLS over it
-	raw      net.Conn  // the TCP connection
-	secure   *tls.Conn // nil without TLS
-	shaken   bool      // the TLS handshake is over
+	net.Conn            // what messages travel on: raw, or TLS over it
+	raw      net.Conn   // the TCP connection
+	source   netip.Addr // that it was dialled from; not valid where that is no IP address
+	secure   *tls.Conn  // nil without TLS
+	shaken   bool       // the TLS handshake is over
 	in       *bufio.Reader
 	buffer   [1 << 10]byte // of one message, unless it is longer
 	given    []byte        // what the server has not yet read of its message
-	who      who           // used by the goroutine that reads only
+	who      who           // this, note and noted are used by the goroutine that reads only
+	note     bindNote      // of the bind that the next answer is to
+	noted    bool          // it is to be logged
+	binds    *bindLog      // nil keeps none
 	tree     *tree
 	counts   *counts
 	log      *slog.Logger
 	ended    func(*session)
+	silent   atomic.Bool // nothing is written any more: the peer has left or was cut off
+
+	number  uint64 // of the order in which sessions were added; this and crowded are the sessions' to guard
+	crowded bool   // cut off because there were too many
 
 	mu       sync.Mutex
 	patient  bool // a read deadline is set
@@ -57,13 +68,22 @@ type session struct {
 }
 
 func newSession(raw net.Conn, config *tls.Config, t *tree, c *counts, log *slog.Logger, ended func(*session)) *session {
-	s := &session{Conn: raw, raw: raw, tree: t, counts: c, log: log, ended: ended}
+	s := &session{Conn: raw, raw: raw, source: sourceOf(raw), tree: t, counts: c, log: log, ended: ended}
 	if config != nil {
 		s.secure = tls.Server(raw, config)
 		s.Conn = s.secure
 	}
 	s.in = bufio.NewReaderSize(s.Conn, 4<<10)
 	return s
+}
+
+// sourceOf is the address that a peer dialled from.
+func sourceOf(conn net.Conn) netip.Addr {
+	tcp, ok := conn.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	return tcp.AddrPort().Addr().Unmap().WithZone("")
 }
 
 // Read gives glauth's server the next bytes of a bind. In between, where it
@@ -218,6 +238,34 @@ func (s *session) handle(m message) (given bool, err error) {
 		return false, errMalformed
 	}
 	return false, s.answer(appendResult(nil, m.id, tag, ldap.LDAPResultUnwillingToPerform, "this directory is read-only"))
+}
+
+// Write answers, and keeps the book of binds: just before, so that nobody can
+// know of a bind that is not in it. Who is not there to be answered is none of
+// the server's business.
+func (s *session) Write(p []byte) (int, error) {
+	if s.noted {
+		s.binds.add(time.Now(), &s.note, s.source)
+		s.noted = false
+	}
+	n, err := len(p), error(nil)
+	if !s.silent.Load() {
+		if n, err = s.Conn.Write(p); err != nil && s.silent.Load() {
+			n, err = len(p), nil // cut off while it wrote
+		}
+	}
+	return n, err
+}
+
+// cut ends the connection at once.
+func (s *session) cut() {
+	s.silent.Store(true)
+	_ = s.raw.Close()
+}
+
+// ended reports whether an error of reading says that the connection is over.
+func ended(err error) bool {
+	return !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, bufio.ErrBufferFull)
 }
 
 func (s *session) answer(b []byte) error {

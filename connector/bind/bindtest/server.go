@@ -3,6 +3,7 @@ package bindtest
 import (
 	"bufio"
 	"crypto/tls"
+	"maps"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,7 @@ type Server struct {
 	mu      sync.Mutex
 	ln      net.Listener
 	open    map[net.Conn]struct{}
+	sources map[string]int
 	stopped bool
 }
 
@@ -38,6 +40,7 @@ func Serve(t testing.TB, handle func(net.Conn)) *Server {
 		config:  &tls.Config{Certificates: []tls.Certificate{certificate}},
 		handle:  handle,
 		open:    map[net.Conn]struct{}{},
+		sources: map[string]int{},
 	}
 	s.Start()
 	t.Cleanup(func() {
@@ -69,6 +72,13 @@ func (s *Server) Stop() {
 	s.Disconnect()
 }
 
+// Sources are the addresses that were dialled from, and how often.
+func (s *Server) Sources() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.sources)
+}
+
 // Disconnect closes every connection.
 func (s *Server) Disconnect() {
 	s.mu.Lock()
@@ -85,7 +95,9 @@ func (s *Server) accept(ln net.Listener) {
 			return
 		}
 		s.Accepted.Add(1)
+		host, _, _ := net.SplitHostPort(raw.RemoteAddr().String())
 		s.mu.Lock()
+		s.sources[host]++
 		if s.stopped {
 			s.mu.Unlock()
 			_ = raw.Close()

@@ -1,0 +1,93 @@
+package check
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"ptabench/results"
+)
+
+// bindHeader is the first line of the log of binds.
+const bindHeader = "at_ns,user,outcome,source"
+
+// A bind is one line of the directory's log of binds. Its text is good until
+// the next one is read.
+type bind struct {
+	at    int64  // nanoseconds since the Unix epoch, when it was answered
+	user  []byte // user principal name
+	wrong bool   // the password was
+}
+
+// readBinds calls on for each line of a log of binds. Lines that were cut off,
+// as a killed directory leaves them, are counted and left out.
+func readBinds(r io.Reader, on func(bind)) (torn int, err error) {
+	in := bufio.NewReaderSize(r, maxLogLine)
+	for number := 1; ; number++ {
+		line, err := in.ReadSlice('\n')
+		switch {
+		case err == io.EOF:
+			if len(line) > 0 {
+				torn++
+			}
+			return torn, nil
+		case errors.Is(err, bufio.ErrBufferFull):
+			return torn, fmt.Errorf("log of binds: line %d: longer than %d bytes", number, maxLogLine)
+		case err != nil:
+			return torn, fmt.Errorf("log of binds: %w", err)
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		if string(line) == bindHeader {
+			continue
+		}
+		if number == 1 {
+			return torn, fmt.Errorf("log of binds: line 1: %.80q, expected the names of its columns: %s", line, bindHeader)
+		}
+		if b, ok := parseBind(line); ok {
+			on(b)
+		} else if torn++; bytes.HasSuffix(line, []byte(bindHeader)) {
+			continue
+		} else if b, ok := parseBind(lastFields(line, 4)); ok {
+			on(b) // written after a start, on what a killed directory had begun
+		}
+	}
+}
+
+// parseBind reads one line. What a user calls himself may be quoted and hold
+// commas; such a one is not of the population, and left out.
+func parseBind(line []byte) (b bind, ok bool) {
+	at, rest, ok1 := bytes.Cut(line, []byte(","))
+	user, rest, ok2 := bytes.Cut(rest, []byte(","))
+	outcome, source, ok3 := bytes.Cut(rest, []byte(","))
+	quoted := bytes.IndexByte(user, '"') >= 0
+	if !ok1 || !ok2 || !ok3 || !quoted && bytes.IndexByte(source, ',') >= 0 {
+		return b, false
+	}
+	n, err := strconv.ParseInt(string(at), 10, 64)
+	return bind{at: n, user: user, wrong: string(outcome) == "wrong-password"}, err == nil
+}
+
+// lastFields is the end of a line from so many fields before its end.
+func lastFields(line []byte, n int) []byte {
+	for i := len(line) - 1; i >= 0; i-- {
+		if line[i] == ',' {
+			if n--; n == 0 {
+				return line[i+1:]
+			}
+		}
+	}
+	return nil
+}
+
+// zeroOf is time 0 in nanoseconds since the Unix epoch.
+func zeroOf(h results.Header) (int64, error) {
+	at, err := time.Parse(time.RFC3339Nano, h.StartedAt)
+	if err != nil {
+		return 0, fmt.Errorf("started_at %q: expected a time such as 2026-01-02T15:04:05Z", h.StartedAt)
+	}
+	return at.UnixNano(), nil
+}

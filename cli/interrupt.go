@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// errInterrupted is why a run stops that somebody interrupted.
+var errInterrupted = errors.New("interrupted")
+
+// interruptible returns a context for runs that ends at the first Ctrl-C,
+// SIGTERM or hang-up. What is broken is then put right, which takes a moment:
+// the second signal says so, and how to do it by hand; the third ends the
+// program at once, as it ends any other, and with it the processes of the run.
+// Dir is the run directory at present. The caller calls stop.
+func interruptible(ctx context.Context, stderr io.Writer, dir func() string) (_ context.Context, stop func()) {
+	wanted := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		wanted = append(wanted, syscall.SIGHUP)
+	}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, wanted...)
+	ctx, cancel := context.WithCancelCause(ctx)
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		interrupts(signals, done, stderr, dir, cancel, func(s os.Signal) {
+			signal.Reset(wanted...)
+			_ = syscall.Kill(os.Getpid(), s.(syscall.Signal)) // a process may always signal itself
+		})
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		<-ended
+		cancel(nil)
+	}
+}
+
+// interrupts acts on signals until it is told to stop.
+func interrupts(signals <-chan os.Signal, done <-chan struct{}, stderr io.Writer, dir func() string,
+	cancel func(error), die func(os.Signal)) {
+	for count := 1; ; count++ {
+		var s os.Signal
+		select {
+		case s = <-signals:
+		case <-done:
+			return
+		}
+		switch count {
+		case 1:
+			fmt.Fprintln(stderr, "\nptabench: interrupted: undoing what is broken and ending the processes")
+			cancel(errInterrupted)
+		case 2:
+			fmt.Fprintln(stderr, "\nptabench: still undoing what is broken; one more interrupt ends this program at once.\n"+
+				"What may stay broken then, this undoes: ptabench heal "+shellWord(dir()))
+		default:
+			die(s)
+			return
+		}
+	}
+}

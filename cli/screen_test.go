@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"ptabench/bench"
+	"ptabench/bench/fault"
+	"ptabench/bench/load"
+	"ptabench/results"
+	"ptabench/scenarios"
+)
+
+func parsedFault(t *testing.T, line, name, group string) scenarios.Fault {
+	t.Helper()
+	f, err := scenarios.ParseFault(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Name, f.Group = name, group
+	return f
+}
+
+// What a run that isn't on a terminal shows, no line of it over 80 columns.
+func TestScreen(t *testing.T) {
+	one := parsedFault(t, "crash(connector-1) at 3s for 2s", "crash-1", "")
+	long := parsedFault(t, "degrade(connectors, ports=requests, delay=120ms, jitter=30ms, bandwidth=10Mbit/s, direction=out) at 3s for 2s", "degrade-1", "")
+	many := parsedFault(t, "freeze(connector-2) at 4s for 1s", "soak-7", "soak")
+	busy := load.Progress{Accepted: 123_456, Failed: 77_777, Unknown: 55_555, Unsent: 1, WrongAccepts: 3}
+	for name, c := range map[string]struct {
+		shown    bench.Progress
+		want     string // in the last line; empty when there is none
+		notInIt  string
+		complete bool // may be longer
+	}{
+		"phase":           {shown: bench.Progress{Phase: "measuring the load generator"}, want: "measuring the load generator"},
+		"stopped":         {shown: bench.Progress{Phase: "stop condition share(failed) > 50% for 5s: 73.0 %"}, want: "share(failed) > 50% for 5s: 73.0 %"},
+		"load":            {shown: bench.Progress{Phase: "load", At: time.Second, End: 4 * time.Second, Load: load.Progress{Accepted: 5}}, want: "███░░░"},
+		"a lot at once":   {shown: bench.Progress{Phase: "load", Load: busy, On: []string{"crash-1", "soak ×2"}}, want: "…"},
+		"faults that are": {shown: bench.Progress{Phase: "load", On: []string{"soak ×2"}}, want: "[soak ×2]"},
+		"about to stop":   {shown: bench.Progress{Phase: "load", Load: busy, Stop: "unsent > 10: 11, 2s of 5s"}, want: "stop? unsent > 10: 11, 2s of 5s", notInIt: "answered"},
+		"on":              {shown: bench.Progress{Changed: &fault.Record{Fault: one, Name: "crash-1", UndoneAt: fault.Never}}, want: "on:  crash(connector-1)"},
+		"a long one on":   {shown: bench.Progress{Changed: &fault.Record{Fault: long, Name: "degrade-1", UndoneAt: fault.Never}}, want: "on:  degrade(connectors"},
+		"off":             {shown: bench.Progress{Changed: &fault.Record{Fault: one, Name: "crash-1"}}, want: "off: crash-1"},
+		"one of many on":  {shown: bench.Progress{Changed: &fault.Record{Fault: many, Name: "soak-7", UndoneAt: fault.Never}}, want: "on:  freeze(connector-2)"},
+		"one of many off": {shown: bench.Progress{Changed: &fault.Record{Fault: many, Name: "soak-7"}}},
+		"error": {shown: bench.Progress{Changed: &fault.Record{Fault: many, Name: "soak-7", Err: errors.New(strings.Repeat("why ", 30))}},
+			want: strings.TrimSpace(strings.Repeat("why ", 30)), complete: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			s := &screen{out: &out}
+			s.show(c.shown)
+			text := strings.TrimSuffix(out.String(), "\n")
+			if c.want == "" && text != "" || !strings.Contains(text, c.want) || c.notInIt != "" && strings.Contains(text, c.notInIt) {
+				t.Errorf("shown %q, want %q in it", text, c.want)
+			}
+			if n := utf8.RuneCountInString(text); n > defaultWidth && !c.complete {
+				t.Errorf("%d columns: %q", n, text)
+			}
+		})
+	}
+}
+
+func TestOutcome(t *testing.T) {
+	r := &results.Result{Verdict: results.Fail, Response: results.Percentiles{P99: 48_000_000}, SignIns: results.SignIns{Failed: 1200, Unknown: 34}}
+	for want, of := range map[string]ran{
+		"fail, p99 48.0 ms, 1,234 lost":      {result: r},
+		"nothing was measured: no such port": {err: errors.New("no such port\nand a log")},
+	} {
+		if got := outcome(of); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package cloudsim_test
+
+const slowness = 1

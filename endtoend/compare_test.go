@@ -1,0 +1,139 @@
+package endtoend
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ptabench/results"
+)
+
+// TestMatrix runs one scenario over two presets: what was killed with a
+// connector is handed off by the one and dropped by the other.
+func TestMatrix(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "matrix")
+	e := ptabench(t, "matrix", "crash-one", "--vary", "cloud.handoff=on,off", "--set", "load.duration=7s",
+		"--set", "load.rate=400/s", "--set", "faults[0].at=2s", "--set", "faults[0].for=2s", "--skip-ceiling", "--out", dir)
+	if e.code != 0 && e.code != 2 { // a busy machine may be late
+		t.Fatalf("exit %d", e.code)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "matrix.json"))
+	if err != nil || !json.Valid(text) {
+		t.Fatalf("matrix.json: %v", err)
+	}
+	for _, file := range []string{"matrix.md", "matrix.html"} {
+		if page, err := os.ReadFile(filepath.Join(dir, file)); err != nil || !strings.Contains(string(page), "crash-1") {
+			t.Errorf("%s: %v; no word of crash-1", file, err)
+		}
+	}
+	runs, err := filepath.Glob(filepath.Join(dir, "*", results.ResultFile))
+	if err != nil || len(runs) != 2 {
+		t.Fatalf("%d runs, %v; want 2", len(runs), err)
+	}
+	lost := map[bool]uint64{}
+	for _, path := range runs {
+		r, err := results.ReadResult(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lost[strings.Contains(path, "handoff=off")] = r.Faults[0].Lost
+	}
+	if lost[false] != 0 || lost[true] == 0 {
+		t.Errorf("lost with handoff %d, without %d; want none, and some", lost[false], lost[true])
+	}
+	if again := ptabench(t, "report", dir); again.code != 0 || !strings.Contains(again.stdout, "crash-1") {
+		t.Errorf("report of a matrix: exit %d", again.code)
+	}
+}
+
+// TestSuite runs a suite of two short scenarios, of which one must fail.
+func TestSuite(t *testing.T) {
+	suite := filepath.Join(t.TempDir(), "suite.yaml")
+	if err := os.WriteFile(suite, []byte(`
+format: 1
+name: two
+runs:
+  - {name: good, scenario: crash-one, set: [load.duration=7s, load.rate=300/s, "faults[0].at=2s", "faults[0].for=2s"]}
+  - {name: bad, scenario: crash-one, set: [load.duration=7s, load.rate=300/s, "faults[0].at=2s", "faults[0].for=2s", cloud.handoff=off]}
+`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "suite")
+	e := ptabench(t, "suite", suite, "--skip-ceiling", "--out", dir)
+	if e.code != 1 {
+		t.Errorf("exit %d; want 1, for the run that must fail", e.code)
+	}
+	page, err := os.ReadFile(filepath.Join(dir, "suite.xml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var junit struct {
+		Suites []struct {
+			Name     string `xml:"name,attr"`
+			Failures int    `xml:"failures,attr"`
+		} `xml:"testsuite"`
+	}
+	if err := xml.Unmarshal(page, &junit); err != nil {
+		t.Fatal(err)
+	}
+	if len(junit.Suites) != 2 || junit.Suites[0].Failures != 0 || junit.Suites[1].Failures == 0 {
+		t.Errorf("suite.xml has %+v", junit.Suites)
+	}
+}
+
+// TestStopCondition ends a run early when too much fails.
+func TestStopCondition(t *testing.T) {
+	e, r, _ := run(t, "crash-all", "--skip-ceiling", "--set", "tenants[0].fallback=off", "--set", "load.rate=300/s",
+		"--set", "faults[0].at=2s", "--set", "faults[0].for=10s", "--set", "stop_when=[share(failed) > 50% for 2s]")
+	if e.code != 4 || r.Verdict != results.Aborted {
+		t.Errorf("exit %d, verdict %s; want 4, aborted", e.code, r.Verdict)
+	}
+	if !strings.Contains(strings.Join(r.Reasons, " "), "share(failed) > 50%") {
+		t.Errorf("the reasons do not name the stop condition: %v", r.Reasons)
+	}
+	if len(r.Faults) != 1 || !r.Faults[0].Healed {
+		t.Errorf("the fault that was on is not healed: %+v", r.Faults)
+	}
+}
+
+// TestCloudCrash kills the cloud itself: users are locked out while it is
+// gone, its connectors come back by themselves, and nobody is answered wrongly.
+func TestCloudCrash(t *testing.T) {
+	e, r, _ := run(t, "cloud-restart", "--skip-ceiling", "--set", "load.duration=14s", "--set", "faults[0].at=3s")
+	if e.code != 0 && e.code != 2 {
+		t.Errorf("exit %d, %v", e.code, r.Reasons)
+	}
+	if r.SignIns.WrongAccepts+r.SignIns.WrongRefusals > 0 || !r.Ledgers.Balanced {
+		t.Errorf("wrong accepts %d, wrong refusals %d, balanced %v", r.SignIns.WrongAccepts, r.SignIns.WrongRefusals, r.Ledgers.Balanced)
+	}
+	if len(r.Faults) != 1 || r.Faults[0].Lost == 0 || r.Faults[0].Recover < 0 {
+		t.Errorf("faults: %+v", r.Faults)
+	}
+}
+
+// TestSoakSchedule prints the same schedule for the same seed, and another one
+// for another.
+func TestSoakSchedule(t *testing.T) {
+	short := func(seed string) string {
+		e, r, _ := run(t, "soak", "--skip-ceiling", "--set", "load.duration=20s", "--set", "load.rate=150/s",
+			"--set", "faults[0].for=14s", "--seed", seed)
+		if e.code != 0 && e.code != 2 {
+			t.Errorf("seed %s: exit %d, %v", seed, e.code, r.Reasons)
+		}
+		if len(r.Faults) < 2 || !r.Ledgers.Balanced {
+			t.Errorf("seed %s: %d faults, balanced %v", seed, len(r.Faults), r.Ledgers.Balanced)
+		}
+		var schedule []string
+		for _, f := range r.Faults {
+			schedule = append(schedule, f.Text)
+		}
+		return strings.Join(schedule, "\n")
+	}
+	first := short("11")
+	if again := short("11"); again != first {
+		t.Errorf("seed 11 gave\n%s\nand then\n%s", first, again)
+	}
+}

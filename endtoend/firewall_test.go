@@ -1,0 +1,217 @@
+package endtoend
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ptabench/results"
+)
+
+// mustRoot skips a test that needs root, unless it must run: CI sees to that.
+func mustRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		return
+	}
+	if os.Getenv("PTABENCH_REQUIRE_ROOT_TESTS") != "" {
+		t.Fatal("this test needs root, and PTABENCH_REQUIRE_ROOT_TESTS says that it must run")
+	}
+	t.Skip("this test needs root; set PTABENCH_REQUIRE_ROOT_TESTS to have it fail instead")
+}
+
+// ruleset is what the kernel's packet filter holds.
+func ruleset(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("nft", "list", "ruleset").CombinedOutput()
+	if err != nil {
+		t.Fatalf("nft list ruleset: %v\n%s", err, out)
+	}
+	return string(out)
+}
+
+// scenarioFile writes a scenario of a test.
+func scenarioFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "scenario.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+const firewalled = `
+format: 1
+name: firewalled
+tenants: [{name: contoso, domains: [contoso.test], fallback: off}]
+population: {users: 500}
+directory: {delay: 10ms}
+connectors: {count: 3}
+load: {rate: 200/s, warmup: 1s, duration: 14s, mix: {right: 95%, wrong: 5%}}
+faults:
+  - block(connector-1, ports=requests,responses, mode=drop) at 1s for 3s as dropped
+  - block(connector-2, ports=requests, mode=reject) at 7s for 3s as rejected
+objectives:
+  - failed == 0
+  - unknown == 0
+  - unsent == 0
+  - wrong_accepts == 0
+  - wrong_refusals == 0
+`
+
+// TestKernelBlocks drops and rejects packets in the kernel, on loopback and
+// with the real ports in network namespaces: nobody may be lost, the packet
+// filter must have seen something, and be as before afterwards.
+func TestKernelBlocks(t *testing.T) {
+	mustRoot(t)
+	scenario := scenarioFile(t, firewalled)
+	for _, network := range []string{"loopback", "namespaces"} {
+		t.Run(network, func(t *testing.T) {
+			before := ruleset(t)
+			e, r, dir := run(t, scenario, "--skip-ceiling", "--set", "network="+network)
+			if after := ruleset(t); after != before {
+				t.Errorf("the rule set was\n%s\nand is\n%s", before, after)
+			}
+			if e.code != 0 && e.code != 2 { // a busy machine may be late
+				t.Errorf("exit %d, %v", e.code, r.Reasons)
+			}
+			if lost := r.SignIns.Failed + r.SignIns.Unknown; lost > 0 {
+				t.Errorf("%d sign-ins lost", lost)
+			}
+			for _, f := range r.Faults {
+				if f.Tier != "kernel" || f.Injections == 0 || !f.Healed || f.Detect < 0 || f.Recover < 0 {
+					t.Errorf("fault %s: tier %s, %d injections, healed %v, detected %d, recovered %d",
+						f.Name, f.Tier, f.Injections, f.Healed, f.Detect, f.Recover)
+				}
+			}
+			if r.Network != network {
+				t.Errorf("the result says network %q", r.Network)
+			}
+			if !r.Ledgers.Balanced {
+				t.Errorf("the books do not balance: %+v", r.Ledgers.Checks)
+			}
+			if network == "namespaces" {
+				cloud, err := os.ReadFile(filepath.Join(dir, "state", "cloudsim", "cloud.json"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, port := range []string{":443\"", ":5671\"", ":9350\"", ":9352\"", ":9090\"", ":10100\"", ":10120\""} {
+					if !bytes.Contains(cloud, []byte(port)) {
+						t.Errorf("cloudsim does not listen on the real port %s", strings.Trim(port, `":`))
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestHealAfterKilledKernelBlock kills the harness while the kernel drops a
+// connector's packets; heal must leave the packet filter as it was.
+func TestHealAfterKilledKernelBlock(t *testing.T) {
+	mustRoot(t)
+	before := ruleset(t)
+	scenario := scenarioFile(t, strings.NewReplacer("14s", "60s", "for 3s as dropped", "for 50s as dropped",
+		"at 7s for 3s as rejected", "at 1s for 50s as rejected").Replace(firewalled))
+	dir := filepath.Join(t.TempDir(), "run")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, "run", scenario, "--skip-ceiling", "--out", dir)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	journal := filepath.Join(dir, results.JournalFile)
+	eventually(t, "both faults injected", func() bool {
+		text, _ := os.ReadFile(journal)
+		return strings.Count(string(text), `"injected"`) >= 2
+	})
+	during := ruleset(t)
+	if !strings.Contains(during, "table inet ptabench_") {
+		t.Errorf("while the faults are on, the rule set is\n%s", during)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+	if !strings.Contains(ruleset(t), "table inet ptabench_") {
+		t.Error("the rules went with the harness, so there is nothing for heal to do")
+	}
+	for range 2 { // the second finds all healed
+		if e := ptabench(t, "heal", dir); e.code != 0 {
+			t.Errorf("heal: exit %d", e.code)
+		}
+		if after := ruleset(t); after != before {
+			t.Errorf("the rule set was\n%s\nand is after heal\n%s", before, after)
+		}
+	}
+}
+
+// TestKernelWithoutPrivilege runs a scenario with kernel faults as a user who
+// may not have them: refused before anything starts, with every reason.
+func TestKernelWithoutPrivilege(t *testing.T) {
+	mustRoot(t) // to become somebody else
+	dir, err := os.MkdirTemp("/tmp", "ptabench-nobody-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	copied := filepath.Join(dir, "ptabench")
+	binary, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(copied, binary, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	scenario := filepath.Join(dir, "scenario.yaml")
+	text := strings.Replace(firewalled, "objectives:", "  - limit-cpu(connector-3, cpu=10%) at 12s for 1s\nobjectives:", 1)
+	if err := os.WriteFile(scenario, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	const nobody = 65534
+	as := func(args ...string) ended {
+		t.Helper()
+		var stdout, stderr bytes.Buffer
+		cmd := exec.CommandContext(t.Context(), copied, args...)
+		cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &stdout, &stderr
+		cmd.SysProcAttr = asUser(nobody)
+		_ = cmd.Run() // the code says
+		e := ended{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+		t.Logf("as nobody, ptabench %v: exit %d\n%s%s", args, e.code, e.stdout, e.stderr)
+		return e
+	}
+	e := as("run", scenario, "--out", filepath.Join(dir, "refused"))
+	if e.code != 3 {
+		t.Errorf("exit %d; want 3", e.code)
+	}
+	for _, want := range []string{"dropped", "rejected", "limit-cpu", "root"} {
+		if !strings.Contains(e.stderr, want) {
+			t.Errorf("the error does not name %s", want)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "refused")); err == nil {
+		t.Error("a run directory was made")
+	}
+	// A user namespace gives an unprivileged user a packet filter of his own.
+	out := filepath.Join(dir, "run")
+	e = as("run", scenario, "--out", out, "--skip-ceiling", "--set", "network=namespaces", "--set", "faults[2]=crash(connector-3) at 12s for 1s")
+	if e.code != 0 && e.code != 2 {
+		t.Errorf("unprivileged, in namespaces: exit %d", e.code)
+	}
+	r, err := results.ReadResult(filepath.Join(out, results.ResultFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Faults) != 3 || r.Faults[0].Tier != "kernel" || r.Faults[0].Injections == 0 {
+		t.Errorf("faults: %+v", r.Faults)
+	}
+}

@@ -1,0 +1,393 @@
+package results
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Every output takes its figures from here, so that no two can disagree.
+
+// Unseen is a time that was not observed.
+const Unseen = -1
+
+// moment is a time of a fault, or of several, that may not have been observed.
+func moment(ns int64) string {
+	if ns < 0 {
+		return "never"
+	}
+	return Duration(ns)
+}
+
+// since is a time that need not have been looked for.
+func since(ns int64) string {
+	if ns < 0 {
+		return "-"
+	}
+	return Duration(ns)
+}
+
+// measured is a time that is 0 when nothing was there to measure.
+func measured(ns int64) string {
+	if ns <= 0 {
+		return "-"
+	}
+	return Duration(ns)
+}
+
+// objectiveValue is what an objective came to.
+func objectiveValue(o *Objective) string { return objectiveNumber(o, o.Value) }
+
+// objectiveLimit is what its value is compared with, "" when that was not
+// recorded, as in format 1.
+func objectiveLimit(o *Objective) string {
+	if o.Window == "" {
+		return ""
+	}
+	return objectiveNumber(o, o.Limit)
+}
+
+// objectiveInterval bounds its value, "" when it was counted whole.
+func objectiveInterval(o *Objective) string {
+	if o.Interval == nil {
+		return ""
+	}
+	return objectiveNumber(o, o.Interval[0]) + " to " + objectiveNumber(o, o.Interval[1])
+}
+
+func objectiveNumber(o *Objective, v float64) string {
+	return number(v, o.Unit, strings.Contains(o.Text, "%"))
+}
+
+// number is a value in a unit of results: count, ns, ratio, per_s.
+func number(v float64, unit string, percent bool) string {
+	switch {
+	case unit == "ns":
+		return moment(int64(v))
+	case unit == "count" && v >= 0 && v == float64(uint64(v)):
+		return Count(uint64(v))
+	case unit == "ratio" && percent:
+		return Percent(v)
+	case unit == "per_s":
+		return PerSecond(v)
+	default:
+		return strconv.FormatFloat(v, 'g', 4, 64)
+	}
+}
+
+// objectiveWindow is the part of the load that an objective is about.
+func objectiveWindow(o *Objective) string {
+	if o.Window == "" {
+		return "whole"
+	}
+	return o.Window
+}
+
+// objectiveBasis tells what a value rests on: window, sign-ins, limit and
+// interval; "" when its text and value say all there is.
+func objectiveBasis(o *Objective) string {
+	if o.Interval == nil && objectiveWindow(o) == "whole" {
+		return ""
+	}
+	parts := []string{"in " + objectiveWindow(o)}
+	if objectiveWindow(o) == "whole" {
+		parts[0] = "in the whole load"
+	}
+	if o.Samples > 0 {
+		parts[0] += ", " + plural(o.Samples, "sign-in", "sign-ins")
+	}
+	if o.Interval != nil {
+		by := ""
+		if o.Method != "" {
+			by = " (" + o.Method + ")"
+		}
+		parts = append(parts, objectiveInterval(o)+" with 95 % confidence"+by)
+	}
+	return strings.Join(append(parts, "limit "+objectiveLimit(o)), "; ")
+}
+
+// gateNames say what the value of a gate is.
+var gateNames = map[string]string{
+	"lag":           "lag p99",
+	"rate":          "rate off the plan",
+	"generator-cpu": "generator CPU",
+	"arrivals":      "arrivals off the plan",
+}
+
+func gateName(g *Gate) string {
+	if name, ok := gateNames[g.Name]; ok {
+		return name
+	}
+	return strings.ReplaceAll(g.Name, "-", " ")
+}
+
+// gateFigures is a gate's value and its limit.
+func gateFigures(g *Gate) string {
+	return fmt.Sprintf("%s (limit %s)", number(g.Value, g.Unit, true), number(g.Limit, g.Unit, true))
+}
+
+// gateBroken says that a gate does not hold, and why.
+func gateBroken(g *Gate) string {
+	s := gateName(g) + " " + gateFigures(g)
+	if g.Text != "" {
+		s += "; expected: " + g.Text
+	}
+	if g.Reason != "" {
+		s += "; " + g.Reason
+	}
+	return s
+}
+
+// believed says on one line which gates hold, "" when none does.
+func believed(gates []Gate) string {
+	var held []string
+	for i := range gates {
+		if g := &gates[i]; g.Holds {
+			held = append(held, gateName(g)+" "+gateFigures(g))
+		}
+	}
+	if len(held) == 0 {
+		return ""
+	}
+	return plural(uint64(len(held)), "condition holds", "conditions hold") + ": " + strings.Join(held, ", ")
+}
+
+// ceilingText compares the load with the most that the generator can do here.
+func ceilingText(r *Result) string {
+	if r.Ceiling.PerS <= 0 {
+		return "What the generator reaches on this machine against a target that does nothing was not measured."
+	}
+	return fmt.Sprintf("The generator reaches %s against a target that does nothing on this machine; this load is %s of it.",
+		PerSecond(r.Ceiling.PerS), Percent(r.Rate.PlannedPerS/r.Ceiling.PerS))
+}
+
+// unavailableText is what users felt, in their terms; "" when nothing was due.
+func unavailableText(u *Unavailable) string {
+	if u.Of == 0 {
+		return ""
+	}
+	repeated := plural(u.Repeated, "sign-in", "sign-ins") + " had to be repeated"
+	if u.Repeated == 0 {
+		repeated = "No sign-in had to be repeated"
+	}
+	if u.Seconds == 0 {
+		return repeated + "; in every second at least 99.9 % succeeded."
+	}
+	return fmt.Sprintf("%s; in %s of %s fewer than 99.9 %% succeeded.", repeated,
+		Count(uint64(u.Seconds)), plural(uint64(u.Of), "second", "seconds"))
+}
+
+// settingText says under which conditions the run was made, "" under the usual
+// ones.
+func settingText(r *Result) string {
+	var parts []string
+	if r.Preset != "" && r.Preset != "default" {
+		parts = append(parts, "preset "+r.Preset)
+	}
+	if r.TimeScale > 1 {
+		parts = append(parts, fmt.Sprintf("time scale %d (detection that many times as fast)", r.TimeScale))
+	}
+	switch r.Network {
+	case "", "loopback":
+	case "namespaces":
+		parts = append(parts, "a network namespace for each connector")
+	default:
+		parts = append(parts, "network "+r.Network)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// perCapacity is how many sign-ins a connector answered for each that it takes
+// at once.
+func perCapacity(c *Connector) string {
+	if c.Capacity <= 0 {
+		return "-"
+	}
+	return significant3(float64(c.SignIns) / float64(c.Capacity))
+}
+
+// significant3 is a figure without a unit, to 3 significant digits.
+func significant3(v float64) string {
+	if v >= 999.5 {
+		return Count(uint64(v + 0.5))
+	}
+	return significant(v)
+}
+
+// balanceText says how evenly connectors were used, "" when there was nothing
+// to share.
+func balanceText(r *Result) string {
+	b := &r.Balance
+	if b.Jain <= 0 {
+		return ""
+	}
+	s := fmt.Sprintf("Jain's index of balance is %.3f (1 is even)", b.Jain)
+	if b.Least != "" && b.Most != "" && b.Least != b.Most {
+		s += fmt.Sprintf("; %s had the least to do and %s the most", b.Least, b.Most)
+	}
+	return s + "."
+}
+
+// oddConnector says what set a connector apart, "" when nothing did.
+func oddConnector(c *Connector) string {
+	var parts []string
+	if c.DelayNS > 0 {
+		parts = append(parts, "has a directory that answers "+Duration(c.DelayNS)+" later")
+	}
+	if c.Restarts > 0 {
+		parts = append(parts, "was started again "+plural(uint64(c.Restarts), "time", "times"))
+	}
+	if c.HandedOff > 0 {
+		parts = append(parts, "had "+plural(c.HandedOff, "sign-in", "sign-ins")+" taken from it")
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return c.Name + " " + and(parts) + "."
+}
+
+// wrongAnswers counts answers that differ from the directory's in whether the
+// user came in; another reason of a refusal is not one.
+func wrongAnswers(list []Wrong) (n uint64) {
+	for _, w := range list {
+		if w.Kind != otherReason {
+			n += w.Count
+		}
+	}
+	return n
+}
+
+var otherReason = OtherReason.String()
+
+// FaultFigures are the key figures of a fault, or of all that one fault of the
+// scenario became: the sum of what is counted and the greatest of times, of
+// which one that was not observed (-1) is the greatest.
+type FaultFigures struct {
+	Name     string `json:"name"`
+	Faults   int    `json:"faults"`
+	Detect   int64  `json:"detect_ns"`
+	Failover int64  `json:"failover_ns"`
+	Lost     uint64 `json:"lost"`
+	Wrong    uint64 `json:"wrong"` // wrong accepts and wrong refusals
+	P99      int64  `json:"p99_ns"`
+	Recover  int64  `json:"recover_ns"`
+}
+
+func figuresOf(f *Fault) FaultFigures {
+	return FaultFigures{Name: f.Name, Faults: 1, Detect: f.Detect, Failover: f.Failover,
+		Lost: f.Lost, Wrong: wrongAnswers(f.Wrong), P99: f.P99, Recover: f.Recover}
+}
+
+// later is the greater of two times, of which one not observed is the greatest.
+func later(a, b int64) int64 {
+	if a < 0 || b < 0 {
+		return Unseen
+	}
+	return max(a, b)
+}
+
+func (f *FaultFigures) add(g FaultFigures) {
+	f.Faults += g.Faults
+	f.Detect, f.Failover, f.Recover = later(f.Detect, g.Detect), later(f.Failover, g.Failover), later(f.Recover, g.Recover)
+	f.Lost, f.Wrong, f.P99 = f.Lost+g.Lost, f.Wrong+g.Wrong, max(f.P99, g.P99)
+}
+
+// faultHeads names what cells gives.
+var faultHeads = []string{"detected", "failover", "lost", "wrong", "p99", "recovered"}
+
+func (f *FaultFigures) cells() []string {
+	return []string{moment(f.Detect), moment(f.Failover), Count(f.Lost), Count(f.Wrong), measured(f.P99), moment(f.Recover)}
+}
+
+// faultCells are the figures of one fault, all "-" when it was not injected.
+func faultCells(f *Fault) []string {
+	if f.At < 0 {
+		return slices.Repeat([]string{"-"}, len(faultHeads))
+	}
+	figures := figuresOf(f)
+	return figures.cells()
+}
+
+// faultGroups puts the faults together that one fault of the scenario became,
+// in order of the first.
+func faultGroups(list []Fault) [][]*Fault {
+	var groups [][]*Fault
+	at := map[string]int{}
+	for i := range list {
+		f := &list[i]
+		if f.Group == "" {
+			groups = append(groups, []*Fault{f})
+			continue
+		}
+		n, known := at[f.Group]
+		if !known {
+			n = len(groups)
+			at[f.Group], groups = n, append(groups, nil)
+		}
+		groups[n] = append(groups[n], f)
+	}
+	return groups
+}
+
+// faultFigures are the key figures of a run's faults, one for each fault of
+// the scenario that was injected.
+func faultFigures(list []Fault) []FaultFigures {
+	all := []FaultFigures{}
+	for _, group := range faultGroups(list) {
+		var sum *FaultFigures
+		for _, f := range group {
+			switch {
+			case f.At < 0:
+			case sum == nil:
+				figures := figuresOf(f)
+				sum = &figures
+			default:
+				sum.add(figuresOf(f))
+			}
+		}
+		if sum == nil {
+			continue
+		}
+		if group[0].Group != "" {
+			sum.Name = group[0].Group
+		}
+		all = append(all, *sum)
+	}
+	return all
+}
+
+// worstFault is the key figures of all faults of a run as if they were one.
+func worstFault(list []FaultFigures) FaultFigures {
+	if len(list) == 0 {
+		return FaultFigures{Detect: Unseen, Failover: Unseen, Recover: Unseen}
+	}
+	worst := list[0]
+	for _, f := range list[1:] {
+		worst.add(f)
+	}
+	return worst
+}
+
+// lost counts the sign-ins without a definite answer.
+func (n *SignIns) lost() uint64 { return n.Failed + n.Unknown }
+
+// wrong counts the answers that differ from the directory's in whether the
+// user came in.
+func (n *SignIns) wrong() uint64 { return n.WrongAccepts + n.WrongRefusals }
+
+// verdictOrder has the worst first: what is wrong for certain outweighs a run
+// that did not end, and that one what cannot be told.
+var verdictOrder = [...]Verdict{Fail, Aborted, Inconclusive, Pass}
+
+// Worst is the verdict on several runs: fail if any failed, else aborted if
+// any was, else inconclusive if any is, else pass. Of no run it is
+// inconclusive.
+func Worst(list ...Verdict) Verdict {
+	for _, v := range verdictOrder {
+		if slices.Contains(list, v) {
+			return v
+		}
+	}
+	return Inconclusive
+}

@@ -1,0 +1,233 @@
+package scenarios
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// A faultKind says what one kind of fault acts on and which settings it takes;
+// others it must not have.
+type faultKind struct {
+	targets []string // oneConnector stands for each of them
+	target  string   // when none is written; empty when one must be
+	needs   []string
+	allows  []string
+}
+
+// oneConnector stands for connector-1, connector-2 and so on.
+const oneConnector = "connector"
+
+// The targets of groups of kinds.
+var (
+	processes     = []string{oneConnector, AllConnectors, DirectoryTarget, CloudTarget, AllTarget}
+	connectors    = []string{oneConnector, AllConnectors}
+	onlyDirectory = []string{DirectoryTarget}
+	onlyHashStore = []string{HashStoreTarget}
+)
+
+var kinds = map[FaultKind]faultKind{
+	Crash:       {targets: processes},
+	Freeze:      {targets: processes},
+	Stop:        {targets: processes},
+	PowerLoss:   {targets: connectors},
+	LimitCPU:    {targets: processes, needs: []string{"cpu"}},
+	LimitMemory: {targets: processes, needs: []string{"memory"}},
+
+	Block:   {targets: connectors, needs: []string{"ports", "mode"}, allows: []string{"direction"}},
+	Degrade: {targets: connectors, needs: []string{"ports"}, allows: []string{"direction", "by", "delay", "jitter", "bandwidth", "loss"}},
+
+	SlowDirectory:     {targets: onlyDirectory, target: DirectoryTarget, needs: []string{"delay"}, allows: []string{"only"}},
+	RefusingDirectory: {targets: onlyDirectory, target: DirectoryTarget, allows: []string{"only"}},
+	HangingDirectory:  {targets: onlyDirectory, target: DirectoryTarget, allows: []string{"only"}},
+	CrowdedDirectory:  {targets: onlyDirectory, target: DirectoryTarget, needs: []string{"connections"}, allows: []string{"only"}},
+
+	StaleHashes:   {targets: onlyHashStore, target: HashStoreTarget, needs: []string{"age"}},
+	MissingHashes: {targets: onlyHashStore, target: HashStoreTarget, needs: []string{"share"}},
+
+	Nemesis: {targets: []string{AllConnectors}, target: AllConnectors, allows: []string{"kinds", "budget", "seed"}},
+}
+
+// nemesisKinds are what a nemesis may do, and what it does unless it is told.
+var (
+	nemesisKinds    = []FaultKind{Crash, Freeze, Stop, PowerLoss, Block, SlowDirectory}
+	nemesisStandard = []FaultKind{Crash, Freeze, Block}
+)
+
+// minNemesis is how long a nemesis must last to do anything.
+const minNemesis = nemesisShortest
+
+// faultSettings are the fields of a fault that its line has in the brackets
+// after the target: those from ports on.
+var faultSettings = func() []*field {
+	info := structOf(reflect.TypeFor[Fault]())
+	return info.fields[slices.Index(info.names, "ports"):]
+}()
+
+func isSetting(name string) bool {
+	return slices.ContainsFunc(faultSettings, func(f *field) bool { return f.name == name })
+}
+
+// takes says whether the kind has a setting.
+func (k faultKind) takes(setting string) bool {
+	return slices.Contains(k.needs, setting) || slices.Contains(k.allows, setting)
+}
+
+// settingForms are what a setting that is missing should have been.
+var settingForms = map[string]string{
+	"ports":       "the ports, such as requests, responses or 9350",
+	"mode":        oneOf(Refuse.words()),
+	"delay":       "a duration to add to each bind, such as 200ms",
+	"cpu":         "a share of one processor, such as 10%",
+	"memory":      bytesForm,
+	"connections": "how many connections it serves, such as 10",
+	"age":         "how old the hash store is, such as 1h",
+	"share":       "the share of users without a hash, such as 5%",
+}
+
+// A flaw is something wrong with one field of a fault.
+type flaw struct{ field, value, expected string }
+
+// flaws checks what can be said of a fault on its own. Its target is set.
+func (f Fault) flaws() []flaw {
+	kind, known := kinds[f.Kind]
+	if !known {
+		return nil // the kind itself has been complained about
+	}
+	var all []flaw
+	v := reflect.ValueOf(f)
+	for _, setting := range faultSettings {
+		given := !v.Field(setting.index).IsZero()
+		switch {
+		case slices.Contains(kind.needs, setting.name) && !given:
+			all = append(all, flaw{setting.name, "missing", settingForms[setting.name]})
+		case !kind.takes(setting.name) && given:
+			all = append(all, flaw{setting.name, "given for " + string(f.Kind), "it only for " + kindsWith(setting.name)})
+		}
+	}
+	switch {
+	case f.Target == "":
+		all = append(all, flaw{"target", "missing", kind.targetForm()})
+	case !kind.acceptsTarget(f.Target):
+		all = append(all, flaw{"target", f.Target, kind.targetForm() + " for " + string(f.Kind)})
+	}
+	all = append(all, f.timeFlaws()...)
+	switch f.Kind {
+	case Block:
+		if f.Direction != "" && f.Mode != "" && f.Mode != Stall && f.Mode != Drop {
+			all = append(all, flaw{"direction", "given for mode " + string(f.Mode), "it only for stall or drop: the others end connections, both ways"})
+		}
+	case Degrade:
+		all = append(all, f.degradeFlaws()...)
+	case Nemesis:
+		all = append(all, f.nemesisFlaws()...)
+	}
+	if kind.takes("ports") && slices.Contains(f.Ports, ldapsPort) && len(f.Ports) > 1 {
+		all = append(all, flaw{"ports", "ldaps and ports of the cloud", "one of them: two faults can break both, the second with the first"})
+	}
+	if f.Only != "" && connectorNumber(f.Only) == 0 {
+		all = append(all, flaw{"only", f.Only, "a connector such as connector-1"})
+	}
+	return all
+}
+
+// timeFlaws checks when the fault is on.
+func (f Fault) timeFlaws() []flaw {
+	var all []flaw
+	if f.After != "" && f.With != "" {
+		all = append(all, flaw{"with", f.With, "after or with, one of them"})
+	}
+	if f.Every != 0 && f.For != 0 && f.Every <= f.For {
+		all = append(all, flaw{"every", f.Every.String(), "more than " + f.For.String() + ", which each repetition lasts"})
+	}
+	if f.Until != 0 && f.Every == 0 {
+		all = append(all, flaw{"until", f.Until.String(), "every beside it, which says how often to repeat until then"})
+	}
+	if f.Until != 0 && !f.relative() && f.Until <= f.At {
+		all = append(all, flaw{"until", f.Until.String(), "more than " + f.At.String() + ", when the first begins"})
+	}
+	return all
+}
+
+func (f Fault) degradeFlaws() []flaw {
+	var all []flaw
+	if f.Delay == 0 && f.Bandwidth == 0 && f.Loss == 0 {
+		all = append(all, flaw{"delay", "missing", "delay, bandwidth or loss: without them nothing is degraded"})
+	}
+	if f.Jitter > f.Delay {
+		all = append(all, flaw{"jitter", f.Jitter.String(), "at most the delay, which is " + f.Delay.String()})
+	}
+	if f.By != "" && f.Loss == 0 {
+		all = append(all, flaw{"by", string(f.By), "it only with loss: delay and bandwidth are the gate's"})
+	}
+	return all
+}
+
+func (f Fault) nemesisFlaws() []flaw {
+	var all []flaw
+	if f.Every != 0 {
+		all = append(all, flaw{"every", f.Every.String(), "it not for nemesis, which goes on for as long as it lasts"})
+	}
+	if f.For != 0 && f.For < minNemesis {
+		all = append(all, flaw{"for", f.For.String(), "at least " + minNemesis.String() + " for nemesis: its faults last that long"})
+	}
+	for i, kind := range f.Kinds {
+		if slices.Contains(f.Kinds[:i], kind) {
+			all = append(all, flaw{"kinds", string(kind) + " twice", "each kind once"})
+		}
+	}
+	return all
+}
+
+// acceptsTarget says whether the kind can act on the target.
+func (k faultKind) acceptsTarget(target string) bool {
+	return slices.Contains(k.targets, target) && target != oneConnector ||
+		connectorNumber(target) > 0 && slices.Contains(k.targets, oneConnector)
+}
+
+// targetForm lists what the kind acts on.
+func (k faultKind) targetForm() string {
+	all := slices.Clone(k.targets)
+	if i := slices.Index(all, oneConnector); i >= 0 {
+		all[i] = "a connector such as connector-1"
+	}
+	return oneOf(all)
+}
+
+// example is a target of the kind.
+func (k faultKind) example() string {
+	if k.targets[0] == oneConnector {
+		return connectorName(1)
+	}
+	return k.targets[0]
+}
+
+// settingsForm says what may stand in the brackets after the target.
+func (k faultKind) settingsForm(kind FaultKind) string {
+	var all []string
+	for _, setting := range faultSettings {
+		if k.takes(setting.name) {
+			all = append(all, setting.name+"=")
+		}
+	}
+	if len(all) == 0 {
+		return "no settings: " + string(kind) + " has none"
+	}
+	return oneOf(all) + " with its value"
+}
+
+// kindsWith lists the kinds that take a setting.
+func kindsWith(setting string) string {
+	var all []string
+	for _, kind := range Crash.words() {
+		if kinds[FaultKind(kind)].takes(setting) {
+			all = append(all, kind)
+		}
+	}
+	return oneOf(all)
+}
+
+// targetPattern is every target there is, for the rule of the field.
+func targetPattern() string {
+	return `^(connector-[1-9][0-9]{0,3}|` + strings.Join([]string{AllConnectors, DirectoryTarget, CloudTarget, AllTarget, HashStoreTarget}, "|") + `)$`
+}
