@@ -376,12 +376,12 @@ func (n *SignIns) lost() uint64 { return n.Failed + n.Unknown }
 // user came in.
 func (n *SignIns) wrong() uint64 { return n.WrongAccepts + n.WrongRefusals }
 
-// verdictOrder has the worst first: what is wrong for certain outweighs a run
-// that did not end, and that one what cannot be told.
-var verdictOrder = [...]Verdict{Fail, Aborted, Inconclusive, Pass}
+// verdictOrder has the worst first, in the order of the exit codes of a suite:
+// one that did not end has not shown what it was to show.
+var verdictOrder = [...]Verdict{Aborted, Fail, Inconclusive, Pass}
 
-// Worst is the verdict on several runs: fail if any failed, else aborted if
-// any was, else inconclusive if any is, else pass. Of no run it is
+// Worst is the verdict on several runs: aborted if any was, else fail if any
+// failed, else inconclusive if any is, else pass. Of no run it is
 // inconclusive.
 func Worst(list ...Verdict) Verdict {
 	for _, v := range verdictOrder {

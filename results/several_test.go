@@ -133,7 +133,7 @@ func TestWorst(t *testing.T) {
 		want Verdict
 	}{
 		{nil, Inconclusive}, {[]Verdict{Pass, Pass}, Pass}, {[]Verdict{Pass, Inconclusive}, Inconclusive},
-		{[]Verdict{Inconclusive, Aborted, Pass}, Aborted}, {[]Verdict{Aborted, Fail, Pass}, Fail},
+		{[]Verdict{Inconclusive, Fail, Pass}, Fail}, {[]Verdict{Aborted, Fail, Pass}, Aborted},
 	} {
 		if got := Worst(c.of...); got != c.want {
 			t.Errorf("%v: %s, expected %s", c.of, got, c.want)
@@ -174,7 +174,7 @@ func TestMatrixRoundTrip(t *testing.T) {
 	if m.Cells[0].Runs[0].Dir != filepath.Join(dir, "default-1") {
 		t.Error("writing changed what was written")
 	}
-	if m.Verdict != Fail || got.Cells[0].Verdict != Aborted || got.Cells[0].Runs[2].Measured || got.Cells[0].P99.Runs != 2 {
+	if m.Verdict != Aborted || got.Cells[0].Verdict != Aborted || got.Cells[0].Runs[2].Measured || got.Cells[0].P99.Runs != 2 {
 		t.Errorf("%+v", got.Cells[0])
 	}
 	refuses(t, path, MatrixFile, func() error { _, err := ReadMatrix(path); return err })
@@ -192,7 +192,7 @@ func TestSuiteRoundTrip(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v: read back\n%+v\nwritten\n%+v", err, got, want)
 	}
-	if s.Verdict != Fail || len(got.Runs) != 5 || got.Runs[4].Verdict != Aborted || got.Runs[1].Worst.Lost != 24 || got.Runs[2].Worst.Detect != -1 {
+	if s.Verdict != Aborted || len(got.Runs) != 5 || got.Runs[4].Verdict != Aborted || got.Runs[1].Worst.Lost != 24 || got.Runs[2].Worst.Detect != -1 {
 		t.Errorf("%+v", got.Runs)
 	}
 	refuses(t, path, SuiteFile, func() error { _, err := ReadSuite(path); return err })

@@ -24,6 +24,7 @@ const (
 	fieldAttempt   = "cloud.attempt_timeout"
 	fieldHeartbeat = "cloud.heartbeat"
 	fieldMisses    = "cloud.heartbeat_misses"
+	fieldBreaker   = "cloud.breaker_threshold"
 	fieldFallback  = "tenants[*].fallback"
 )
 
@@ -31,6 +32,7 @@ const (
 const (
 	sourceOurs    = "default of ours"
 	sourceDropped = "vendor documentation: what a dead agent has in hand is dropped, not given to another"
+	sourceBreaker = "assumption of ours: none of these documents a breaker; 0 turns it off"
 	sourceWhole   = "assumption of ours: the one interval is the whole documented time to notice"
 )
 
@@ -44,6 +46,7 @@ var presets = map[Preset][]PresetSetting{
 		{fieldDeadline, "5s", sourceOurs},
 		{fieldAttempt, "1s", sourceOurs},
 		{fieldAttempts, "3", sourceOurs},
+		{fieldBreaker, "5", sourceOurs},
 		{fieldHandoff, "on", sourceOurs + ": what a lost connector has in hand goes to another"},
 		{fieldFallback, "automatic", sourceOurs},
 	},
@@ -54,22 +57,25 @@ var presets = map[Preset][]PresetSetting{
 		{fieldDeadline, "15s", "reverse engineering published by third parties: the agent's bootstrap sets a request deadline of 15 s"},
 		{fieldAttempt, "15s", "follows from the next: with one attempt it is the deadline"},
 		{fieldAttempts, "1", sourceDropped},
+		{fieldBreaker, "0", sourceBreaker},
 		{fieldHandoff, "off", sourceDropped},
 		{fieldFallback, "manual", "vendor documentation: the change to password hash sync is a switch that an administrator throws"},
 	},
 	PresetOkta: {
-		{fieldDispatch, "first-available", "vendor documentation: the first agent that is available takes a sign-in"},
-		{fieldHeartbeat, "2m", "vendor documentation: an agent is given up after 120 s without a word"},
+		{fieldDispatch, "first-available", "vendor documentation: an available agent is selected (help.okta.com, Multiple Okta Active Directory agents, which also says: at random); that it is the first one is the reading of ours"},
+		{fieldHeartbeat, "2m", "vendor documentation: an agent is marked unavailable after 120 s without a message (help.okta.com, Multiple Okta Active Directory agents)"},
 		{fieldMisses, "1", sourceWhole},
-		{fieldDeadline, "4s", "vendor documentation: a sign-in waits 4 s for an agent"},
+		{fieldDeadline, "4s", "vendor documentation: a sign-in fails after 4,000 ms (support.okta.com, Troubleshooting delegated authentication timeouts)"},
+		{fieldBreaker, "0", sourceBreaker},
 		{fieldHandoff, "off", sourceDropped},
-		{fieldFallback, "automatic", "vendor documentation: a cached hash answers, for up to 5 days; the age is not modelled"},
+		{fieldFallback, "automatic", "vendor documentation: a cached hash answers, for up to 5 days after the last sign-in (support.okta.com, Cache AD credentials); the age is not modelled"},
 	},
 	PresetPingOne: {
-		{fieldDispatch, "least-outstanding", "vendor documentation: the gateway with the lowest load and latency; that this is the one with the fewest sign-ins in hand is an assumption of ours"},
-		{fieldHeartbeat, "10s", "assumption of ours: dead gateways are documented to be left out, and not after how long; as with entra"},
+		{fieldDispatch, "least-outstanding", "vendor documentation: by load and latency; an older page says round robin (docs.pingidentity.com, Configure multiple gateways); that this is the one with the fewest sign-ins in hand is an assumption of ours"},
+		{fieldHeartbeat, "10s", "assumption of ours: an unavailable gateway is documented to be excluded (docs.pingidentity.com, Configure multiple gateways), and not after how long; as with entra"},
 		{fieldMisses, "1", "assumption of ours: the one interval is the whole time to notice"},
 		{fieldDeadline, "5s", "vendor documentation: a sign-in waits 5 s for a gateway"},
+		{fieldBreaker, "0", sourceBreaker},
 		{fieldHandoff, "off", sourceDropped},
 		{fieldFallback, "off", "vendor documentation: there is none"},
 	},

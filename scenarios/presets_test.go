@@ -26,13 +26,13 @@ func TestPresets(t *testing.T) {
 		{PresetDefault, func(*Cloud) {}, FallbackAutomatic, 10 * second},
 		{PresetEntra, func(c *Cloud) {
 			c.Dispatch, c.Handoff, c.Attempts, c.Deadline, c.AttemptTimeout = Random, false, 1, 15*second, 15*second
-			c.Heartbeat, c.HeartbeatMisses = 10*second, 1
+			c.Heartbeat, c.HeartbeatMisses, c.BreakerThreshold = 10*second, 1, 0
 		}, FallbackManual, 20 * second},
 		{PresetOkta, func(c *Cloud) {
-			c.Dispatch, c.Handoff, c.Deadline, c.Heartbeat, c.HeartbeatMisses = FirstAvailable, false, 4*second, 120*second, 1
+			c.Dispatch, c.Handoff, c.Deadline, c.Heartbeat, c.HeartbeatMisses, c.BreakerThreshold = FirstAvailable, false, 4*second, 120*second, 1, 0
 		}, FallbackAutomatic, 10 * second},
 		{PresetPingOne, func(c *Cloud) {
-			c.Dispatch, c.Handoff, c.Deadline, c.Heartbeat, c.HeartbeatMisses = LeastOutstanding, false, 5*second, 10*second, 1
+			c.Dispatch, c.Handoff, c.Deadline, c.Heartbeat, c.HeartbeatMisses, c.BreakerThreshold = LeastOutstanding, false, 5*second, 10*second, 1, 0
 		}, FallbackOff, 10 * second},
 	} {
 		s := parse(t, least, "preset="+string(c.preset))

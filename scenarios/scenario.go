@@ -85,7 +85,7 @@ type Cloud struct {
 	Heartbeat           Duration `yaml:"heartbeat" default:"250ms" min:"10ms" max:"5m" doc:"interval of heartbeats on connector streams, both ways; 250ms by default"`
 	HeartbeatMisses     int      `yaml:"heartbeat_misses" default:"3" min:"1" max:"100" doc:"silent intervals after which a connector is given up; 3 by default"`
 	Queue               int      `yaml:"queue" default:"10000" min:"1" max:"1000000" doc:"sign-ins a tenant's queue holds at most; 10000 by default"`
-	BreakerThreshold    int      `yaml:"breaker_threshold" default:"5" min:"1" max:"10000" doc:"path failures in a row that open a tenant's breaker; 5 by default"`
+	BreakerThreshold    int      `yaml:"breaker_threshold" default:"5" min:"0" max:"10000" doc:"path failures in a row that open a tenant's breaker, 0 for any number; it opens in any case when no connector is left; 5 by default"`
 	BreakerProbe        Duration `yaml:"breaker_probe" default:"250ms" min:"1ms" max:"5m" doc:"interval at which an open breaker tries pass-through with a real sign-in; 250ms by default"`
 	SealRollover        Duration `yaml:"seal_rollover" default:"10m" min:"1s" max:"24h" doc:"age at which the sealing context of a connector session is replaced; 10m by default"`
 	SealRolloverCount   int      `yaml:"seal_rollover_count" default:"1000000" min:"1" max:"1000000000" doc:"passwords after which it is replaced; 1000000 by default"`

@@ -119,7 +119,7 @@ runs:
 		}
 	}
 	for what, want := range map[string]string{
-		"hb":                          "suite hb: no such file, and not a shipped one: expected ha; did you mean ha?",
+		"hb":                          "suite hb: no such file, and not a shipped one: expected ha or ha-unprivileged; did you mean ha?",
 		filepath.Join(dir, "no.yaml"): "no such file or directory",
 		dir:                           "expected a file, and it is a directory",
 	} {
