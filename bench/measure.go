@@ -106,15 +106,28 @@ func (r *run) measure(ctx context.Context) (_ *results.Result, err error) {
 	}
 	result, err := m.conclude(g, records, books, loaded)
 	err = errors.Join(kept, err, results.WriteResult(filepath.Join(r.Dir, results.ResultFile), result))
-	for _, rec := range records {
-		if rec.InjectedAt != fault.Never && !rec.Healed {
-			return result, errors.Join(fmt.Errorf("%w: %s: %w", ErrNotHealed, rec.Name, rec.Err), err)
-		}
+	if stuck := notHealed(records); stuck != nil {
+		return result, errors.Join(stuck, err)
 	}
 	if err != nil {
 		return result, err
 	}
 	return result, loaded
+}
+
+// notHealed names the faults that could not be undone, also those whose
+// injection failed: half of it may be there. It is nil when there is none.
+func notHealed(records []fault.Record) error {
+	var errs []error
+	for _, rec := range records {
+		if rec.Stuck {
+			errs = append(errs, fmt.Errorf("%s: %w", rec.Name, rec.Err))
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrNotHealed, errors.Join(errs...))
 }
 
 // open makes the files that a run writes while it goes on.

@@ -72,7 +72,7 @@ Secrets come by the environment:
 	f.StringVar(&cfg.State, "state", "", "directory that keeps connectors, certificates and hashes")
 	f.StringVar(&cfg.Listen, "listen", "127.0.0.1", "address to listen on")
 	f.StringArrayVar(&ports, "port", nil, "where a documented port listens, such as 443=127.0.0.1:4443; repeatable")
-	f.StringArrayVar(&tenants, "tenant", nil, "a tenant: name=N,domain=D[+D...][,method=pass-through|hash-sync][,fallback=automatic|manual|off]; repeatable")
+	f.StringArrayVar(&tenants, "tenant", nil, "a tenant: name=N,domain=D[+D...][,method=pass-through|hash-sync][,fallback=automatic|none-left|manual|off]; repeatable")
 	f.StringVar((*string)(&cfg.Queue.Policy), "dispatch", string(dispatch.LeastOutstanding), "which connector gets a sign-in: least-outstanding, random, round-robin, first-available")
 	f.StringVar(&handoff, "handoff", "on", "whether a lost connector's sign-ins go to another one: on or off")
 	f.IntVar(&cfg.Queue.Attempts, "attempts", 3, "connectors a sign-in is given to at most")

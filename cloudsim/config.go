@@ -36,6 +36,7 @@ type Fallback string
 // The fallback policies. Manual waits for an operator to switch it on.
 const (
 	Automatic Fallback = "automatic"
+	NoneLeft  Fallback = "none-left" // only while no connector is there
 	Manual    Fallback = "manual"
 	Off       Fallback = "off"
 )
@@ -135,8 +136,8 @@ func (c *Config) Validate() error {
 		if t.Method != PassThrough && t.Method != HashSync {
 			bad("tenant "+t.Name+" method", t.Method, "pass-through or hash-sync")
 		}
-		if t.Fallback != Automatic && t.Fallback != Manual && t.Fallback != Off {
-			bad("tenant "+t.Name+" fallback", t.Fallback, "automatic, manual or off")
+		if !slices.Contains([]Fallback{Automatic, NoneLeft, Manual, Off}, t.Fallback) {
+			bad("tenant "+t.Name+" fallback", t.Fallback, "automatic, none-left, manual or off")
 		}
 	}
 	switch c.Queue.Policy {

@@ -121,6 +121,22 @@ func TestFallbackOff(t *testing.T) {
 	}
 }
 
+// With none-left hash sync answers when the last connector has gone, and not
+// for one that is there and does not answer.
+func TestFallbackNoneLeft(t *testing.T) {
+	t.Parallel()
+	c := start(t, fallback(NoneLeft), func(cfg *Config) { cfg.Queue.Handoff, cfg.Queue.Deadline = false, time.Second })
+	pushUsers(c)
+	c.checkHashSync()
+	l := c.register("connector-1").attach()
+	c.expect(c.signIn(user, password), 200, 0, PassThrough, "connector-1", "1")
+	l.respond.Store(hold)
+	c.expect(c.signIn(user, password), 503, 80002, "", "", "1")
+	l.reset()
+	c.event(observe.ConnectorLost, "connection-lost")
+	c.checkHashSync()
+}
+
 // The operator switches a tenant whose fallback is manual, and no other.
 func TestFallbackManual(t *testing.T) {
 	t.Parallel()

@@ -178,7 +178,7 @@ func (t *tenant) decide(id uint64, user, password string) answer {
 		}
 	// Where nothing was ever synced there is nobody to answer: that a user is
 	// not in an empty store says nothing of the user.
-	case t.Fallback == Automatic && t.hashes.Accounts(t.Name) > 0:
+	case t.fallsBack(end.Failure) && t.hashes.Accounts(t.Name) > 0:
 		t.hashed.Store(int64(t.now()))
 		if t.fallen.CompareAndSwap(false, true) {
 			t.events.Add(observe.Event{Kind: observe.FallbackBegan, Tenant: t.Name,
@@ -189,6 +189,11 @@ func (t *tenant) decide(id uint64, user, password string) answer {
 		a.failed, a.code = true, int(end.Failure)
 	}
 	return a
+}
+
+// fallsBack says whether hash sync answers when pass-through failed like this.
+func (t *tenant) fallsBack(f dispatch.Failure) bool {
+	return t.Fallback == Automatic || t.Fallback == NoneLeft && f == dispatch.NoConnector
 }
 
 // checkHash is the code that the hash store answers with.

@@ -149,7 +149,7 @@ func TestMistakes(t *testing.T) {
 		{"domain", "[contoso.test]", "[contoso]", `
 8:15: tenants[0].domains[0]: contoso: expected a domain in lower case, such as contoso.test`},
 		{"false is no fallback", "fallback: off", "fallback: false", `
-9:15: tenants[0].fallback: false: expected automatic, manual or off`},
+9:15: tenants[0].fallback: false: expected automatic, none-left, manual or off`},
 		{"pass-through without connectors", "count: 3", "count: 0", `
 14:21: connectors.count: 0: expected at least 1: tenants[0] signs in by pass-through`},
 		{"too many connectors", "count: 3", "count: 41", `

@@ -68,7 +68,7 @@ var presets = map[Preset][]PresetSetting{
 		{fieldDeadline, "4s", "vendor documentation: a sign-in fails after 4,000 ms (support.okta.com, Troubleshooting delegated authentication timeouts)"},
 		{fieldBreaker, "0", sourceBreaker},
 		{fieldHandoff, "off", sourceDropped},
-		{fieldFallback, "automatic", "vendor documentation: a cached hash answers, for up to 5 days after the last sign-in (support.okta.com, Cache AD credentials); the age is not modelled"},
+		{fieldFallback, "none-left", "vendor documentation: a cached hash answers when no agent is online, for up to 5 days after the last sign-in (support.okta.com, Cache AD credentials); the age is not modelled"},
 	},
 	PresetPingOne: {
 		{fieldDispatch, "least-outstanding", "vendor documentation: by load and latency; an older page says round robin (docs.pingidentity.com, Configure multiple gateways); that this is the one with the fewest sign-ins in hand is an assumption of ours"},

@@ -30,7 +30,7 @@ func TestPresets(t *testing.T) {
 		}, FallbackManual, 20 * second},
 		{PresetOkta, func(c *Cloud) {
 			c.Dispatch, c.Handoff, c.Deadline, c.Heartbeat, c.HeartbeatMisses, c.BreakerThreshold = FirstAvailable, false, 4*second, 120*second, 1, 0
-		}, FallbackAutomatic, 10 * second},
+		}, FallbackNoneLeft, 10 * second},
 		{PresetPingOne, func(c *Cloud) {
 			c.Dispatch, c.Handoff, c.Deadline, c.Heartbeat, c.HeartbeatMisses, c.BreakerThreshold = LeastOutstanding, false, 5*second, 10*second, 1, 0
 		}, FallbackOff, 10 * second},

@@ -97,7 +97,7 @@ type Tenant struct {
 	Name     string   `yaml:"name" need:"yes" is:"name" doc:"lower-case letters, digits and dashes; part of its addresses"`
 	Domains  []string `yaml:"domains" need:"yes" is:"domain" doc:"domains of its user names, such as contoso.test"`
 	Method   Method   `yaml:"method" default:"pass-through" doc:"who checks passwords: pass-through (default) or hash-sync"`
-	Fallback Fallback `yaml:"fallback" default:"automatic" doc:"whether hash sync answers when pass-through fails: automatic (default), manual, off"`
+	Fallback Fallback `yaml:"fallback" default:"automatic" doc:"whether hash sync answers when pass-through fails: automatic (default), none-left (only while no connector is there), manual, off"`
 }
 
 // Connectors says how many connectors to run and how.

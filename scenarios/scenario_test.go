@@ -99,7 +99,7 @@ cloud:
   seal_rollover_count: 8
   certificate_lifetime: 90s
 tenants:
-  - {name: contoso, domains: [contoso.test, sub.contoso.test], method: pass-through, fallback: automatic}
+  - {name: contoso, domains: [contoso.test, sub.contoso.test], method: pass-through, fallback: none-left}
   - {name: f-2, domains: [fabrikam.test], method: hash-sync}
 connectors: {count: 2, concurrency: 3, pool: 4, processors: 2, bind_timeout: 5ms, command: [./agent, "true", -v, "a b", ""],
   overrides: [{name: connector-2, concurrency: 20, directory_delay: 30ms}, {name: connector-1}]}

@@ -29,6 +29,7 @@ type Fallback string
 // The fallback policies.
 const (
 	FallbackAutomatic Fallback = "automatic"
+	FallbackNoneLeft  Fallback = "none-left" // only while no connector is there
 	FallbackManual    Fallback = "manual"
 	FallbackOff       Fallback = "off"
 )
@@ -156,8 +157,10 @@ const (
 func (Dispatch) words() []string {
 	return words(LeastOutstanding, Random, RoundRobin, FirstAvailable)
 }
-func (Method) words() []string      { return words(PassThrough, HashSync) }
-func (Fallback) words() []string    { return words(FallbackAutomatic, FallbackManual, FallbackOff) }
+func (Method) words() []string { return words(PassThrough, HashSync) }
+func (Fallback) words() []string {
+	return words(FallbackAutomatic, FallbackNoneLeft, FallbackManual, FallbackOff)
+}
 func (Arrivals) words() []string    { return words(Poisson, Constant) }
 func (Connections) words() []string { return words(Pooled, PerSignIn) }
 func (Intent) words() []string {

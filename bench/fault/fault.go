@@ -89,6 +89,7 @@ type Record struct {
 	UndoneAt   time.Duration // Never when it was not
 	Injections uint64        // processes hit, connections broken, packets dropped, binds delayed, hashes changed
 	Healed     bool          // it was undone
+	Stuck      bool          // its undo failed: of whatever was injected, all may be there
 	Note       string        // what is worth knowing and no error
 	Err        error
 }

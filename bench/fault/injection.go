@@ -63,6 +63,7 @@ func (i *injection) end(ctx context.Context) {
 	reached, err := protect(func() (effect, error) { return i.leaf.undo(within) })
 	i.reached(reached)
 	if err != nil {
+		i.Stuck = true
 		i.fail(fmt.Errorf("undoing: %w", err))
 		i.journal(line{Kind: lineStuck}, err)
 		return

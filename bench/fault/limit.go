@@ -49,8 +49,7 @@ func (l *limit) inject(context.Context) (e effect, err error) {
 	var errs []error
 	for i := range l.held {
 		h := &l.held[i]
-		// What it does to a process that ends of it is no death of its own.
-		h.Expect(l.kind == cgroup.Memory)
+		l.expect(h, true)
 		moved, err := h.group.Hold(h.id.PID, l.limit)
 		h.moved = moved > 0
 		e.count += uint64(moved)
@@ -83,11 +82,20 @@ func (l *limit) undo(ctx context.Context) (e effect, err error) {
 			}
 			again = append(again, h.victim)
 		} else {
-			h.Expect(false)
+			l.expect(&h, false)
 		}
 	}
 	e.note = l.said(events, again)
 	return e, errors.Join(append(errs, restartAll(ctx, again))...)
+}
+
+// expect says whether a process may end: what a limit of memory does to it is
+// no death of its own. One of processors, which may be on at the same time, has
+// no say in it.
+func (l *limit) expect(h *held, end bool) {
+	if l.kind == cgroup.Memory {
+		h.Expect(end)
+	}
 }
 
 // events reads what the limit did, where there is a group with the process.

@@ -89,7 +89,7 @@ func Start(ctx context.Context, plan Plan) *Schedule {
 func (s *Schedule) Wait() []Record {
 	s.all.Wait()
 	s.cancel(nil)
-	_ = s.plan.rules.Close() // every rule is gone, or its fault says that it is not
+	_ = s.plan.rules.Close() // of a rule that is still there its fault says so
 	for _, r := range s.records {
 		if p, ok := errors.AsType[*panicked](r.Err); ok {
 			panic(fmt.Sprintf("fault %s: %v\n%s", r.Name, p.value, p.stack))
@@ -113,9 +113,8 @@ func (s *Schedule) carryOut(ctx context.Context, number int, r *Record) {
 	}
 	one := &injection{Record: r, plan: &s.plan, number: number}
 	on := one.begin(ctx)
-	s.plan.Changed(*r)
+	s.changed(r)
 	if !on {
-		s.stopAfterPanic(r)
 		return
 	}
 	// A fault that hit nothing, for an error, has nothing to wait for.
@@ -124,14 +123,19 @@ func (s *Schedule) carryOut(ctx context.Context, number int, r *Record) {
 			r.note("cut short: " + err.Error())
 		}
 	}
-	s.stopAfterPanic(r)
 	one.end(context.WithoutCancel(ctx))
-	s.stopAfterPanic(r)
-	s.plan.Changed(*r)
+	s.changed(r)
 }
 
-// stopAfterPanic has the other faults undone when this one panicked.
-func (s *Schedule) stopAfterPanic(r *Record) {
+// changed tells of a fault, and has all of them undone when this one panicked,
+// or who is told did.
+func (s *Schedule) changed(r *Record) {
+	if _, err := protect(func() (e effect, err error) {
+		s.plan.Changed(*r)
+		return e, nil
+	}); err != nil {
+		r.Err = errors.Join(r.Err, err)
+	}
 	if p, ok := errors.AsType[*panicked](r.Err); ok {
 		s.cancel(fmt.Errorf("fault %s: %w", r.Name, p))
 	}

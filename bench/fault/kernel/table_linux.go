@@ -21,7 +21,7 @@ type Table struct {
 	name string
 
 	mu   sync.Mutex
-	on   []string       // IDs of the rules in it
+	on   []string       // IDs of the rules that may be in it
 	conn *nftables.Conn // opened when it is needed, because closing one takes 17 ms
 }
 
@@ -36,11 +36,17 @@ func (t *Table) table() *nftables.Table {
 	return &nftables.Table{Name: t.name, Family: nftables.TableFamilyINet}
 }
 
-// Close ends the connection to the kernel. Rules that are on stay on.
-func (t *Table) Close() error {
+// Close ends the connection to the kernel. Rules that could not be removed, or
+// were not, go with the whole table.
+func (t *Table) Close() (err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.hangUp()
+	if len(t.on) > 0 {
+		if _, err = Delete(t.name); err == nil {
+			t.on = nil
+		}
+	}
+	return errors.Join(err, t.hangUp())
 }
 
 // hangUp closes the connection. The caller holds t.mu.
@@ -135,6 +141,9 @@ func (t *Table) Remove(id string) (packets uint64, err error) {
 		}
 		return errors.New("its rules are still there")
 	})
+	if err != nil && !slices.Contains(t.on, id) {
+		t.on = append(t.on, id) // adding it may have failed after the kernel had it
+	}
 	return packets, err
 }
 
@@ -265,10 +274,10 @@ func Holder(namespace string) (pid int) {
 	return 0
 }
 
-// Namespace names the network namespace of the calling process, in which its
-// tables are.
+// Namespace names the network namespace of the calling thread, in which its
+// tables are: another thread may be elsewhere, to start a process there.
 func Namespace() string {
-	name, err := os.Readlink("/proc/self/ns/net")
+	name, err := os.Readlink("/proc/thread-self/ns/net")
 	if err != nil {
 		return "" // not mounted: nothing to tell namespaces apart by
 	}

@@ -60,11 +60,11 @@ func table(t testing.TB) *Table {
 	before := ruleset(t)
 	table := NewTable(fmt.Sprintf("ptabench_test_%d", os.Getpid()))
 	t.Cleanup(func() {
-		if err := table.Close(); err != nil {
-			t.Error(err)
-		}
 		if found, err := Delete(table.Name()); found || err != nil {
 			t.Errorf("the table was left: %v, %v", found, err)
+		}
+		if err := table.Close(); err != nil {
+			t.Error(err)
 		}
 		if after := ruleset(t); !slices.Equal(before, after) {
 			t.Errorf("the rule set was %q and is %q", before, after)
@@ -359,6 +359,28 @@ func TestDelete(t *testing.T) {
 	end(t, table, "fault-1", false)
 	add(t, table, Rule{ID: "fault-1", Sources: addresses(a), Direction: Both, Verdict: Drop})
 	end(t, table, "fault-1", false)
+}
+
+// TestCloseLeavesNothing deletes the table with the rules that nobody removed.
+func TestCloseLeavesNothing(t *testing.T) {
+	table := table(t)
+	address, port := echo(t)
+	held := client(t, a, address)
+	for _, id := range []string{"fault-1", "fault-2"} {
+		add(t, table, Rule{ID: id, Sources: addresses(a), Ports: []uint16{port}, Direction: Both, Verdict: Drop})
+	}
+	send(t, held, "held")
+	for range 2 { // again: no harm
+		if err := table.Close(); err != nil {
+			t.Error(err)
+		}
+		if is, err := there(t, table); is || err != nil {
+			t.Errorf("the table is there: %v, %v", is, err)
+		}
+	}
+	if err := receive(held, "held", patience); err != nil {
+		t.Errorf("healed: %v", err)
+	}
 }
 
 // TestSupported says what is lacking without privilege, and lacks nothing in a
