@@ -63,7 +63,6 @@ func (r *run) measure(ctx context.Context) (_ *results.Result, err error) {
 	r.watch.begin(m.zero)
 
 	loadCtx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	m.abort = cancel
 	var work sync.WaitGroup
 	defer work.Wait()

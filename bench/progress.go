@@ -54,7 +54,7 @@ func (p *progress) fault(r *run, at time.Duration, rec fault.Record) {
 	rec.Fault.Name = rec.Name
 	p.mu.Lock()
 	p.on = slices.DeleteFunc(p.on, func(f scenarios.Fault) bool { return f.Name == rec.Name })
-	if rec.UndoneAt == fault.Never && rec.Err == nil {
+	if rec.UndoneAt == fault.Never && (rec.Err == nil || rec.Injections > 0) { // an error may be of a part of it
 		p.on = append(p.on, rec.Fault)
 	}
 	p.mu.Unlock()

@@ -25,6 +25,8 @@ func TestFaultsThatAreOn(t *testing.T) {
 		{on("soak-2", "soak", fault.Never, nil), []string{"crash-1", "soak ×2"}},
 		{on("freeze-1", "", fault.Never, nil), []string{"crash-1", "soak ×2", "freeze-1"}},
 		{on("block-1", "", fault.Never, errors.New("no")), []string{"crash-1", "soak ×2", "freeze-1"}},
+		{fault.Record{Name: "stop-1", UndoneAt: fault.Never, Injections: 1, Err: errors.New("one of two")}, []string{"crash-1", "soak ×2", "freeze-1", "stop-1"}},
+		{on("stop-1", "", time.Second, errors.New("one of two")), []string{"crash-1", "soak ×2", "freeze-1"}},
 		{on("crash-1", "", time.Second, nil), []string{"soak ×2", "freeze-1"}},
 		{on("soak-1", "soak", time.Second, nil), []string{"soak-2", "freeze-1"}},
 		{on("soak-2", "soak", time.Second, nil), []string{"freeze-1"}},

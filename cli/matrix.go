@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,8 +15,8 @@ import (
 	"ptabench/scenarios"
 )
 
-// maxMatrix bounds the runs of a matrix: at half a minute each, this is a
-// night and a half.
+// maxMatrix bounds the runs of a matrix: at half a minute each, they take an
+// hour and three quarters.
 const maxMatrix = 200
 
 // matrixFormats are the values of matrix --format and suite --format.
@@ -125,25 +126,13 @@ func matrix(cmd *cobra.Command, r runner, nameOrFile string, f matrixFlags) erro
 		return conclude(exit, err)
 	}
 	m := made()
-	views := []view{
-		{"matrix.md", func(w io.Writer) error { return results.MatrixMarkdown(w, m) }},
-		{"matrix.html", func(w io.Writer) error { return results.MatrixHTML(w, m) }},
-	}
-	wrote := writeViews(s.dir, views)
-	out := cmd.OutOrStdout()
-	var shown error
-	switch f.format {
-	case "markdown":
-		shown = views[0].write(out)
-	case "html":
-		shown = views[1].write(out)
-	case "json":
-		shown = copyFile(out, file)
-	default:
-		shown = results.MatrixText(out, m, wantsColour(out))
-		fmt.Fprintf(out, "\ndirectory: %s\n", s.dir)
-	}
-	return conclude(exit, err, kept, wrote, shown)
+	shown := s.show(cmd.OutOrStdout(), f.format, []view{
+		{"json", "", func(w io.Writer) error { return results.MatrixJSON(w, m) }}, // its file is there
+		{"markdown", "matrix.md", func(w io.Writer) error { return results.MatrixMarkdown(w, m) }},
+		{"html", "matrix.html", func(w io.Writer) error { return results.MatrixHTML(w, m) }},
+		{"text", "", func(w io.Writer) error { return results.MatrixText(w, m, wantsColour(w)) }},
+	})
+	return conclude(exit, err, kept, shown)
 }
 
 // matrixCode is the exit code of a run of a matrix: an objective that was
@@ -224,17 +213,11 @@ func refuseAll(labels []string, all []*scenarios.Scenario, refuse func(*scenario
 
 // repeatMatrix is what to type to make the same matrix again.
 func repeatMatrix(scenario string, f matrixFlags) string {
-	words := []string{"ptabench", "matrix", shellWord(scenario)}
-	for _, v := range f.vary {
-		words = append(words, "--vary", shellWord(v))
-	}
-	for _, s := range f.sets {
-		words = append(words, "--set", shellWord(s))
-	}
+	words := slices.Concat([]string{"ptabench", "matrix", scenario}, each("--vary", f.vary), each("--set", f.sets))
 	if f.repeat > 1 {
-		words = append(words, "--repeat", fmt.Sprint(f.repeat))
+		words = append(words, "--repeat", strconv.Itoa(f.repeat))
 	}
-	return strings.Join(words, " ")
+	return commandLine(words...)
 }
 
 // grouped collects errors, of which the same one may come of many.

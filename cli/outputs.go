@@ -73,14 +73,3 @@ func runOutputs(markdown, junit string, r *results.Result) []output {
 		{"junit", junit, func(w io.Writer) error { return results.JUnit(w, r) }},
 	}
 }
-
-// copyFile prints a file.
-func copyFile(to io.Writer, name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = io.Copy(to, f)
-	return err
-}

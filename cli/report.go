@@ -36,7 +36,10 @@ func reportCommand() *cobra.Command {
             enough, measured; and one each for the ledgers, for the conditions
             under which a run can be believed and for the run: error when it
             says nothing, so when it was aborted, a condition did not hold or
-            the books do not balance
+            the books do not balance; skipped when a condition was not measured.
+            A run that is inconclusive (exit code 2) by its objectives alone has
+            skipped cases only, which most readers of JUnit take for a success:
+            let a pipeline go by the exit code of run or suite
   html      a page of a matrix or a suite, of one file
 
 A run that was cut off is shown as far as it got, with the verdict aborted and

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -80,7 +81,7 @@ could not be undone.`,
 	flags.BoolVar(&f.profile, "profile", false, "leave a CPU profile of each process in the run directory (costs a few percent)")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing but the verdict line")
 	flags.StringVar(&f.markdown, "markdown", "", "write the summary to this file too, as Markdown")
-	flags.StringVar(&f.junit, "junit", "", "write the objectives to this file too, as JUnit XML")
+	flags.StringVar(&f.junit, "junit", "", "write the objectives to this file too, as JUnit XML (see 'ptabench report --help')")
 	flags.BoolVar(&f.skipCeiling, "skip-ceiling", false, "do not measure the load generator first; the result says so")
 	flags.BoolVar(&f.unobserved, "unobserved", false, "ask the processes for nothing while the load goes on; nothing is checked then, and the run is inconclusive")
 	_ = flags.MarkHidden("unobserved") // it is there
@@ -186,11 +187,25 @@ func alsoFailed(ended, also error) error {
 
 // repeatCommand is what to type to run the same again.
 func repeatCommand(scenario string, sets []string) string {
-	words := []string{"ptabench", "run", shellWord(scenario)}
-	for _, s := range sets {
-		words = append(words, "--set", shellWord(s))
+	return commandLine(slices.Concat([]string{"ptabench", "run", scenario}, each("--set", sets))...)
+}
+
+// each is a flag given once for each value.
+func each(flag string, values []string) []string {
+	var words []string
+	for _, value := range values {
+		words = append(words, flag, value)
 	}
-	return strings.Join(words, " ")
+	return words
+}
+
+// commandLine is words as one types them in a POSIX shell.
+func commandLine(words ...string) string {
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		quoted[i] = shellWord(word)
+	}
+	return strings.Join(quoted, " ")
 }
 
 // shellWord quotes a word for a POSIX shell where it needs it.

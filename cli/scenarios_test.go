@@ -133,6 +133,13 @@ func TestValidateCommand(t *testing.T) {
 			t.Errorf("%q is not in:\n%s", want, stderr)
 		}
 	}
+	suite := write("suite.yaml", "format: 1\nname: ours\nruns:\n- scenario: right.yaml\n- scenario: crash-one\n")
+	badSuite := write("bad-suite.yaml", "format: 1\nname: ours\nruns:\n- scenario: right.yaml\n  set: [load.rate=fast]\n- scenario: crash-two\n")
+	stdout, stderr, code = execute(t, validateCommand(), suite, badSuite)
+	if code != exitUsage || stdout != suite+": ok: suite ours, 2 runs\n" ||
+		!strings.Contains(stderr, badSuite+":6:13: runs[1].scenario: crash-two") || !strings.Contains(stderr, "load.rate: fast") {
+		t.Errorf("suites: exit %d, %q, %q", code, stdout, stderr)
+	}
 	if _, stderr, code := execute(t, validateCommand()); code != exitUsage || !strings.Contains(stderr, "requires at least 1 arg") {
 		t.Errorf("without a file: exit %d, %s", code, stderr)
 	}

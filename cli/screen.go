@@ -40,9 +40,13 @@ type screen struct {
 
 func newScreen(out io.Writer, s *scenarios.Scenario, dir string) *screen {
 	sc := &screen{out: out, width: terminalWidth(out)}
-	sc.head = fmt.Sprintf("%s: %s sign-ins/s for %v, %d connectors, %s users, seed %d\nrun directory: %s",
-		s.Name, results.Count(uint64(s.Load.Rate)), s.Load.Duration, s.Connectors.Count,
-		results.Count(uint64(s.Population.Users)), s.Seed, dir)
+	users := "1 user"
+	if n := s.Population.Users; n != 1 {
+		users = results.Count(uint64(n)) + " users"
+	}
+	sc.head = fmt.Sprintf("%s: %s sign-ins/s for %v, %s, %s, seed %d\nrun directory: %s",
+		s.Name, strings.TrimSuffix(results.PerSecond(float64(s.Load.Rate)), "/s"), s.Load.Duration,
+		plural(s.Connectors.Count, "connector"), users, s.Seed, dir)
 	return sc
 }
 
@@ -130,10 +134,14 @@ func tally(p bench.Progress) string {
 	for _, part := range []struct {
 		n    uint64
 		word string
-	}{{l.HashSync, "hash sync"}, {l.Failed, "failed"}, {l.Unknown, "unknown"}, {l.Unsent, "unsent"},
-		{l.WrongAccepts, "wrong accepts"}, {l.WrongRefusals, "wrong refusals"}} {
+		more string // of several
+	}{{l.HashSync, "hash sync", ""}, {l.Failed, "failed", ""}, {l.Unknown, "unknown", ""}, {l.Unsent, "unsent", ""},
+		{l.WrongAccepts, "wrong accept", "s"}, {l.WrongRefusals, "wrong refusal", "s"}} {
 		if part.n > 0 {
 			text += ", " + results.Count(part.n) + " " + part.word
+		}
+		if part.n > 1 {
+			text += part.more
 		}
 	}
 	return text

@@ -66,6 +66,22 @@ func TestScreen(t *testing.T) {
 	}
 }
 
+func TestHeadOfScreen(t *testing.T) {
+	s := &scenarios.Scenario{Name: "small", Seed: 7}
+	s.Load.Rate, s.Load.Duration, s.Connectors.Count, s.Population.Users = 0.5, 30e9, 1, 1
+	if got, want := newScreen(new(bytes.Buffer), s, "runs/small").head, "small: 0.50 sign-ins/s for 30s, 1 connector, 1 user, seed 7\nrun directory: runs/small"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	s.Load.Rate, s.Connectors.Count, s.Population.Users = 1000, 3, 10_000
+	if got, want := newScreen(new(bytes.Buffer), s, "runs/small").head, "small: 1,000 sign-ins/s for 30s, 3 connectors, 10,000 users, seed 7\nrun directory: runs/small"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	got := tally(bench.Progress{Load: load.Progress{Accepted: 1, HashSync: 2, WrongAccepts: 1, WrongRefusals: 2}})
+	if want := "1 answered, 2 hash sync, 1 wrong accept, 2 wrong refusals"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestOutcome(t *testing.T) {
 	r := &results.Result{Verdict: results.Fail, Response: results.Percentiles{P99: 48_000_000}, SignIns: results.SignIns{Failed: 1200, Unknown: 34}}
 	for want, of := range map[string]ran{

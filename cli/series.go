@@ -235,17 +235,25 @@ func cut(text string, columns int) string {
 
 // A view is one way to show what a series came to.
 type view struct {
-	name  string // of the file in the directory of the series
-	write func(io.Writer) error
+	format string // value of --format
+	file   string // in the directory of the series; empty when it has none
+	write  func(io.Writer) error
 }
 
-// writeViews writes the files of a series, all that it can.
-func writeViews(dir string, all []view) error {
+// show writes the files of a series, all that it can, and prints it in one
+// format.
+func (s *series) show(out io.Writer, format string, all []view) error {
 	var errs []error
 	for _, v := range all {
-		if err := writeFile(filepath.Join(dir, v.name), v.write); err != nil {
-			errs = append(errs, err)
+		if v.file != "" {
+			errs = append(errs, writeFile(filepath.Join(s.dir, v.file), v.write))
 		}
+		if v.format == format {
+			errs = append(errs, v.write(out))
+		}
+	}
+	if format == "text" {
+		fmt.Fprintf(out, "\ndirectory: %s\n", s.dir)
 	}
 	return errors.Join(errs...)
 }

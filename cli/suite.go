@@ -6,7 +6,6 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -122,28 +121,14 @@ func suite(cmd *cobra.Command, r runner, nameOrFile string, f suiteFlags) error 
 		return conclude(exit, err)
 	}
 	all := made()
-	views := []view{
-		{"suite.md", func(w io.Writer) error { return results.SuiteMarkdown(w, all) }},
-		{"suite.html", func(w io.Writer) error { return results.SuiteHTML(w, all) }},
-		{"suite.xml", func(w io.Writer) error { return results.SuiteJUnit(w, all) }},
-	}
-	wrote := writeViews(s.dir, views)
-	out := cmd.OutOrStdout()
-	var shown error
-	switch f.format {
-	case "markdown":
-		shown = views[0].write(out)
-	case "html":
-		shown = views[1].write(out)
-	case "junit":
-		shown = views[2].write(out)
-	case "json":
-		shown = copyFile(out, file)
-	default:
-		shown = results.SuiteText(out, all, wantsColour(out))
-		fmt.Fprintf(out, "\ndirectory: %s\n", s.dir)
-	}
-	return conclude(exit, err, kept, wrote, shown)
+	shown := s.show(cmd.OutOrStdout(), f.format, []view{
+		{"json", "", func(w io.Writer) error { return results.SuiteJSON(w, all) }}, // its file is there
+		{"markdown", "suite.md", func(w io.Writer) error { return results.SuiteMarkdown(w, all) }},
+		{"html", "suite.html", func(w io.Writer) error { return results.SuiteHTML(w, all) }},
+		{"junit", "suite.xml", func(w io.Writer) error { return results.SuiteJUnit(w, all) }},
+		{"text", "", func(w io.Writer) error { return results.SuiteText(w, all, wantsColour(w)) }},
+	})
+	return conclude(exit, err, kept, shown)
 }
 
 // suitePlan is every run of a suite.
@@ -197,9 +182,5 @@ func scenarioPath(scenario, file string) string {
 
 // repeatSuite is what to type to run the same suite again.
 func repeatSuite(suite string, f suiteFlags) string {
-	words := []string{"ptabench", "suite", shellWord(suite)}
-	for _, s := range f.sets {
-		words = append(words, "--set", shellWord(s))
-	}
-	return strings.Join(words, " ")
+	return commandLine(slices.Concat([]string{"ptabench", "suite", suite}, each("--set", f.sets))...)
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"regexp"
 
 	"github.com/spf13/cobra"
 
@@ -11,9 +12,11 @@ import (
 func validateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate FILE...",
-		Short: "Check scenario files and report every mistake in them",
-		Long: `Check scenario files without running anything. Every mistake of every file is
-reported at once, with its line, its column and what was expected there.
+		Short: "Check scenario and suite files and report every mistake in them",
+		Long: `Check files of scenarios and suites without running anything; a suite is a file
+with runs, whose scenarios are checked too. Every mistake of every file is
+reported at once, with its line, its column and what was expected there. What
+this machine cannot do is not looked for.
 The exit code is 0 when all files are right and 3 otherwise.`,
 		Example: `  ptabench validate mine.yaml
   ptabench validate scenarios/*.yaml`,
@@ -21,14 +24,13 @@ The exit code is 0 when all files are right and 3 otherwise.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			wrong := false
 			for _, file := range args {
-				s, err := readScenario(file)
+				what, err := validate(file)
 				if err != nil {
 					wrong = true
 					fmt.Fprintln(cmd.ErrOrStderr(), err)
 					continue
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: ok: %s, %s for %s, %s, %s\n", file, s.Name, s.Load.Rate,
-					s.Load.Duration, plural(len(s.Faults), "fault"), plural(len(s.Objectives), "objective"))
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: ok: %s\n", file, what)
 			}
 			if wrong {
 				return &exitError{code: exitUsage}
@@ -38,13 +40,28 @@ The exit code is 0 when all files are right and 3 otherwise.`,
 	}
 }
 
-// readScenario reads and checks one file.
-func readScenario(file string) (*scenarios.Scenario, error) {
+// suiteText is what a suite has and a scenario has not.
+var suiteText = regexp.MustCompile(`(?m)^runs *:`)
+
+// validate reads and checks one file, and says what is in it.
+func validate(file string) (string, error) {
 	text, err := scenarios.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	return scenarios.Parse(file, text, nil)
+	if suiteText.Match(text) {
+		s, err := scenarios.ParseSuite(file, text)
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("suite %s, %s", s.Name, plural(len(s.Runs), "run")), nil
+	}
+	s, err := scenarios.Parse(file, text, nil)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s, %s for %s, %s, %s", s.Name, s.Load.Rate, s.Load.Duration,
+		plural(len(s.Faults), "fault"), plural(len(s.Objectives), "objective")), nil
 }
 
 func plural(n int, noun string) string {

@@ -121,6 +121,17 @@ func TestFallbackOff(t *testing.T) {
 	}
 }
 
+// A store that lost all its users knows nobody; it is not one that never had
+// any.
+func TestFallbackToAnEmptiedStore(t *testing.T) {
+	t.Parallel()
+	c := start(t, fallback(Automatic))
+	c.expect(c.signIn(user, password), 503, 80001, "", "", "0")
+	pushUsers(c)
+	c.push("contoso", hashSyncToken, `{"upn":"ann@contoso.test","deleted":true}{"upn":"dan@contoso.test","deleted":true}{"upn":"moe@contoso.test","deleted":true}`, http.StatusOK)
+	c.expect(c.signIn(user, password), 400, 50034, HashSync, "", "0")
+}
+
 // With none-left hash sync answers when the last connector has gone, and not
 // for one that is there and does not answer.
 func TestFallbackNoneLeft(t *testing.T) {
@@ -443,4 +454,4 @@ func kept(t *testing.T, events *observe.Log) (list []observe.Event) {
 type anyHash struct{}
 
 func (anyHash) Check(string, string, string) wire.Result { return wire.Result_RESULT_ACCEPTED }
-func (anyHash) Accounts(string) int                      { return 1 }
+func (anyHash) Synced(string) bool                       { return true }

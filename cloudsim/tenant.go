@@ -47,8 +47,8 @@ type hashStore interface {
 	// Check says what hash sync knows of a user and a password. An account
 	// without a hash, which the sync does not carry, matches no password.
 	Check(tenant, upn, password string) wire.Result
-	// Accounts is how many accounts were ever synced.
-	Accounts(tenant string) int
+	// Synced reports whether hash sync ever sent accounts of a tenant.
+	Synced(tenant string) bool
 }
 
 // request is one sign-in on its way: what the sender of a connector stream
@@ -177,8 +177,8 @@ func (t *tenant) decide(id uint64, user, password string) answer {
 			t.recovered()
 		}
 	// Where nothing was ever synced there is nobody to answer: that a user is
-	// not in an empty store says nothing of the user.
-	case t.fallsBack(end.Failure) && t.hashes.Accounts(t.Name) > 0:
+	// not in such a store says nothing of the user.
+	case t.fallsBack(end.Failure) && t.hashes.Synced(t.Name):
 		t.hashed.Store(int64(t.now()))
 		if t.fallen.CompareAndSwap(false, true) {
 			t.events.Add(observe.Event{Kind: observe.FallbackBegan, Tenant: t.Name,

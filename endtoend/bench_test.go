@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,6 +69,32 @@ func BenchmarkFirstSignIn(b *testing.B) {
 		n++
 	}
 	b.ReportMetric(total.Seconds()/float64(n), "s/first-sign-in")
+}
+
+// BenchmarkFailover is how fast failover is with default settings at 1,000/s:
+// one connector killed, one frozen, one cut off in the kernel, then all killed.
+// Its scenario has the limits that they are meant to keep.
+func BenchmarkFailover(b *testing.B) {
+	var r *results.Result
+	for b.Loop() {
+		r, _ = measured(b, "failover", "--skip-ceiling")
+	}
+	b.Logf("seed %d, verdict %s %v", r.Seed, r.Verdict, r.Reasons)
+	ms := func(ns int64) float64 { return float64(ns) / 1e6 }
+	b.ReportMetric(0, "ns/op") // a run takes as long as its scenario says
+	for _, f := range r.Faults {
+		b.ReportMetric(ms(f.Detect), "ms-detect-"+f.Name)
+		b.ReportMetric(float64(f.Lost), "lost-"+f.Name)
+		b.ReportMetric(ms(f.Recover), "ms-recover-"+f.Name)
+	}
+	for _, o := range r.Objectives {
+		if o.Window == "during(killed)" {
+			b.ReportMetric(ms(int64(o.Value)), "ms-p99.9-during-killed")
+		}
+		if strings.HasPrefix(o.Text, "time_to_failover(all-down)") {
+			b.ReportMetric(ms(int64(o.Value)), "ms-failover-all-down")
+		}
+	}
 }
 
 // BenchmarkObserver is what observing a run costs: the counters that are read

@@ -11,8 +11,8 @@ import (
 	"ptabench/results"
 )
 
-// TestMatrix runs one scenario over two presets: what was killed with a
-// connector is handed off by the one and dropped by the other.
+// TestMatrix runs one scenario over two values of a setting: what was killed
+// with a connector is handed off with the one and dropped with the other.
 func TestMatrix(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "matrix")
 	e := ptabench(t, "matrix", "crash-one", "--vary", "cloud.handoff=on,off", "--set", "load.duration=7s",
@@ -114,8 +114,7 @@ func TestCloudCrash(t *testing.T) {
 	}
 }
 
-// TestSoakSchedule prints the same schedule for the same seed, and another one
-// for another.
+// TestSoakSchedule runs a soak twice: the same seed makes the same schedule.
 func TestSoakSchedule(t *testing.T) {
 	short := func(seed string) string {
 		e, r, _ := run(t, "soak", "--skip-ceiling", "--set", "load.duration=20s", "--set", "load.rate=150/s",

@@ -59,22 +59,51 @@ type ended struct {
 	stdout, stderr string
 }
 
+// commandWithin bounds one command.
+const commandWithin = 2 * time.Minute
+
 // ptabench runs a command to its end, within two minutes.
 func ptabench(t *testing.T, args ...string) ended {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), commandWithin)
 	defer cancel()
+	return finish(t, exec.CommandContext(ctx, program, args...))
+}
+
+// finish runs a command to its end.
+func finish(t *testing.T, cmd *exec.Cmd) ended {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		t.Fatalf("ptabench %v: %v", args, err)
+		t.Fatalf("ptabench %v: %v", cmd.Args[1:], err)
 	}
 	e := ended{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
-	t.Logf("ptabench %v: exit %d\n%s%s", args, e.code, e.stdout, e.stderr)
+	t.Logf("ptabench %v: exit %d\n%s%s", cmd.Args[1:], e.code, e.stdout, e.stderr)
 	return e
+}
+
+// underWay starts a run, for the test to disturb, and returns it with what it
+// prints and its directory. Whatever becomes of the test, nothing of it stays.
+func underWay(t *testing.T, args ...string) (cmd *exec.Cmd, out *bytes.Buffer, dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "run")
+	out = &bytes.Buffer{} // good when the run has ended
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	cmd = exec.CommandContext(ctx, program, append(append([]string{"run"}, args...), "--out", dir)...)
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		_ = cmd.Wait() // the test may have done so
+		_ = exec.Command(program, "heal", dir).Run()
+	})
+	return cmd, out, dir
 }
 
 // run runs a scenario in a new run directory and returns what it measured.

@@ -2,28 +2,14 @@ package endtoend
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"ptabench/results"
 )
-
-// mustRoot skips a test that needs root, unless it must run: CI sees to that.
-func mustRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("PTABENCH_REQUIRE_ROOT_TESTS") != "" {
-		t.Fatal("this test needs root, and PTABENCH_REQUIRE_ROOT_TESTS says that it must run")
-	}
-	t.Skip("this test needs root; set PTABENCH_REQUIRE_ROOT_TESTS to have it fail instead")
-}
 
 // ruleset is what the kernel's packet filter holds.
 func ruleset(t *testing.T) string {
@@ -33,16 +19,6 @@ func ruleset(t *testing.T) string {
 		t.Fatalf("nft list ruleset: %v\n%s", err, out)
 	}
 	return string(out)
-}
-
-// scenarioFile writes a scenario of a test.
-func scenarioFile(t *testing.T, text string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "scenario.yaml")
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 const firewalled = `
@@ -117,15 +93,7 @@ func TestHealAfterKilledKernelBlock(t *testing.T) {
 	before := ruleset(t)
 	scenario := scenarioFile(t, strings.NewReplacer("14s", "60s", "for 3s as dropped", "for 50s as dropped",
 		"at 7s for 3s as rejected", "at 1s for 50s as rejected").Replace(firewalled))
-	dir := filepath.Join(t.TempDir(), "run")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "run", scenario, "--skip-ceiling", "--out", dir)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd, _, dir := underWay(t, scenario, "--skip-ceiling")
 	journal := filepath.Join(dir, results.JournalFile)
 	eventually(t, "both faults injected", func() bool {
 		text, _ := os.ReadFile(journal)
@@ -156,40 +124,10 @@ func TestHealAfterKilledKernelBlock(t *testing.T) {
 // may not have them: refused before anything starts, with every reason.
 func TestKernelWithoutPrivilege(t *testing.T) {
 	mustRoot(t) // to become somebody else
-	dir, err := os.MkdirTemp("/tmp", "ptabench-nobody-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	copied := filepath.Join(dir, "ptabench")
-	binary, err := os.ReadFile(program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(copied, binary, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	scenario := filepath.Join(dir, "scenario.yaml")
+	there := newPlace(t, nobody)
 	text := strings.Replace(firewalled, "objectives:", "  - limit-cpu(connector-3, cpu=10%) at 12s for 1s\nobjectives:", 1)
-	if err := os.WriteFile(scenario, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(dir, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	const nobody = 65534
-	as := func(args ...string) ended {
-		t.Helper()
-		var stdout, stderr bytes.Buffer
-		cmd := exec.CommandContext(t.Context(), copied, args...)
-		cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &stdout, &stderr
-		cmd.SysProcAttr = asUser(nobody)
-		_ = cmd.Run() // the code says
-		e := ended{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
-		t.Logf("as nobody, ptabench %v: exit %d\n%s%s", args, e.code, e.stdout, e.stderr)
-		return e
-	}
-	e := as("run", scenario, "--out", filepath.Join(dir, "refused"))
+	there.write(t, "scenario.yaml", text)
+	e := there.ptabench(t, "run", "scenario.yaml", "--out", "refused")
 	if e.code != 3 {
 		t.Errorf("exit %d; want 3", e.code)
 	}
@@ -198,16 +136,16 @@ func TestKernelWithoutPrivilege(t *testing.T) {
 			t.Errorf("the error does not name %s", want)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(dir, "refused")); err == nil {
+	if _, err := os.Stat(filepath.Join(there.dir, "refused")); err == nil {
 		t.Error("a run directory was made")
 	}
 	// A user namespace gives an unprivileged user a packet filter of his own.
-	out := filepath.Join(dir, "run")
-	e = as("run", scenario, "--out", out, "--skip-ceiling", "--set", "network=namespaces", "--set", "faults[2]=crash(connector-3) at 12s for 1s")
+	e = there.ptabench(t, "run", "scenario.yaml", "--out", "run", "--skip-ceiling", "--set", "network=namespaces", "--set", "faults[2]=crash(connector-3) at 12s for 1s")
+	there.needsNamespaces(t, e)
 	if e.code != 0 && e.code != 2 {
 		t.Errorf("unprivileged, in namespaces: exit %d", e.code)
 	}
-	r, err := results.ReadResult(filepath.Join(out, results.ResultFile))
+	r, err := results.ReadResult(filepath.Join(there.dir, "run", results.ResultFile))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,11 +2,8 @@ package endtoend
 
 import (
 	"bufio"
-	"bytes"
-	"context"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,8 +17,7 @@ import (
 // and its ports are stalled: no process may stay, the report tells what was
 // measured, and heal finds nothing left to do but say so.
 func TestKilledHarness(t *testing.T) {
-	scenario := filepath.Join(t.TempDir(), "long.yaml")
-	if err := os.WriteFile(scenario, []byte(`
+	scenario := scenarioFile(t, `
 format: 1
 name: long
 tenants: [{name: contoso, domains: [contoso.test], fallback: off}]
@@ -31,18 +27,8 @@ load: {rate: 200/s, warmup: 1s, duration: 60s, mix: {right: 100%}}
 faults:
   - freeze(connector-1) at 1s for 50s
   - block(connector-2, ports=10100-10120, mode=stall) at 1s for 50s
-`), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(t.TempDir(), "run")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "run", scenario, "--out", dir)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+`)
+	cmd, _, dir := underWay(t, scenario, "--skip-ceiling")
 	journal := filepath.Join(dir, results.JournalFile)
 	eventually(t, "both faults injected and something measured", func() bool {
 		text, _ := os.ReadFile(journal)
@@ -88,15 +74,7 @@ faults:
 
 // TestInterrupted stops a run as a user does, with SIGINT.
 func TestInterrupted(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "run")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "run", "freeze-one", "--set", "load.rate=200/s", "--set", "faults[0].at=1s", "--out", dir)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd, out, dir := underWay(t, "freeze-one", "--set", "load.rate=200/s", "--set", "faults[0].at=1s")
 	eventually(t, "the fault injected", func() bool {
 		text, _ := os.ReadFile(filepath.Join(dir, results.JournalFile))
 		return strings.Contains(string(text), `"injected"`)

@@ -2,17 +2,13 @@ package endtoend
 
 import (
 	"bytes"
-	"context"
 	"encoding/csv"
 	"encoding/json"
-	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"ptabench/observe"
 	"ptabench/ports"
@@ -96,58 +92,28 @@ func TestRealPorts(t *testing.T) {
 // run directory.
 func runInNamespaces(t *testing.T, root bool) string {
 	t.Helper()
-	skip := t.Skip
-	if os.Getenv("PTABENCH_REQUIRE_ROOT_TESTS") != "" {
-		skip = t.Fatal
+	user := uint32(os.Geteuid())
+	switch {
+	case root:
+		mustRoot(t)
+	case user == 0:
+		user = nobody
 	}
-	if root && os.Geteuid() != 0 {
-		skip("not root")
-	}
-	// A directory that somebody else may enter, unlike that of t.TempDir.
-	home, err := os.MkdirTemp("", "ptabench-namespaces-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(home) })
-	binary, err := os.ReadFile(program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(
-		os.WriteFile(filepath.Join(home, "ptabench"), binary, 0o755),
-		os.WriteFile(filepath.Join(home, "s.yaml"), []byte(realPorts), 0o644),
-	); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(home, "ptabench"), "run", "s.yaml", "--out", "run")
-	cmd.Dir = home
-	owner := uint32(os.Geteuid())
-	if !root && owner == 0 {
-		owner = 65534 // nobody
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: owner, Gid: owner}}
-		if err := os.Chown(home, int(owner), int(owner)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	out, err := cmd.CombinedOutput()
-	t.Logf("ptabench run: %v\n%s", err, out)
-	code := cmd.ProcessState.ExitCode()
-	if code == 3 && bytes.Contains(out, []byte("may not make a network namespace")) {
-		skip("user namespaces are not to be had here")
-	}
+	there := newPlace(t, user)
+	there.write(t, "s.yaml", realPorts)
+	e := there.ptabench(t, "run", "s.yaml", "--out", "run")
+	there.needsNamespaces(t, e)
 	// So short a run may be inconclusive; here it need only have worked.
-	if code != 0 && code != 2 {
-		t.Fatalf("exit %d", code)
+	if e.code != 0 && e.code != 2 {
+		t.Fatalf("exit %d", e.code)
 	}
-	dir := filepath.Join(home, "run")
+	dir := filepath.Join(there.dir, "run")
 	stat, err := os.Stat(filepath.Join(dir, results.ResultFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := stat.Sys().(*syscall.Stat_t).Uid; got != owner {
-		t.Errorf("the result belongs to user %d; want %d, who ran it", got, owner)
+	if got := stat.Sys().(*syscall.Stat_t).Uid; got != user {
+		t.Errorf("the result belongs to user %d; want %d, who ran it", got, user)
 	}
 	return dir
 }

@@ -200,9 +200,9 @@ func (c *conn) end(cause error) {
 func (c *conn) apply(f force) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	was := c.state.Load()
-	c.out.reshape(f.out, c.number<<1)
-	c.in.reshape(f.in, c.number<<1|1)
+	was, now := c.state.Load(), time.Now()
+	c.out.reshape(now, f.out, c.number<<1)
+	c.in.reshape(now, f.in, c.number<<1|1)
 	c.stall(outStalled, f.stallOut)
 	c.stall(inStalled, f.stallIn)
 	c.settle()

@@ -76,22 +76,27 @@ type flow struct {
 	pumped bool      // a goroutine moves bytes between the flow and the kernel
 }
 
-// reshape changes what is done to bytes from now on. What a former shape held
-// back goes at once when there is none any more.
-func (f *flow) reshape(to shape, stream uint64) {
+// reshape changes what is done to bytes from now on. What a former shape holds
+// back is held no longer than if it came now: of two gates the slower one may be
+// cleared first, and without any all that is held goes at once.
+func (f *flow) reshape(now time.Time, to shape, stream uint64) {
 	if to == f.shape {
 		return
 	}
 	f.shape = to
-	f.random, f.spent = nil, time.Time{}
-	if to == (shape{}) {
-		f.last = time.Time{}
-		for i := range f.pieces {
-			f.pieces[i].due = time.Time{}
-		}
-		return
+	f.random, f.spent, f.last = nil, time.Time{}, time.Time{}
+	if f.shaped() {
+		f.random = rand.New(rand.NewPCG(to.seed, stream))
 	}
-	f.random = rand.New(rand.NewPCG(to.seed, stream))
+	var last time.Time
+	for i := range f.pieces {
+		p := &f.pieces[i]
+		if due := f.leave(now, len(p.bytes)); due.Before(p.due) {
+			p.due = due
+		}
+		last = p.due
+	}
+	f.last = last
 }
 
 // shaped reports whether a gate slows the flow at present.

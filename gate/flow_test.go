@@ -11,7 +11,7 @@ var epoch = time.Unix(1_000_000, 0)
 // through pushes n segments at once and returns when each is due, from then.
 func through(s shape, stream uint64, n int) (due []time.Duration) {
 	var f flow
-	f.reshape(s, stream)
+	f.reshape(epoch, s, stream)
 	f.push(epoch, make([]byte, n*segment))
 	for _, p := range f.pieces {
 		due = append(due, p.due.Sub(epoch))
@@ -68,7 +68,7 @@ func TestChance(t *testing.T) {
 	const n = 4000
 	// One at a time, far apart: none waits for one before it.
 	var f flow
-	f.reshape(s, 1)
+	f.reshape(epoch, s, 1)
 	lost := 0
 	for i := range n {
 		now := epoch.Add(time.Duration(i) * time.Minute)
@@ -101,10 +101,41 @@ func TestChance(t *testing.T) {
 	}
 }
 
+// What a slower gate held back does not stay when that one is cleared and a
+// faster one is left; a slower one that comes holds nothing back for longer.
+func TestReshape(t *testing.T) {
+	const ms = time.Millisecond
+	var f flow
+	f.reshape(epoch, shape{delay: time.Hour, bitsPerS: 1000}, 1)
+	f.push(epoch, make([]byte, 3*segment))
+	f.pushEnd(epoch, closes, nil)
+	expect := func(when string, want ...time.Duration) {
+		t.Helper()
+		for i, p := range f.pieces {
+			if got := p.due.Sub(epoch); got != want[i] {
+				t.Errorf("%s: piece %d is due after %v; expected %v", when, i, got, want[i])
+			}
+		}
+	}
+	f.reshape(epoch.Add(time.Second), shape{delay: 20 * ms}, 1)
+	expect("faster", 1020*ms, 1020*ms, 1020*ms, 1020*ms)
+	f.reshape(epoch.Add(1010*ms), shape{delay: time.Minute}, 1)
+	expect("slower", 1020*ms, 1020*ms, 1020*ms, 1020*ms)
+	if due := f.leave(epoch.Add(1010*ms), 1).Sub(epoch); due != time.Minute+1010*ms {
+		t.Errorf("what comes then is due after %v", due)
+	}
+	f.reshape(epoch.Add(1015*ms), shape{}, 1)
+	for i, p := range f.pieces {
+		if !p.due.IsZero() {
+			t.Errorf("without a gate: piece %d is held until %v", i, p.due)
+		}
+	}
+}
+
 func BenchmarkFlow(b *testing.B) {
 	b.ReportAllocs()
 	var f flow
-	f.reshape(shape{delay: 1, jitter: 1, loss: 0.01, bitsPerS: 1e9, retransmit: 1}, 1)
+	f.reshape(epoch, shape{delay: 1, jitter: 1, loss: 0.01, bitsPerS: 1e9, retransmit: 1}, 1)
 	p, now := make([]byte, 512), epoch
 	for b.Loop() {
 		now = now.Add(time.Millisecond)

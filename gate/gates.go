@@ -2,8 +2,8 @@
 // it wraps its listeners and connections, and holds, slows, resets or refuses
 // the peers that a gate means, by documented port and by the address they dial
 // from. It is a room of its own because both the cloud and the directory break
-// their ports with it, and neither may know the other. With no gate set it costs two atomic loads a read and one a
-// write.
+// their ports with it, and neither may know the other. With no gate set it
+// costs two atomic loads a read and one a write.
 //
 // What a peer sees follows real networks. A refused port is a closed listener
 // where that is possible. A reset is a TCP reset, and the role's own side

@@ -26,8 +26,10 @@ func Handle(mux *http.ServeMux, gates *Gates, event func(observe.Event)) {
 		observe.WriteJSON(w, http.StatusOK, gates.Effects())
 	})
 	mux.HandleFunc("PUT /gates/{id}", func(w http.ResponseWriter, r *http.Request) {
+		decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxPut))
+		decoder.DisallowUnknownFields() // a fault that was half understood would be another one
 		var want observe.Gate
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxPut)).Decode(&want); err != nil {
+		if err := decoder.Decode(&want); err != nil {
 			http.Error(w, fmt.Sprintf("gate: %v", err), http.StatusBadRequest)
 			return
 		}

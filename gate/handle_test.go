@@ -26,6 +26,7 @@ func TestHandle(t *testing.T) {
 		{"PUT", "/gates/f", `{"ports":["443"],"mode":"stall","id":"another"}`, 200, `{"id":"f","injections":0}`},
 		{"GET", "/gates", "", 200, `[{"id":"f","injections":0}]`},
 		{"PUT", "/gates/g", `{"ports":["80"],"mode":"stall"}`, 400, `gate "g": ports: "80" is none of this role's: 443`},
+		{"PUT", "/gates/g", `{"ports":["443"],"mode":"stall","way":"in"}`, 400, `gate: json: unknown field "way"`},
 		{"PUT", "/gates/g", `{`, 400, `gate: unexpected EOF`},
 		{"PUT", "/gates/g", `{"sources":["` + strings.Repeat("x", maxPut) + `"]}`, 400, `gate: http: request body too large`},
 		{"DELETE", "/gates/f", "", 200, `{"id":"f","injections":0}`},

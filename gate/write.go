@@ -127,7 +127,7 @@ func (c *conn) finish() {
 // nothing slows the flow and it is empty, or the connection ends; mu is held
 // but in the kernel.
 func (c *conn) writeBehind() {
-	buf := make([]byte, pumpBuffer)
+	var buf []byte // most connections that linger hold nothing but their end
 	for c.cause == nil || c.lingers {
 		if c.state.Load()&inStalled != 0 {
 			c.sleep()
@@ -158,6 +158,9 @@ func (c *conn) writeBehind() {
 				_ = half.CloseWrite() // the peer is gone, which reads and writes tell
 			}
 		default:
+			if buf == nil {
+				buf = make([]byte, pumpBuffer)
+			}
 			n := c.in.copyDue(now, buf)
 			_ = c.Conn.SetWriteDeadline(c.flushBy) // fails only on a connection that is gone
 			c.mu.Unlock()

@@ -34,7 +34,7 @@ const (
 	Dropped            Kind = "dropped"          // Count sign-ins were lost with Connector (handoff: off)
 	AttemptTimedOut    Kind = "attempt-timed-out"
 	FallbackBegan      Kind = "fallback-began" // the first sign-in answered by hash sync
-	FallbackEnded      Kind = "fallback-ended" // pass-through answers again
+	FallbackEnded      Kind = "fallback-ended" // pass-through answers again, and has done so alone for a while
 	BreakerOpened      Kind = "breaker-opened"
 	BreakerProbing     Kind = "breaker-probing" // a probe was answered: more follow
 	BreakerClosed      Kind = "breaker-closed"

@@ -30,9 +30,10 @@
 //
 // The first line is the text "ptabench-samples 2": the kind of file and the
 // version of its format, which may be 1 as well, for records are the same in
-// both. The second line is a JSON object, see Header. Both end in a line feed. Records of 64 bytes follow, one a sign-in, in the order
-// in which the sign-ins ended; integers are little-endian, times are
-// nanoseconds from time 0, the end of the warm-up, and negative before it.
+// both. The second line is a JSON object, see Header. Both end in a line feed.
+// Records of 64 bytes follow, one a sign-in, in the order in which the sign-ins
+// ended; integers are little-endian, times are nanoseconds from time 0, the end
+// of the warm-up, and negative before it.
 //
 //	offset  bytes  type  field
 //	     0      4  u32   number of the sign-in within the run, from 0

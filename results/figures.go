@@ -2,6 +2,7 @@ package results
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,12 +10,18 @@ import (
 
 // Every output takes its figures from here, so that no two can disagree.
 
-// Unseen is a time that was not observed.
-const Unseen = -1
+// Times of what was not observed, and of what did not have to happen.
+const (
+	Unseen   = -1
+	unneeded = -2
+)
 
 // moment is a time of a fault, or of several, that may not have been observed.
 func moment(ns int64) string {
-	if ns < 0 {
+	switch {
+	case ns == unneeded:
+		return "-"
+	case ns < 0:
 		return "never"
 	}
 	return Duration(ns)
@@ -57,7 +64,39 @@ func objectiveInterval(o *Objective) string {
 }
 
 func objectiveNumber(o *Objective, v float64) string {
-	return number(v, o.Unit, strings.Contains(o.Text, "%"))
+	percent := strings.Contains(o.Text, "%")
+	if o.Unit == "ratio" && o.Window != "" {
+		return ratio(v, o.Limit, percent)
+	}
+	return number(v, o.Unit, percent)
+}
+
+// ratio is a ratio with as many digits as tell it apart from its limit, and
+// the limit with all that it has: beside 99.95 %, >99.9 % says nothing.
+func ratio(v, limit float64, percent bool) string {
+	const most = 6 // digits more than usual
+	digits := func(v float64, more int) string {
+		switch {
+		case more == 0:
+			return number(v, "ratio", percent)
+		case percent:
+			return strconv.FormatFloat(100*v, 'f', 1+more, 64) + " %"
+		}
+		return strconv.FormatFloat(v, 'g', 4+more, 64)
+	}
+	for more := 0; v != limit && more < most; more++ {
+		if text := digits(v, more); text != digits(limit, more) && (text != "1" || v == 1) {
+			return text
+		}
+	}
+	if !percent {
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	text := strconv.FormatFloat(math.Round(v*1e10)/1e8, 'f', -1, 64)
+	if !strings.Contains(text, ".") {
+		text += ".0"
+	}
+	return text + " %"
 }
 
 // number is a value in a unit of results: count, ns, ratio, per_s.
@@ -107,52 +146,6 @@ func objectiveBasis(o *Objective) string {
 	return strings.Join(append(parts, "limit "+objectiveLimit(o)), "; ")
 }
 
-// gateNames say what the value of a gate is.
-var gateNames = map[string]string{
-	"lag":           "lag p99",
-	"rate":          "rate off the plan",
-	"generator-cpu": "generator CPU",
-	"arrivals":      "arrivals off the plan",
-}
-
-func gateName(g *Gate) string {
-	if name, ok := gateNames[g.Name]; ok {
-		return name
-	}
-	return strings.ReplaceAll(g.Name, "-", " ")
-}
-
-// gateFigures is a gate's value and its limit.
-func gateFigures(g *Gate) string {
-	return fmt.Sprintf("%s (limit %s)", number(g.Value, g.Unit, true), number(g.Limit, g.Unit, true))
-}
-
-// gateBroken says that a gate does not hold, and why.
-func gateBroken(g *Gate) string {
-	s := gateName(g) + " " + gateFigures(g)
-	if g.Text != "" {
-		s += "; expected: " + g.Text
-	}
-	if g.Reason != "" {
-		s += "; " + g.Reason
-	}
-	return s
-}
-
-// believed says on one line which gates hold, "" when none does.
-func believed(gates []Gate) string {
-	var held []string
-	for i := range gates {
-		if g := &gates[i]; g.Holds {
-			held = append(held, gateName(g)+" "+gateFigures(g))
-		}
-	}
-	if len(held) == 0 {
-		return ""
-	}
-	return plural(uint64(len(held)), "condition holds", "conditions hold") + ": " + strings.Join(held, ", ")
-}
-
 // ceilingText compares the load with the most that the generator can do here.
 func ceilingText(r *Result) string {
 	if r.Ceiling.PerS <= 0 {
@@ -160,6 +153,24 @@ func ceilingText(r *Result) string {
 	}
 	return fmt.Sprintf("The generator reaches %s against a target that does nothing on this machine; this load is %s of it.",
 		PerSecond(r.Ceiling.PerS), Percent(r.Rate.PlannedPerS/r.Ceiling.PerS))
+}
+
+// machineText says where runs were made.
+func machineText(m *Machine) string {
+	return fmt.Sprintf("%s, %s, %s of memory, %s/%s %s, %s", m.CPUModel,
+		plural(uint64(m.CPUs), "CPU", "CPUs"), Bytes(m.Memory), m.OS, m.Arch, m.Kernel, m.Go)
+}
+
+// text says what made several runs, and where; "" when none was made.
+func (o *Origin) text() string {
+	if o.Machine.CPUs <= 0 {
+		return ""
+	}
+	ceiling := "what the generator reaches there was not measured"
+	if o.CeilingPerS > 0 {
+		ceiling = "the generator reaches at least " + PerSecond(o.CeilingPerS) + " there against a target that does nothing"
+	}
+	return fmt.Sprintf("Made by ptabench %s on %s; %s.", o.Version, machineText(&o.Machine), ceiling)
 }
 
 // unavailableText is what users felt, in their terms; "" when nothing was due.
@@ -262,7 +273,9 @@ var otherReason = OtherReason.String()
 
 // FaultFigures are the key figures of a fault, or of all that one fault of the
 // scenario became: the sum of what is counted and the greatest of times, of
-// which one that was not observed (-1) is the greatest.
+// which one that was not observed (-1) is the greatest. One that did not have
+// to happen, and did not, is -2: no sign-in had to be served another way, or
+// there was nothing to notice.
 type FaultFigures struct {
 	Name     string `json:"name"`
 	Faults   int    `json:"faults"`
@@ -275,13 +288,46 @@ type FaultFigures struct {
 }
 
 func figuresOf(f *Fault) FaultFigures {
-	return FaultFigures{Name: f.Name, Faults: 1, Detect: f.Detect, Failover: f.Failover,
-		Lost: f.Lost, Wrong: wrongAnswers(f.Wrong), P99: f.P99, Recover: f.Recover}
+	return FaultFigures{Name: f.Name, Faults: 1, Detect: expected(f.Detect, f.noticeable()), Failover: expected(f.Failover, f.failsOver()),
+		Lost: f.Lost, Wrong: wrongAnswers(f.Wrong), P99: f.P99, Recover: expected(f.Recover, true)}
 }
 
-// later is the greater of two times, of which one not observed is the greatest.
+// expected is a time that may not have been observed, and whether it should
+// have been.
+func expected(ns int64, should bool) int64 {
+	switch {
+	case ns >= 0:
+		return ns
+	case should:
+		return Unseen
+	}
+	return unneeded
+}
+
+// noticeable says whether the cloud should notice a fault. What the hash store
+// holds nobody notices, and what is only slower need not be noticed while
+// everything is answered as ever.
+func (f *Fault) noticeable() bool {
+	switch f.Kind {
+	case "stale-hashes", "missing-hashes":
+		return false
+	case "degrade", "slow-directory", "crowded-directory", "limit-cpu", "limit-memory":
+		return f.Lost > 0 || f.HandedOff > 0 || f.HashSync > 0
+	}
+	return true
+}
+
+// failsOver says whether sign-ins should have been served another way than by
+// what the fault broke: those that were lost, unless it broke the cloud, which
+// every way leads through.
+func (f *Fault) failsOver() bool {
+	return f.Lost > 0 && f.noticeable() && f.Target != "cloudsim" && f.Target != "all"
+}
+
+// later is the greater of two times, of which one not observed is the greatest
+// and one that did not have to happen the least.
 func later(a, b int64) int64 {
-	if a < 0 || b < 0 {
+	if a == Unseen || b == Unseen {
 		return Unseen
 	}
 	return max(a, b)
@@ -360,7 +406,7 @@ func faultFigures(list []Fault) []FaultFigures {
 // worstFault is the key figures of all faults of a run as if they were one.
 func worstFault(list []FaultFigures) FaultFigures {
 	if len(list) == 0 {
-		return FaultFigures{Detect: Unseen, Failover: Unseen, Recover: Unseen}
+		return FaultFigures{Detect: unneeded, Failover: unneeded, Recover: unneeded}
 	}
 	worst := list[0]
 	for _, f := range list[1:] {

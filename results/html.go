@@ -58,7 +58,7 @@ func newSheetBlock(b *block) sheetBlock {
 		cells := make([]sheetCell, len(r.cells))
 		for i, text := range r.cells {
 			cells[i] = sheetCell{Text: text, Figure: b.figure(i)}
-			if r.verdict != "" && text == string(r.verdict) {
+			if r.verdict != "" && b.heads[i] == "verdict" {
 				cells[i].Verdict = r.verdict
 			}
 			if i < len(r.links) {
@@ -90,10 +90,7 @@ func (s *sheet) write(w io.Writer) error {
 
 // MatrixHTML writes a matrix as a page of HTML that needs nothing else.
 func MatrixHTML(w io.Writer, m *Matrix) error {
-	s := &sheet{Title: "matrix of " + m.Scenario, Verdict: m.Verdict, About: []string{m.about()}, Command: m.Command}
-	if m.Note != "" {
-		s.About = append(s.About, m.Note)
-	}
+	s := &sheet{Title: "matrix of " + m.Scenario, Verdict: m.Verdict, About: m.abouts(), Command: m.Command}
 	for _, b := range append(m.blocks(false), m.runs()) {
 		s.Blocks = append(s.Blocks, newSheetBlock(&b))
 	}
@@ -103,7 +100,7 @@ func MatrixHTML(w io.Writer, m *Matrix) error {
 // SuiteHTML writes a suite as a page of HTML that needs nothing else.
 func SuiteHTML(w io.Writer, s *SuiteResult) error {
 	b := s.block(false)
-	page := &sheet{Title: "suite " + s.Suite, Verdict: s.Verdict, About: []string{s.verdicts(), s.about()}, Command: s.Command,
+	page := &sheet{Title: "suite " + s.Suite, Verdict: s.Verdict, About: append([]string{s.verdicts()}, s.abouts()...), Command: s.Command,
 		Blocks: []sheetBlock{newSheetBlock(&b)}}
 	return page.write(w)
 }

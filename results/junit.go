@@ -2,7 +2,6 @@ package results
 
 import (
 	"encoding/xml"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -16,11 +15,15 @@ import (
 //	each objective    failure when it was missed, skipped when it is
 //	                  inconclusive: it was not, or not well enough, measured
 //	each gate         named "gate: " and the gate; error when it does not hold,
-//	                  for then the run says nothing of the system under test
+//	                  for then the run says nothing of the system under test;
+//	                  skipped when it was not measured
 //	ledgers           error when the books do not balance
 //	run               error when the run was aborted, or is inconclusive for a
 //	                  reason that no other case gives; failure when it failed
 //	                  for one, as when a fault was not injected
+//
+// So a run that is inconclusive by its objectives alone has skipped cases and no
+// others: whoever reads the file and not the exit code takes it for a good one.
 //
 // The time of the suite, in seconds, is that of the load, and stands on the
 // case run; objectives and gates take none of their own.
@@ -168,23 +171,28 @@ func newJUnitSuite(name, class string, r junitRun) junitSuite {
 	for i := range r.objectives {
 		add(objectiveCase(&r.objectives[i]))
 	}
+	undecided := s.Skipped
 	for i := range r.gates {
 		g := &r.gates[i]
-		c := junitCase{Name: "gate: " + g.Name, Out: gateName(g) + " " + gateFigures(g)}
-		if !g.Holds {
+		c := junitCase{Name: "gate: " + g.Name}
+		switch {
+		case !g.Holds:
 			c.Error = &junitProblem{Message: gateBroken(g), Type: "gate"}
+		case g.notMeasured():
+			c.Skipped = &junitProblem{Message: g.Reason}
+		default:
+			c.Out = gateText(g)
 		}
 		add(c)
 	}
 	if r.checks > 0 {
 		l := junitCase{Name: "ledgers"}
 		if !r.balanced {
-			l.Error = &junitProblem{Message: fmt.Sprintf("not balanced: %d of %d equations do not hold", len(r.broken), r.checks),
-				Type: "ledgers", Text: checksText(r.broken)}
+			l.Error = &junitProblem{Message: notBalanced(len(r.broken), r.checks), Type: "ledgers", Text: checksText(r.broken)}
 		}
 		add(l)
 	}
-	add(runCase(&r, s.Failures, s.Errors, s.Skipped))
+	add(runCase(&r, s.Failures, s.Errors, undecided))
 	return s
 }
 
@@ -208,13 +216,13 @@ func objectiveCase(o *Objective) junitCase {
 }
 
 // runCase holds what the verdict says and no other case does.
-func runCase(r *junitRun, failures, errors, skipped int) junitCase {
-	c := junitCase{Name: "run", Time: seconds3(r.durationNS), Out: "verdict " + string(r.verdict)}
+func runCase(r *junitRun, failures, errors, undecided int) junitCase {
+	c := junitCase{Name: "run", Time: seconds3(r.durationNS), Out: strings.Join(append([]string{"verdict " + string(r.verdict)}, r.reasons...), "\n")}
 	problem := &junitProblem{Message: string(r.verdict), Type: "run", Text: strings.Join(r.reasons, "\n")}
 	switch {
 	case r.verdict == Fail && failures+errors == 0:
 		c.Failure = problem
-	case r.verdict == Inconclusive && errors+skipped == 0, r.verdict == Aborted:
+	case r.verdict == Inconclusive && errors+undecided == 0, r.verdict == Aborted:
 		c.Error = problem
 	}
 	return c

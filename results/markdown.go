@@ -17,6 +17,8 @@ const (
 	nameRunes   = 80
 	labelRunes  = 160 // of several settings
 	textRunes   = 300
+	// A command that is cut off is no use, and there is one to a document.
+	commandRunes = 4000
 )
 
 // A markdown document is collected here. What comes from outside is escaped by
@@ -34,6 +36,22 @@ func (m *markdown) heading(level int, title string) {
 	m.line()
 }
 
+// paragraphs writes each text as one.
+func (m *markdown) paragraphs(texts []string) {
+	for _, text := range texts {
+		m.line()
+		m.line(escapedText(text))
+	}
+}
+
+// repeat says how to do it again.
+func (m *markdown) repeat(command string) {
+	if command != "" {
+		m.heading(3, "Repeat")
+		m.line(escaped(command, commandRunes))
+	}
+}
+
 // bullets lists texts, the first of them when there are very many.
 func (m *markdown) bullets(texts []string) {
 	for i, text := range texts {
@@ -48,8 +66,20 @@ func (m *markdown) bullets(texts []string) {
 // table writes cells, escaped already; the first of so many columns stand
 // left, the others are figures.
 func (m *markdown) table(heads []string, texts int, rows int, row func(i int) []string) {
+	m.tableOf(heads, func(column int) bool { return column >= texts }, rows, row)
+}
+
+// tableOf is table, with figures in any columns.
+func (m *markdown) tableOf(heads []string, figure func(column int) bool, rows int, row func(i int) []string) {
 	m.line("| ", strings.Join(heads, " | "), " |")
-	m.line(strings.Repeat("| --- ", texts), strings.Repeat("| ---: ", len(heads)-texts), "|")
+	for i := range heads {
+		rule := "| --- "
+		if figure(i) {
+			rule = "| ---: "
+		}
+		m.text.WriteString(rule)
+	}
+	m.line("|")
 	for i := range min(rows, mostRows) {
 		m.line("| ", angles.Replace(strings.Join(row(i), " | ")), " |")
 	}
@@ -128,10 +158,7 @@ func Markdown(w io.Writer, r *Result) error {
 		m.heading(3, "Notes")
 		m.bullets(r.Warnings)
 	}
-	if r.Command != "" {
-		m.heading(3, "Repeat")
-		m.line(escapedText(r.Command))
-	}
+	m.repeat(r.Command)
 	_, err := io.WriteString(w, m.text.String())
 	return err
 }
@@ -287,7 +314,15 @@ func ledgersText(l *Ledgers) string {
 	if l.Balanced {
 		return "balanced: " + plural(uint64(len(l.Checks)), "equation holds", "equations hold")
 	}
-	return fmt.Sprintf("not balanced: %d of %d equations do not hold", len(l.broken()), len(l.Checks))
+	return notBalanced(len(l.broken()), len(l.Checks))
+}
+
+func notBalanced(broken, checks int) string {
+	hold := "do not hold"
+	if broken == 1 {
+		hold = "does not hold"
+	}
+	return fmt.Sprintf("not balanced: %d of %s %s", broken, plural(uint64(checks), "equation", "equations"), hold)
 }
 
 // checkText is an equation with its figures.

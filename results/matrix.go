@@ -18,15 +18,31 @@ const MatrixFormat = 1
 
 // Matrix is matrix.json: the same scenario under several settings.
 type Matrix struct {
-	Format   int      `json:"format"`
-	Scenario string   `json:"scenario"`
-	Version  string   `json:"version"`
-	Machine  Machine  `json:"machine"`
-	Command  string   `json:"command,omitempty"` // repeats the matrix; the caller's
-	Keys     []string `json:"keys"`              // what was varied, in order
-	Verdict  Verdict  `json:"verdict"`           // the worst of its runs, see Worst
-	Note     string   `json:"note,omitempty"`    // on the time scale
-	Cells    []Cell   `json:"cells"`
+	Format   int    `json:"format"`
+	Scenario string `json:"scenario"`
+	Origin
+	Command string   `json:"command,omitempty"` // repeats the matrix; the caller's
+	Keys    []string `json:"keys"`              // what was varied, in order
+	Verdict Verdict  `json:"verdict"`           // the worst of its runs, see Worst
+	Note    string   `json:"note,omitempty"`    // on the time scale
+	Cells   []Cell   `json:"cells"`
+}
+
+// Origin is what made several runs, and where.
+type Origin struct {
+	Version     string  `json:"version"`
+	Machine     Machine `json:"machine"`
+	CeilingPerS float64 `json:"ceiling_per_s"` // the least of the runs' ceilings; 0 when none was measured
+}
+
+// add takes in a run.
+func (o *Origin) add(r *Result) {
+	if o.Machine.CPUs <= 0 {
+		o.Version, o.Machine = r.Version, r.Machine
+	}
+	if c := r.Ceiling.PerS; c > 0 && (o.CeilingPerS <= 0 || c < o.CeilingPerS) {
+		o.CeilingPerS = c
+	}
 }
 
 // Cell is one combination of settings and the runs made with it.
@@ -70,7 +86,8 @@ type FaultSpread struct {
 }
 
 // Spread is a figure over runs: the unit is a run. A time that was not observed
-// is -1 and counts as greater than any other.
+// is -1 and counts as greater than any other; a run in which it did not have to
+// be is left out.
 type Spread struct {
 	Runs   int     `json:"runs"`
 	Median float64 `json:"median"`
@@ -98,7 +115,7 @@ func NewMatrix(scenario string, keys []string, runs []MatrixInput) *Matrix {
 		}
 		cells[i] = append(cells[i], run)
 		if run.Result != nil {
-			m.Version, m.Machine = run.Result.Version, run.Result.Machine
+			m.add(run.Result)
 		}
 	}
 	var verdicts []Verdict
@@ -164,7 +181,9 @@ func faultSpreads(runs []*Result) []FaultSpread {
 		over := func(value func(*FaultFigures) float64) Spread {
 			var values []float64
 			for i := range by[name] {
-				values = append(values, value(&by[name][i]))
+				if v := value(&by[name][i]); v != unneeded {
+					values = append(values, v)
+				}
 			}
 			return spread(values)
 		}

@@ -34,9 +34,17 @@ type figure struct {
 func timeFigure(s Spread) figure {
 	return figure{s, func(v float64) string { return moment(int64(v)) }}
 }
+func p99Figure(s Spread) figure {
+	return figure{s, func(v float64) string { return measured(int64(v)) }}
+}
 func countFigure(s Spread) figure { return figure{s, significantCount} }
-func ratioFigure(s Spread) figure {
-	return figure{s, func(v float64) string { return number(v, "ratio", false) }}
+func jainFigure(s Spread) figure {
+	return figure{s, func(v float64) string {
+		if v <= 0 { // no connector had anything to do
+			return "-"
+		}
+		return number(v, "ratio", false)
+	}}
 }
 
 // significantCount is a count, or the mean of two.
@@ -48,11 +56,11 @@ func significantCount(v float64) string {
 }
 
 func (c *Cell) whole() []figure {
-	return []figure{timeFigure(c.P99), countFigure(c.Lost), countFigure(c.WrongAnswers), countFigure(c.Repeated), ratioFigure(c.Jain)}
+	return []figure{p99Figure(c.P99), countFigure(c.Lost), countFigure(c.WrongAnswers), countFigure(c.Repeated), jainFigure(c.Jain)}
 }
 
 func (f *FaultSpread) figures() []figure {
-	return []figure{timeFigure(f.Detect), timeFigure(f.Failover), countFigure(f.Lost), countFigure(f.Wrong), timeFigure(f.P99), timeFigure(f.Recover)}
+	return []figure{timeFigure(f.Detect), timeFigure(f.Failover), countFigure(f.Lost), countFigure(f.Wrong), p99Figure(f.P99), timeFigure(f.Recover)}
 }
 
 // spreadText is a median, with the ends where they differ; "-" of no run.
@@ -152,11 +160,19 @@ func (m *Matrix) runs() block {
 // reasonsText is the first reasons in one text.
 func reasonsText(reasons []string) string {
 	const shown = 3
-	s := strings.Join(reasons[:min(shown, len(reasons))], " ")
+	text := sentences(reasons[:min(shown, len(reasons))]...)
 	if len(reasons) > shown {
-		s += " And " + Count(uint64(len(reasons)-shown)) + " more."
+		text = sentences(text, "And "+Count(uint64(len(reasons)-shown))+" more")
 	}
-	return s
+	return text
+}
+
+// abouts are the paragraphs above the tables of a matrix.
+func (m *Matrix) abouts() []string { return present(m.about(), m.Note, m.text()) }
+
+// present are the texts that are not empty.
+func present(texts ...string) []string {
+	return slices.DeleteFunc(texts, func(text string) bool { return text == "" })
 }
 
 // about says how the figures of a matrix came to be.
@@ -168,9 +184,6 @@ func (m *Matrix) about() string {
 	s := plural(uint64(len(m.Cells)), "setting", "settings") + " of " + strings.Join(m.Keys, ", ")
 	if repeats > 1 {
 		s += ", up to " + plural(uint64(repeats), "run", "runs") + " each: figures are the median over runs, and the least and the most where they differ"
-	}
-	if m.Version != "" {
-		s += "; ptabench " + m.Version
 	}
 	return s + "."
 }
@@ -198,9 +211,12 @@ func (p *page) block(b *block) {
 func MatrixText(w io.Writer, m *Matrix, colour bool) error {
 	p := &page{colour: colour}
 	p.line(p.ink(bold, "matrix: "), p.ink(bold, m.Scenario), ", ", p.ink(bold+";"+verdictInk(m.Verdict), string(m.Verdict)))
-	p.wrapped(plain, "", "  ", m.about())
-	if m.Note != "" {
-		p.wrapped(yellow, "", "  ", m.Note)
+	for _, text := range m.abouts() {
+		i := plain
+		if text == m.Note {
+			i = yellow
+		}
+		p.wrapped(i, "", "  ", text)
 	}
 	for _, b := range m.blocks(true) {
 		p.block(&b)
@@ -244,7 +260,7 @@ func (m *markdown) block(b *block) {
 	for i, head := range b.heads {
 		heads[i] = escapedText(head)
 	}
-	m.table(heads, b.texts, len(b.rows), func(i int) []string {
+	m.tableOf(heads, b.figure, len(b.rows), func(i int) []string {
 		cells := make([]string, len(b.rows[i].cells))
 		for j, cell := range b.rows[i].cells {
 			cells[j] = escaped(cell, labelRunes)
@@ -265,12 +281,7 @@ const blocksBytes = 500 << 10
 func MatrixMarkdown(w io.Writer, m *Matrix) error {
 	d := &markdown{}
 	d.line("## ", mark(m.Verdict), " ", string(m.Verdict), ": matrix of ", escapedName(m.Scenario))
-	d.line()
-	d.line(escapedText(m.about()))
-	if m.Note != "" {
-		d.line()
-		d.line(escapedText(m.Note))
-	}
+	d.paragraphs(m.abouts())
 	blocks := m.blocks(false)
 	for i := range blocks {
 		if d.text.Len() > blocksBytes {
@@ -282,6 +293,7 @@ func MatrixMarkdown(w io.Writer, m *Matrix) error {
 	}
 	runs := m.runs()
 	d.block(&runs)
+	d.repeat(m.Command)
 	_, err := io.WriteString(w, d.text.String())
 	return err
 }

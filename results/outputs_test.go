@@ -119,13 +119,15 @@ func TestJUnitMapping(t *testing.T) {
 	}
 	broken := gates()
 	broken[3].Holds = false
+	unmeasured := gates()
+	unmeasured[3].Value, unmeasured[3].Reason = 0, "Not measured."
 	unbalanced := Ledgers{Checks: []LedgerCheck{{Text: "a = b", Left: 1, Op: "=", Right: 2}}}
 	balanced := Ledgers{Balanced: true, Checks: []LedgerCheck{{Text: "a = b", Op: "=", Holds: true}}}
 	for _, c := range []struct {
 		name                      string
 		r                         Result
 		failures, errors, skipped int
-		odd                       string // the case that did not pass
+		odd                       string // the cases that did not pass
 	}{
 		{"pass", Result{Verdict: Pass, Objectives: []Objective{objective(Pass)}, Gates: gates(), Ledgers: balanced}, 0, 0, 0, ""},
 		{"missed", Result{Verdict: Fail, Objectives: []Objective{objective(Fail)}, Gates: gates(), Ledgers: balanced}, 1, 0, 0, "lost == 0"},
@@ -135,6 +137,8 @@ func TestJUnitMapping(t *testing.T) {
 		{"aborted", Result{Verdict: Aborted, Objectives: []Objective{objective(Pass)}, Reasons: []string{"stopped"}}, 0, 1, 0, "run"},
 		{"failed for another reason", Result{Verdict: Fail, Objectives: []Objective{objective(Pass)}, Reasons: []string{"a fault was not injected"}}, 1, 0, 0, "run"},
 		{"inconclusive for another reason", Result{Verdict: Inconclusive, Reasons: []string{"nothing was sent"}}, 0, 1, 0, "run"},
+		{"a gate was not measured", Result{Verdict: Pass, Gates: unmeasured}, 0, 0, 1, "gate: generator-cpu"},
+		{"that explains no verdict", Result{Verdict: Inconclusive, Gates: unmeasured, Reasons: []string{"nothing was sent"}}, 0, 1, 1, "gate: generator-cpu; run"},
 	} {
 		c.r.Scenario, c.r.DurationNS, c.r.StartedAt = "crash-one", 26_500_000_000, "2026-01-02T03:04:05.678Z"
 		all := junitOf(t, &c.r)
@@ -149,7 +153,7 @@ func TestJUnitMapping(t *testing.T) {
 			if test.Class != "crash-one" {
 				t.Errorf("%s: %s has class %s", c.name, test.Name, test.Class)
 			}
-			if odd := test.Failure != nil || test.Error != nil || test.Skipped != nil; odd != (test.Name == c.odd) {
+			if odd := test.Failure != nil || test.Error != nil || test.Skipped != nil; odd != slices.Contains(strings.Split(c.odd, "; "), test.Name) {
 				t.Errorf("%s: case %s passed: %v", c.name, test.Name, !odd)
 			}
 		}

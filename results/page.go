@@ -2,8 +2,10 @@ package results
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -36,10 +38,40 @@ func (p *page) ink(i ink, s string) string {
 	return "\x1b[" + string(i) + "m" + s + "\x1b[0m"
 }
 
-// line writes the pieces as one line, without blanks at its end.
+// line writes the pieces as one line, without blanks at its end, and without
+// anything that a terminal would obey.
 func (p *page) line(pieces ...string) {
-	p.text.WriteString(strings.TrimRight(strings.Join(pieces, ""), " "))
+	p.text.WriteString(strings.TrimRight(p.printable(strings.Join(pieces, "")), " "))
 	p.text.WriteByte('\n')
+}
+
+// inked are the sequences that ink writes.
+var inked = regexp.MustCompile(`^\x1b\[(0|1|2|(1;)?3[123])m`)
+
+// printable replaces what is neither to be seen nor ink: names come from
+// outside, and a result may be somebody else's.
+func (p *page) printable(line string) string {
+	odd := func(r rune) bool { return r != ' ' && !unicode.IsPrint(r) }
+	if !strings.ContainsFunc(line, odd) {
+		return line
+	}
+	var out strings.Builder
+	for len(line) > 0 {
+		if p.colour {
+			if ink := inked.FindString(line); ink != "" {
+				out.WriteString(ink)
+				line = line[len(ink):]
+				continue
+			}
+		}
+		r, n := utf8.DecodeRuneInString(line)
+		if odd(r) {
+			r = utf8.RuneError
+		}
+		out.WriteRune(r)
+		line = line[n:]
+	}
+	return out.String()
 }
 
 // section begins a part of the page: its title and what goes with it.
@@ -118,6 +150,17 @@ func sparks(values []float64) string {
 		s.WriteString(string([]rune(" ▁▂▃▄▅▆▇█")[level]))
 	}
 	return s.String()
+}
+
+// sentences ends each text with a full stop.
+func sentences(texts ...string) string {
+	ended := make([]string, len(texts))
+	for i, text := range texts {
+		if ended[i] = strings.TrimSpace(text); ended[i] != "" && !strings.ContainsAny(ended[i][len(ended[i])-1:], ".!?") {
+			ended[i] += "."
+		}
+	}
+	return strings.Join(ended, " ")
 }
 
 // and joins words as a sentence does.

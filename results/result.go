@@ -140,7 +140,7 @@ type Gate struct {
 	Limit  float64 `json:"limit"`
 	Unit   string  `json:"unit"`
 	Holds  bool    `json:"holds"`
-	Reason string  `json:"reason,omitempty"` // why it does not hold
+	Reason string  `json:"reason,omitempty"` // why it does not hold or, when it does, why it was not measured
 }
 
 // Unavailable is what users felt of it.
@@ -176,7 +176,7 @@ type Fault struct {
 	Kind         string  `json:"kind"`
 	Target       string  `json:"target"`
 	Text         string  `json:"text"` // as it parses
-	Tier         string  `json:"tier"` // process, gate, role
+	Tier         string  `json:"tier"` // process, gate, kernel, cgroup, role
 	At           int64   `json:"at_ns"`
 	Duration     int64   `json:"duration_ns"`
 	Injections   uint64  `json:"injections"`

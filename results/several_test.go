@@ -20,6 +20,7 @@ import (
 // oneOf is the result of a run of a matrix or suite.
 func oneOf(v Verdict, scale int, detect int64, lost uint64) *Result {
 	r := &Result{Format: Format, Scenario: "compare-presets", Verdict: v, StartedAt: "2026-01-02T03:04:05Z", DurationNS: 40e9, Version: "0.1.0",
+		Machine: Machine{OS: "linux", Arch: "amd64", Kernel: "6.18.0", CPUModel: "Some CPU", CPUs: 2, Memory: 8 << 30, Go: "go1.26"}, Ceiling: Ceiling{PerS: 11_912 + float64(lost)},
 		TimeScale: scale, Response: Percentiles{Samples: 9000, P99: 40_000_000 + detect/100},
 		SignIns: SignIns{Planned: 9000, Failed: lost, WrongAccepts: 7}, Unavailable: Unavailable{Repeated: lost, Of: 40}, Balance: Balance{Jain: 0.99},
 		Gates: gates(), Objectives: []Objective{{Text: "lost(crash-1) == 0", Verdict: Pass, Value: float64(lost), Unit: "count", Window: "whole"}},
@@ -41,7 +42,7 @@ func oneOf(v Verdict, scale int, detect int64, lost uint64) *Result {
 // comparison is presets with three runs each, of which one has no result.
 func comparison() *Matrix {
 	preset := func(name string) []Setting { return []Setting{{"preset", name}} }
-	return NewMatrix("compare-presets", []string{"preset"}, []MatrixInput{
+	m := NewMatrix("compare-presets", []string{"preset"}, []MatrixInput{
 		{Settings: preset("default"), Dir: "default-1", Result: oneOf(Pass, 1, 1_340_000, 0)},
 		{Settings: preset("entra"), Dir: "entra-1", Result: oneOf(Fail, 1, 1_400_000, 24)},
 		{Settings: preset("okta"), Dir: "okta-1", Result: oneOf(Fail, 20, -1, 310)},
@@ -52,6 +53,8 @@ func comparison() *Matrix {
 		{Settings: preset("entra"), Dir: "entra-3", Result: oneOf(Fail, 1, 1_500_000, 19)},
 		{Settings: preset("okta"), Dir: "okta-3", Result: oneOf(Fail, 20, 7e9, 290)},
 	})
+	m.Command = "ptabench matrix compare-presets --vary preset=default,entra,okta --repeat 3"
+	return m
 }
 
 // wide is a matrix of many long settings, each run once.
@@ -250,6 +253,13 @@ func TestOutputsOfSeveralAgree(t *testing.T) {
 			t.Errorf("cells of HTML\n%q, of Markdown\n%q", inPage, inText)
 		}
 	}
+	// Each says what made the runs, where, and how to repeat them.
+	made := "Made by ptabench 0.1.0 on Some CPU, 2 CPUs, 8.00 GiB of memory, linux/amd64 6.18.0, go1.26; the generator reaches at least 11,912/s there against a target that does nothing."
+	for _, out := range []string{md.String(), page.String(), smd.String(), spage.String(), strings.Join(strings.Fields(text.String()), " ")} {
+		if out = strings.ReplaceAll(out, `\`, ""); !strings.Contains(out, made) || !strings.Contains(out, "ptabench suite ha") && !strings.Contains(out, "ptabench matrix compare-presets") {
+			t.Errorf("who made it, or how to repeat it, is not in\n%s", out)
+		}
+	}
 	var xmlText bytes.Buffer
 	if err := SuiteJUnit(&xmlText, s); err != nil {
 		t.Fatal(err)
@@ -263,10 +273,8 @@ func TestOutputsOfSeveralAgree(t *testing.T) {
 		if len(rows) != 1 {
 			t.Fatalf("%d rows of %s in\n%s", len(rows), r.title(), &text)
 		}
-		for _, f := range r.cells() {
-			if !strings.Contains(rows[0][1], f) {
-				t.Errorf("%s: %s is not in %q", r.title(), f, rows[0][1])
-			}
+		if cells := strings.Fields(strings.Join(r.cells(), " ")); !slices.Equal(strings.Fields(rows[0][1]), cells) {
+			t.Errorf("%s: %q in text, expected %q", r.title(), rows[0][1], cells)
 		}
 	}
 }

@@ -14,15 +14,14 @@ const SuiteFormat = 1
 
 // SuiteResult is suite.json: several scenarios run one after the other.
 type SuiteResult struct {
-	Format      int        `json:"format"`
-	Suite       string     `json:"suite"`
-	Description string     `json:"description,omitempty"`
-	Version     string     `json:"version"`
-	Machine     Machine    `json:"machine"`
-	Command     string     `json:"command,omitempty"` // repeats the suite; the caller's
-	StartedAt   string     `json:"started_at"`        // RFC 3339, of time 0 of the first run
-	Verdict     Verdict    `json:"verdict"`           // the worst of its runs, see Worst
-	Runs        []SuiteRun `json:"runs"`
+	Format      int    `json:"format"`
+	Suite       string `json:"suite"`
+	Description string `json:"description,omitempty"`
+	Origin
+	Command   string     `json:"command,omitempty"` // repeats the suite; the caller's
+	StartedAt string     `json:"started_at"`        // RFC 3339, of time 0 of the first run
+	Verdict   Verdict    `json:"verdict"`           // the worst of its runs, see Worst
+	Runs      []SuiteRun `json:"runs"`
 }
 
 // SuiteRun is one run of a suite.
@@ -74,7 +73,7 @@ func NewSuite(name, description string, runs []SuiteInput) *SuiteResult {
 		verdicts = append(verdicts, run.Verdict)
 		s.Runs = append(s.Runs, run)
 		if in.Result != nil {
-			s.Version, s.Machine = in.Result.Version, in.Result.Machine
+			s.add(in.Result)
 			if s.StartedAt == "" {
 				s.StartedAt = in.Result.StartedAt
 			}

@@ -33,15 +33,15 @@ func (r *SuiteRun) cells() []string {
 	if !r.Measured {
 		return []string{"-", "-", "-", "-", "-", "-", "-"}
 	}
-	detect, failover, recover := "-", "-", "-"
-	if len(r.Faults) > 0 {
-		detect, failover, recover = moment(r.Worst.Detect), moment(r.Worst.Failover), moment(r.Worst.Recover)
-	}
-	return []string{Duration(r.DurationNS), detect, failover, Count(r.Lost), Count(r.Wrong), measured(r.P99), recover}
+	return []string{Duration(r.DurationNS), moment(r.Worst.Detect), moment(r.Worst.Failover), Count(r.Lost), Count(r.Wrong),
+		measured(r.P99), moment(r.Worst.Recover)}
 }
 
 // of is the scenario of a run with what was set in it.
 func (r *SuiteRun) of() string { return strings.Join(append([]string{r.Scenario}, r.Set...), " ") }
+
+// abouts are the paragraphs above the table of a suite.
+func (s *SuiteResult) abouts() []string { return present(s.about(), s.text()) }
 
 // about says what the figures of a suite are.
 func (s *SuiteResult) about() string {
@@ -73,7 +73,9 @@ func (s *SuiteResult) verdicts() string {
 func SuiteText(w io.Writer, s *SuiteResult, colour bool) error {
 	p := &page{colour: colour}
 	p.line(p.ink(bold, "suite: "), p.ink(bold, s.Suite), ", ", p.ink(bold+";"+verdictInk(s.Verdict), string(s.Verdict)), ", ", s.verdicts())
-	p.wrapped(plain, "", "  ", s.about())
+	for _, text := range s.abouts() {
+		p.wrapped(plain, "", "  ", text)
+	}
 	b := s.block(true)
 	p.block(&b)
 	p.section("directories", "")
@@ -95,12 +97,10 @@ func SuiteText(w io.Writer, s *SuiteResult, colour bool) error {
 func SuiteMarkdown(w io.Writer, s *SuiteResult) error {
 	m := &markdown{}
 	m.line("## ", mark(s.Verdict), " ", string(s.Verdict), ": suite ", escapedName(s.Suite))
-	m.line()
-	m.line(escapedText(s.verdicts()))
-	m.line()
-	m.line(escapedText(s.about()))
+	m.paragraphs(append([]string{s.verdicts()}, s.abouts()...))
 	b := s.block(false)
 	m.block(&b)
+	m.repeat(s.Command)
 	_, err := io.WriteString(w, m.text.String())
 	return err
 }

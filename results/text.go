@@ -49,6 +49,8 @@ func mark(v Verdict) string {
 		return "✓"
 	case Fail:
 		return "✗"
+	case Aborted:
+		return "!"
 	default:
 		return "?"
 	}

@@ -102,8 +102,7 @@ func (p *page) costs(r *Result) {
 	}
 	if m := r.Machine; m.CPUs > 0 {
 		p.section("machine   ", "")
-		p.wrapped(plain, "  ", "  ", fmt.Sprintf("%s, %s, %s of memory, %s/%s %s, %s", m.CPUModel,
-			plural(uint64(m.CPUs), "CPU", "CPUs"), Bytes(m.Memory), m.OS, m.Arch, m.Kernel, m.Go))
+		p.wrapped(plain, "  ", "  ", machineText(&m))
 	}
 }
 

@@ -73,7 +73,7 @@ func groupSentence(group []*Fault) string {
 			sum = &FaultFigures{Name: f.Group}
 		}
 		sum.add(figures)
-		if f.Detect < 0 {
+		if figures.Detect == Unseen {
 			unseen++
 		}
 		slowest, recovered = max(slowest, f.Detect), max(recovered, f.Recover)
@@ -211,13 +211,20 @@ func sentence(f *Fault) string {
 	if f.Injections == 0 {
 		s.WriteString(", but nothing was injected")
 	}
-	if f.Detect >= 0 {
+	figures := figuresOf(f)
+	switch {
+	case f.Detect >= 0:
 		fmt.Fprintf(&s, "; the cloud noticed after %s", Duration(f.Detect))
-	} else {
+	case figures.Detect == Unseen:
 		s.WriteString("; the cloud did not notice")
 	}
-	if f.Failover >= 0 {
+	switch {
+	case f.Failover >= 0 && figures.Detect != unneeded:
 		fmt.Fprintf(&s, " and served the first sign-in another way after %s", Duration(f.Failover))
+	case f.Failover >= 0:
+		fmt.Fprintf(&s, "; the first sign-in was served another way after %s", Duration(f.Failover))
+	case figures.Failover == Unseen:
+		s.WriteString("; no sign-in was served another way while it was on")
 	}
 	served := servedWays(f.HandedOff, f.HashSync, f.Lost)
 	fmt.Fprintf(&s, "; of the sign-ins, %s", and(served))

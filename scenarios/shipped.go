@@ -22,7 +22,7 @@ var shippedNames = []string{
 	"block-ports", "real-ports", "active-but-dead", "poor-network", "starved",
 	"directory-down", "one-directory-down", "slow-directory", "hanging-directory",
 	"fallback-answers", "stale-hashes", "cloud-restart",
-	"uneven", "compare-presets", "soak",
+	"failover", "uneven", "compare-presets", "soak",
 }
 
 // A Listed scenario is one that is shipped.

@@ -1,9 +1,7 @@
 package check
 
 import (
-	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -23,38 +21,15 @@ type bind struct {
 	wrong bool   // the password was
 }
 
-// readBinds calls on for each line of a log of binds. Lines that were cut off,
-// as a killed directory leaves them, are counted and left out.
+// readBinds calls on for each line of a log of binds; see readLines.
 func readBinds(r io.Reader, on func(bind)) (torn int, err error) {
-	in := bufio.NewReaderSize(r, maxLogLine)
-	for number := 1; ; number++ {
-		line, err := in.ReadSlice('\n')
-		switch {
-		case err == io.EOF:
-			if len(line) > 0 {
-				torn++
-			}
-			return torn, nil
-		case errors.Is(err, bufio.ErrBufferFull):
-			return torn, fmt.Errorf("log of binds: line %d: longer than %d bytes", number, maxLogLine)
-		case err != nil:
-			return torn, fmt.Errorf("log of binds: %w", err)
-		}
-		line = bytes.TrimRight(line, "\r\n")
-		if string(line) == bindHeader {
-			continue
-		}
-		if number == 1 {
-			return torn, fmt.Errorf("log of binds: line 1: %.80q, expected the names of its columns: %s", line, bindHeader)
-		}
-		if b, ok := parseBind(line); ok {
+	return readLines(r, "log of binds", bindHeader, func(line []byte) bool {
+		b, ok := parseBind(line)
+		if ok {
 			on(b)
-		} else if torn++; bytes.HasSuffix(line, []byte(bindHeader)) {
-			continue
-		} else if b, ok := parseBind(lastFields(line, 4)); ok {
-			on(b) // written after a start, on what a killed directory had begun
 		}
-	}
+		return ok
+	})
 }
 
 // parseBind reads one line. What a user calls himself may be quoted and hold
@@ -69,18 +44,6 @@ func parseBind(line []byte) (b bind, ok bool) {
 	}
 	n, err := strconv.ParseInt(string(at), 10, 64)
 	return bind{at: n, user: user, wrong: string(outcome) == "wrong-password"}, err == nil
-}
-
-// lastFields is the end of a line from so many fields before its end.
-func lastFields(line []byte, n int) []byte {
-	for i := len(line) - 1; i >= 0; i-- {
-		if line[i] == ',' {
-			if n--; n == 0 {
-				return line[i+1:]
-			}
-		}
-	}
-	return nil
 }
 
 // zeroOf is time 0 in nanoseconds since the Unix epoch.

@@ -4,12 +4,13 @@ import "ptabench/observe"
 
 // directorySum is what the directory counted over all its starts.
 type directorySum struct {
-	binds    map[string]uint64 // by outcome
-	total    uint64
-	service  uint64
-	searches uint64
-	doubled  uint64 // binds of a user beyond his answers by pass-through
-	killed   bool
+	binds       map[string]uint64 // by outcome
+	total       uint64
+	service     uint64
+	searches    uint64
+	unavailable uint64 // binds refused by a fault, the service account's included
+	doubled     uint64 // binds of a user beyond his answers by pass-through
+	killed      bool
 }
 
 func sumDirectory(books []DirectoryBook) directorySum {
@@ -20,6 +21,7 @@ func sumDirectory(books []DirectoryBook) directorySum {
 			sum.total += n
 		}
 		sum.service += b.Counters.Service
+		sum.unavailable += b.Counters.Unavailable
 		sum.searches += b.Counters.Searches
 		sum.killed = sum.killed || b.Killed
 	}
@@ -28,7 +30,7 @@ func sumDirectory(books []DirectoryBook) directorySum {
 
 // named is the directory's ledger.
 func (d *directorySum) named() map[string]uint64 {
-	m := map[string]uint64{"binds": d.total, "service_binds": d.service, "searches": d.searches, "binds_beyond_answers": d.doubled}
+	m := map[string]uint64{"binds": d.total, "service_binds": d.service, "searches": d.searches, "binds_beyond_answers": d.doubled, "unavailable_binds": d.unavailable}
 	for outcome, n := range d.binds {
 		m["binds_"+outcome] = n
 	}

@@ -11,6 +11,8 @@ import (
 	"iter"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"ptabench/observe"
 	"ptabench/population"
 	"ptabench/results"
@@ -132,18 +134,19 @@ func conclude(in Input, r *results.Result) error {
 		return err
 	}
 	faults.turn(in.Header.Duration)
+	var both errgroup.Group // the books and the faults know nothing of each other
+	both.Go(func() error { return b.read(in) })
 	if len(in.Faults) > 0 {
-		if err := each(in, faults.count); err != nil {
-			return err
-		}
+		both.Go(func() error { return each(in, faults.count) })
+	}
+	if err := both.Wait(); err != nil {
+		return err
 	}
 	if r.Faults, err = faults.figures(in); err != nil {
 		return err
 	}
 	r.Warnings = append(r.Warnings, faults.doubles.warnings()...)
-	if r.Ledgers, err = balanceBooks(in, b); err != nil {
-		return err
-	}
+	r.Ledgers = balanceBooks(in, b)
 	r.Objectives = asked.evaluate(r)
 	r.Gates = gates(in, r, asked, came, steady)
 	judge(in, r)

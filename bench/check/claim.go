@@ -73,10 +73,10 @@ const leastBins = 10
 
 // designEffect is how many times as many sign-ins it takes as independent ones
 // would be: those of one stall are over a limit together. It is the variance
-// of the number over a limit between bins against that of independent ones,
-// Σ(o-p·n)²·k/(k-1) / (N·p·(1-p)), from Kish, Survey Sampling, 1965, section
-// 5.4, for k bins with n sign-ins each, o of them over, and p over in all. What
-// is longer than a bin shows in wider ones only, so the greatest of those over
+// of the share over a limit, as bins make it, against that of as many
+// independent ones (Kish, Survey Sampling, 1965, page 258), by the ratio
+// estimate for clusters of unequal size: Σ(o-p·n)²·k/(k-1) / (N·p·(1-p)) for k
+// bins of n sign-ins, o of them over, and p of all N over. What is longer than a bin shows in wider ones only, so the greatest of those over
 // bins of 1, 2, 4 … times the width counts. An excess over 1 that independent
 // sign-ins have by chance too, within two standard deviations √(2/(k-1)), is
 // none.

@@ -44,10 +44,7 @@ func (r *reckoning) addSums(text string, left, right uint64, failing []string, o
 
 // balanceBooks reconciles the ledgers of the harness, the cloud, the
 // connectors and the directory, over the whole run with its warm-up.
-func balanceBooks(in Input, b *book) (results.Ledgers, error) {
-	if err := b.read(in); err != nil {
-		return results.Ledgers{}, err
-	}
+func balanceBooks(in Input, b *book) results.Ledgers {
 	t := b.compare()
 	cloud := sumCloud(in.Cloud)
 	connectors := sumConnectors(in.Connectors)
@@ -83,7 +80,7 @@ func balanceBooks(in Input, b *book) (results.Ledgers, error) {
 	}
 	l.Balanced = len(l.Missing) == 0 && len(l.Doubled) == 0 &&
 		!slices.ContainsFunc(l.Checks, func(c results.LedgerCheck) bool { return !c.Holds })
-	return l, nil
+	return l
 }
 
 func harnessChecks(r *reckoning, in Input, b *book, t comparison) {

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -326,6 +327,38 @@ func TestBadLogs(t *testing.T) {
 		if err != nil || torn != want {
 			t.Errorf("%.60q: %d torn, %v, want %d", text, torn, err, want)
 		}
+	}
+}
+
+func TestEntries(t *testing.T) {
+	want := entry{outcome: results.OutcomeRefused, code: 50126, path: results.PathHashSync, attempts: 2}
+	for _, line := range []string{
+		"17,id,t,u@c,refused,50126,hash-sync,connector-1,2",
+		"17,id,t,,refused,50126,hash-sync,,2",
+		`17,id,t,"u,""@c",refused,50126,hash-sync,,2`,
+		`"17","id","t","u@c","refused","50126","hash-sync","","2"`,
+	} {
+		got, ok := parseEntry([]byte(line))
+		if id := string(got.id); !ok || id != "id" {
+			t.Errorf("%s: %v, id %q", line, ok, id)
+		}
+		got.id = nil
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v", line, got)
+		}
+	}
+	for _, line := range []string{
+		"", "17", ",,,,,,,,", "17,id,t,refused,50126,hash-sync,,2", "17,id,t,u,v,refused,50126,hash-sync,,2",
+		"17,id,t,u,refused,50126,hash-sync,,2,3", "17,id,t,u,refused,50126,hash-sync,,", "17,id,t,u,refused,,hash-sync,,2",
+		"17,id,t,u,refused,-1,hash-sync,,2", "17,id,t,u,refused,4294967296,hash-sync,,2", "17,id,t,u,refused,99999999999,hash-sync,,2",
+		"17,id,t,u,Refused,1,hash-sync,,2", "17,id,t,u,refused,1,hash,,2", `17,id,t,"u,refused,1,hash-sync,,2`, `17,id,t,"u,v",refused,1,hash-sync,2`,
+	} {
+		if e, ok := parseEntry([]byte(line)); ok {
+			t.Errorf("%q is read as %+v", line, e)
+		}
+	}
+	if e, ok := parseEntry([]byte("17,id,t,u,failed,4294967295,none,,0")); !ok || e.code != 1<<32-1 {
+		t.Errorf("the greatest code: %+v, %v", e, ok)
 	}
 }
 

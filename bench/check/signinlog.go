@@ -1,19 +1,13 @@
 package check
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/csv"
-	"errors"
-	"fmt"
 	"io"
-	"strconv"
+	"math"
 
 	"ptabench/results"
 )
-
-// maxLogLine bounds a line of the sign-in log, in bytes.
-const maxLogLine = 64 << 10
 
 // logHeader is the first line of the sign-in log.
 const logHeader = "at_ns,client_request_id,tenant,user,outcome,code,path,connector,attempts"
@@ -28,74 +22,99 @@ type entry struct {
 	attempts uint32
 }
 
-// readLog calls on for each entry of a sign-in log. Lines that were cut off,
-// as a killed simulator leaves them, are counted and left out.
+// readLog calls on for each entry of a sign-in log; see readLines.
 func readLog(r io.Reader, on func(entry)) (torn int, err error) {
-	in := bufio.NewReaderSize(r, maxLogLine)
-	for number := 1; ; number++ {
-		line, err := in.ReadSlice('\n')
-		switch {
-		case err == io.EOF:
-			if len(line) > 0 {
-				torn++
-			}
-			return torn, nil
-		case errors.Is(err, bufio.ErrBufferFull):
-			return torn, fmt.Errorf("sign-in log: line %d: longer than %d bytes", number, maxLogLine)
-		case err != nil:
-			return torn, fmt.Errorf("sign-in log: %w", err)
-		}
-		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
-		if number == 1 && string(line) != logHeader {
-			return torn, fmt.Errorf("sign-in log: line 1: %.80q, expected the names of its columns: %s", line, logHeader)
-		}
-		if string(line) == logHeader {
-			continue // a start of the simulator may repeat it
-		}
-		if e, ok := parseEntry(line); ok {
+	return readLines(r, "sign-in log", logHeader, func(line []byte) bool {
+		e, ok := parseEntry(line)
+		if ok {
 			on(e)
-		} else if torn++; bytes.HasSuffix(line, []byte(logHeader)) {
-			continue
-		} else if e, ok := parseEntry(lastFields(line, 9)); ok {
-			on(e) // written after a start, on what a killed simulator had begun
 		}
-	}
-}
-
-var outcomeWords = map[string]results.Outcome{
-	"accepted": results.OutcomeAccepted, "refused": results.OutcomeRefused, "failed": results.OutcomeFailed,
-}
-
-var pathWords = map[string]results.Path{
-	"pass-through": results.PathPassThrough, "hash-sync": results.PathHashSync, "none": results.PathNone,
+		return ok
+	})
 }
 
 // parseEntry reads one line. Not ok means that it is not whole.
 func parseEntry(line []byte) (e entry, ok bool) {
-	var fields [9][]byte
-	if bytes.IndexByte(line, '"') >= 0 { // a user may call himself anything
-		record, err := csv.NewReader(bytes.NewReader(line)).Read()
-		if err != nil || len(record) != len(fields) {
-			return e, false
-		}
-		for i, f := range record {
-			fields[i] = []byte(f)
-		}
-	} else {
-		rest := line
-		for i := range fields {
-			var more bool
-			fields[i], rest, more = bytes.Cut(rest, []byte(","))
-			if more != (i < len(fields)-1) {
-				return e, false
-			}
-		}
+	if bytes.IndexByte(line, '"') >= 0 {
+		return parseQuoted(line)
 	}
-	e.id = fields[1]
-	outcome, known := outcomeWords[string(fields[4])]
-	path, knownPath := pathWords[string(fields[6])]
-	code, err := strconv.ParseUint(string(fields[5]), 10, 32)
-	attempts, err2 := strconv.ParseUint(string(fields[8]), 10, 32)
-	e.outcome, e.path, e.code, e.attempts = outcome, path, uint32(code), uint32(attempts)
-	return e, known && knownPath && err == nil && err2 == nil
+	// There are tens of millions in a long run, so nothing is looked at twice:
+	// at most what is between the first fields and the last ones is.
+	_, rest, ok1 := cut(line, bytes.IndexByte(line, ','))
+	id, rest, ok2 := cut(rest, bytes.IndexByte(rest, ','))
+	rest, attempts, ok3 := cut(rest, bytes.LastIndexByte(rest, ','))
+	rest, _, ok4 := cut(rest, bytes.LastIndexByte(rest, ','))
+	rest, path, ok5 := cut(rest, bytes.LastIndexByte(rest, ','))
+	rest, code, ok6 := cut(rest, bytes.LastIndexByte(rest, ','))
+	rest, outcome, ok7 := cut(rest, bytes.LastIndexByte(rest, ','))
+	if !(ok1 && ok2 && ok3 && ok4 && ok5 && ok6 && ok7) || bytes.Count(rest, []byte(",")) != 1 { // tenant, user
+		return e, false
+	}
+	return entryOf(id, outcome, code, path, attempts)
+}
+
+// cut is what is before and behind one byte of a line.
+func cut(line []byte, at int) (before, after []byte, ok bool) {
+	if at < 0 {
+		return nil, nil, false
+	}
+	return line[:at], line[at+1:], true
+}
+
+// parseQuoted reads a line with quotes in it: a user may call himself anything.
+func parseQuoted(line []byte) (e entry, ok bool) {
+	f, err := csv.NewReader(bytes.NewReader(line)).Read()
+	if err != nil || len(f) != 9 {
+		return e, false
+	}
+	return entryOf([]byte(f[1]), []byte(f[4]), []byte(f[5]), []byte(f[6]), []byte(f[8]))
+}
+
+func entryOf(id, outcome, code, path, attempts []byte) (entry, bool) {
+	e := entry{id: id}
+	var known, numbered, counted, served bool
+	e.outcome, known = outcomeOf(outcome)
+	e.code, numbered = decimal(code)
+	e.path, served = pathOf(path)
+	e.attempts, counted = decimal(attempts)
+	return e, known && numbered && served && counted
+}
+
+func outcomeOf(word []byte) (results.Outcome, bool) {
+	switch string(word) {
+	case "accepted":
+		return results.OutcomeAccepted, true
+	case "refused":
+		return results.OutcomeRefused, true
+	case "failed":
+		return results.OutcomeFailed, true
+	}
+	return 0, false
+}
+
+func pathOf(word []byte) (results.Path, bool) {
+	switch string(word) {
+	case "pass-through":
+		return results.PathPassThrough, true
+	case "hash-sync":
+		return results.PathHashSync, true
+	case "none":
+		return results.PathNone, true
+	}
+	return 0, false
+}
+
+// decimal is a number without a sign, of up to 32 bits.
+func decimal(digits []byte) (uint32, bool) {
+	if len(digits) == 0 || len(digits) > 10 {
+		return 0, false
+	}
+	var n uint64
+	for _, d := range digits {
+		if d < '0' || d > '9' {
+			return 0, false
+		}
+		n = 10*n + uint64(d-'0')
+	}
+	return uint32(n), n <= math.MaxUint32
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // judge writes the verdict and why it is not pass. What is wrong for certain
-// outweighs what cannot be told.
+// outweighs what cannot be told. Of an aborted run only what is wrong for
+// certain is added: that the rest cannot be told goes without saying.
 func judge(in Input, r *results.Result) {
 	doubts, late := doubtsOf(r)
 	var wrong, open []string
@@ -23,7 +24,11 @@ func judge(in Input, r *results.Result) {
 		wrong = append(wrong, fmt.Sprintf("%s ended by itself at %s: %s.", d.Name, results.Duration(d.At), d.How))
 	}
 	if n := in.Generator.TokensBad; n > 0 {
-		wrong = append(wrong, fmt.Sprintf("Of %d tokens whose signature was checked, %d do not verify.", in.Generator.TokensVerified, n))
+		verify := "do not verify"
+		if n == 1 {
+			verify = "does not verify"
+		}
+		wrong = append(wrong, fmt.Sprintf("Of %d tokens whose signature was checked, %d %s.", in.Generator.TokensVerified, n, verify))
 	}
 	for i := range r.Objectives {
 		o := &r.Objectives[i]
@@ -39,6 +44,9 @@ func judge(in Input, r *results.Result) {
 		}
 	}
 	open = append(open, doubts...)
+	if r.Verdict == results.Aborted {
+		open = nil
+	}
 
 	if r.Reasons == nil {
 		r.Reasons = []string{}
@@ -80,6 +88,7 @@ func faultReasons(in Input, r *results.Result) []string {
 			why = ": " + f.Note + "."
 		}
 		switch {
+		case f.At == Never && r.Verdict == results.Aborted: // the run ended first
 		case f.At == Never:
 			all = append(all, fmt.Sprintf("The fault %s was not injected%s", f.Name, why))
 		case f.Injections == 0:

@@ -84,7 +84,7 @@ func TestVerdicts(t *testing.T) {
 		},
 		"tokens that do not verify": {
 			spoil:   func(w *world) { w.generator.TokensVerified, w.generator.TokensBad = 2, 1 },
-			verdict: results.Fail, reasons: []string{"Of 2 tokens whose signature was checked, 1 do not verify."},
+			verdict: results.Fail, reasons: []string{"Of 2 tokens whose signature was checked, 1 does not verify."},
 		},
 		"something unsent": {
 			change:  func(w *world) { w.samples[9] = results.Sample{Seq: 9, Due: w.samples[9].Due} },
@@ -198,6 +198,33 @@ func TestWhatOthersKnowOfConnectors(t *testing.T) {
 	}
 	if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "5 events") {
 		t.Errorf("%q", r.Warnings)
+	}
+}
+
+// That a run which was stopped did not come to its end is said once, by why it
+// was stopped.
+func TestAbortedHasNoDoubts(t *testing.T) {
+	w := newWorld(t)
+	w.objectives = []string{"p99.9(response) < 1s", "failed > 0"}
+	w.faults = []Fault{
+		{Name: "crash-1", Kind: scenarios.Crash, Target: "connector-1", InjectedAt: Never, UndoneAt: Never},
+		{Name: "crash-2", Kind: scenarios.Crash, Target: "connector-1", Began: second, InjectedAt: second, UndoBegan: 2 * second, UndoneAt: Never, Injections: 1},
+	}
+	for i := 200; i < 400; i++ {
+		w.samples[i] = results.Sample{Seq: uint32(i), Due: w.samples[i].Due}
+	}
+	w.settle()
+	r, err := results.Summarise(w.header(), w.all())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Verdict, r.Reasons = results.Aborted, []string{"Stopped."}
+	if err := Conclude(w.input(t), &r); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"Stopped.", "The fault crash-2 was not undone.", `The objective "failed > 0" is missed: it is 0.`}
+	if r.Verdict != results.Aborted || !slices.Equal(r.Reasons, want) {
+		t.Errorf("%s: %q, want %q", r.Verdict, r.Reasons, want)
 	}
 }
 

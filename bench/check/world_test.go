@@ -232,5 +232,8 @@ func ledgers(in Input) (results.Ledgers, error) {
 	if err := each(in, b.record); err != nil {
 		return results.Ledgers{}, err
 	}
-	return balanceBooks(in, b)
+	if err := b.read(in); err != nil {
+		return results.Ledgers{}, err
+	}
+	return balanceBooks(in, b), nil
 }

@@ -2,6 +2,7 @@ package fault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"ptabench/observe"
@@ -51,11 +52,13 @@ func (b *binds) undo(ctx context.Context) (effect, error) {
 		return effect{}, err
 	}
 	reached, err := role.Binds.Delete(ctx, b.put.ID)
-	if b.directory.gone() {
+	switch {
+	case b.directory.gone():
 		return effect{note: "the directory ended meanwhile, and with it the fault and its count of binds"}, nil
+	case err == nil:
+		return effect{count: reached.Injections}, nil
+	case errors.Is(err, observe.ErrNotFound): // it could not be set
+		return effect{}, nil
 	}
-	if err != nil {
-		return effect{}, fmt.Errorf("clearing fault %s: %w", b.put.ID, err)
-	}
-	return effect{count: reached.Injections}, nil
+	return effect{}, fmt.Errorf("clearing fault %s: %w", b.put.ID, err)
 }

@@ -84,7 +84,19 @@ var scheduleCases = []scheduleCase{
 		faults:  []string{"block(connectors, ports=9090, mode=refuse) at 1s for 3s"},
 		prepare: func(s *fakeSystem) { s.onGate = func(context.Context) error { return errFake } },
 		log:     []string{"1s clear fault-1", "1s gate fault-1 refuse [9090] for []"},
-		records: []Record{{Name: "block-1", Tier: TierGate, InjectedAt: Never, UndoneAt: time.Second, Injections: 5, Healed: true, Note: "new connections were accepted and reset, because others share the listener", Err: errFake}},
+		records: []Record{{Name: "block-1", Tier: TierGate, InjectedAt: Never, UndoneAt: time.Second, Healed: true, Err: errFake}},
+	},
+	{
+		name:    "what the directory refuses is not there to be undone",
+		faults:  []string{"refusing-directory() at 1s for 2s", "missing-hashes(share=5%) at 1s for 2s"},
+		prepare: func(s *fakeSystem) { s.refuses = errFake },
+		log: []string{
+			"1s binds fault-1 as before", "1s binds fault-1 refuse 0s 0 for []", "1s hashes fault-2 changed 0 missing 0.05", "1s hashes fault-2 right",
+		},
+		records: []Record{
+			{Name: "refusing-directory-1", Tier: TierRole, InjectedAt: Never, UndoneAt: time.Second, Healed: true, Err: errFake},
+			{Name: "missing-hashes-2", Tier: TierRole, InjectedAt: Never, UndoneAt: time.Second, Healed: true, Err: errFake},
+		},
 	},
 	{
 		name:   "block that hangs is given up",
@@ -94,7 +106,7 @@ var scheduleCases = []scheduleCase{
 			s.connections = 0
 		},
 		log:     []string{"11s clear fault-1", "1s gate fault-1 refuse [9090] for []"},
-		records: []Record{{Name: "block-1", Tier: TierGate, InjectedAt: Never, UndoneAt: 11 * time.Second, Healed: true, Note: "new connections were accepted and reset, because others share the listener", Err: context.DeadlineExceeded}},
+		records: []Record{{Name: "block-1", Tier: TierGate, InjectedAt: Never, UndoneAt: 11 * time.Second, Healed: true, Err: context.DeadlineExceeded}},
 	},
 	{
 		name:   "the cloud ended with its gate",

@@ -86,6 +86,8 @@ func (g *gated) undo(ctx context.Context) (effect, error) {
 		return effectOfGate(reached), nil
 	case g.owner.gone():
 		return effect{note: called(g.role) + " ended meanwhile, and the gate with it"}, nil
+	case errors.Is(err, observe.ErrNotFound): // it could not be set
+		return effect{}, nil
 	}
 	return effect{}, fmt.Errorf("clearing gate %s: %w", g.gate.ID, err)
 }

@@ -2,6 +2,7 @@ package fault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"ptabench/observe"
@@ -57,6 +58,8 @@ func (h *hashes) undo(ctx context.Context) (effect, error) {
 		return effect{count: reached.Injections}, nil
 	case h.directory.gone():
 		return effect{}, fmt.Errorf("the directory ended meanwhile, and nobody syncs the right hashes: %w", err)
+	case errors.Is(err, observe.ErrNotFound): // it could not be set
+		return effect{}, nil
 	}
 	return effect{}, fmt.Errorf("syncing the right hashes: %w", err)
 }

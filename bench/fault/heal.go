@@ -179,7 +179,7 @@ func (h *healer) endProcesses(ctx context.Context) (found int) {
 	for i, p := range processes {
 		switch {
 		case ends[i].err != nil:
-			h.left[p.Identity] = fmt.Errorf("%s: %w", p.Name, ends[i].err)
+			h.left[p.Identity] = fmt.Errorf("%s: %w; as root: kill -KILL %d", p.Name, ends[i].err, p.PID)
 			found++
 		case ends[i].found:
 			h.say("%s (process %d) was still there: killed, and gone", p.Name, p.PID)

@@ -277,6 +277,7 @@ func TestNotHealed(t *testing.T) {
 	by.table = func(name, _ string) (bool, error) { return true, fmt.Errorf("table %s: %w", name, stubborn) }
 	err := heal(t.Context(), dir, &out, by)
 	if !errors.Is(err, ErrNotHealed) || !errors.Is(err, stubborn) || !strings.Contains(err.Error(), "freeze-2") ||
+		!strings.Contains(err.Error(), fmt.Sprintf("as root: kill -KILL %d", noSuchPID)) ||
 		!strings.Contains(err.Error(), "power-loss-6: power-loss(connector-3) at 8s for 1s: table ptabench_fake") {
 		t.Errorf("healing: %v", err)
 	}

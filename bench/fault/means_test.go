@@ -1,6 +1,10 @@
 package fault
 
-import "time"
+import (
+	"time"
+
+	"ptabench/observe"
+)
 
 const byReset = "new connections were accepted and reset, because others share the listener"
 
@@ -161,6 +165,12 @@ var meansCases = []scheduleCase{
 		name: "stale", faults: []string{"stale-hashes(age=2h) at 1s for 2s"},
 		log:     []string{"1s hashes fault-1 changed 40 missing 0", "3s hashes fault-1 right"},
 		records: once("stale-hashes-1", TierRole, 17, ""),
+	},
+	{
+		name: "missing, and the directory that is there knows nothing of it", faults: []string{"missing-hashes(share=5%) at 1s for 4s", "crash(directory) at 2s for 1s"},
+		log: []string{"1s hashes fault-1 changed 0 missing 0.05", "2s killed directory", "3s restart directory", "5s hashes fault-1 right"},
+		records: append(failed(once("missing-hashes-1", TierRole, 17, ""), func(r *Record) { r.UndoneAt, r.Healed, r.Err = Never, false, observe.ErrNotFound }),
+			Record{Name: "crash-2", Tier: TierProcess, InjectedAt: 2 * time.Second, UndoneAt: 3 * time.Second, Injections: 1, Healed: true}),
 	},
 	{
 		name: "missing, and nobody to put it right", faults: []string{"missing-hashes(share=5%) at 1s for 2s", "crash(directory) at 2s for 3s"},

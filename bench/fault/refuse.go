@@ -1,7 +1,6 @@
 package fault
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -11,12 +10,6 @@ import (
 	"ptabench/bench/fault/kernel"
 	"ptabench/scenarios"
 )
-
-// Supported says, before anything is started, why this fault cannot be
-// injected on this system; nil when it can.
-func Supported(f scenarios.Fault) error {
-	return errors.Join(Refuse([]scenarios.Fault{f}, nil)...)
-}
 
 // Refuse says, before anything is started, why the faults of a schedule cannot
 // be injected on this machine, each reason once with all faults that it keeps

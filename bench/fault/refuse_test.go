@@ -72,7 +72,7 @@ func TestRefuse(t *testing.T) {
 			}
 		})
 	}
-	if err := Supported(melt[0]); err == nil || !strings.Contains(err.Error(), `"melt"`) {
+	if err := errors.Join(Refuse(melt, nil)...); err == nil || !strings.Contains(err.Error(), `"melt"`) {
 		t.Errorf("supported: %v", err)
 	}
 	stale := faultsOf(t, "stale-hashes(age=1h)"+tail)

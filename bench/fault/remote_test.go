@@ -2,6 +2,7 @@ package fault
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -67,6 +68,9 @@ func TestRemote(t *testing.T) {
 	}
 	if !slices.Equal(asked, want) {
 		t.Errorf("asked %q, want %q", asked, want)
+	}
+	if _, err := role.Gates.ClearGate(t.Context(), "of/nobody"); !errors.Is(err, observe.ErrNotFound) {
+		t.Errorf("clearing what is not there: %v", err)
 	}
 	stranger := NewRole(&observe.Client{Address: client.Address, Token: "of another run"}, nil).Gates
 	if _, err := stranger.ClearGate(t.Context(), "fault-1"); err == nil || strings.Contains(err.Error(), "of another run") {

@@ -29,6 +29,9 @@ func TestSchedule(t *testing.T) {
 				history := historyOf(t, dir)
 				for i, want := range c.records {
 					check(t, records[i], want)
+					if records[i].Stuck == want.Healed {
+						t.Errorf("%s: healed %v, stuck %v", want.Name, want.Healed, records[i].Stuck)
+					}
 					past := history.find(i + 1)
 					if past == nil || past.Undone != want.Healed || !past.Injected || past.Name != want.Name || (past.Error != "") == want.Healed {
 						t.Errorf("the journal says %+v", past)
@@ -95,7 +98,7 @@ func TestCancelled(t *testing.T) {
 						t.Errorf("record %s", r)
 					}
 				}
-				if last := records[3]; last.InjectedAt != Never || last.Healed || last.Err == nil {
+				if last := records[3]; last.InjectedAt != Never || last.Healed || last.Stuck || last.Err == nil {
 					t.Errorf("the last one: %s", last)
 				}
 				if h := historyOf(t, dir); len(h.Faults) != 3 {
@@ -106,24 +109,31 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-// TestPanic undoes everything when a fault panics, and only then lets the
-// panic out.
+// TestPanic undoes everything when a fault panics, or who is told of it, and
+// only then lets the panic out.
 func TestPanic(t *testing.T) {
 	boom := func(context.Context) error { panic("boom") }
 	for _, c := range []struct {
 		name    string
-		prepare func(*fakeSystem)
+		prepare func(*fakeSystem, *Plan)
 		at      string // of the end of the other fault
 	}{
-		{"injecting", func(s *fakeSystem) { s.onGate = boom }, "2s"},
-		{"undoing", func(s *fakeSystem) { s.onClear = boom }, "3s"},
+		{"injecting", func(s *fakeSystem, _ *Plan) { s.onGate = boom }, "2s"},
+		{"undoing", func(s *fakeSystem, _ *Plan) { s.onClear = boom }, "3s"},
+		{"telling", func(_ *fakeSystem, p *Plan) {
+			p.Changed = func(r Record) {
+				if r.Name == "block-2" {
+					panic("boom")
+				}
+			}
+		}, "2s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newFakeSystem(t)
-				c.prepare(s)
 				plan, _ := planOn(t, s, faultsOf(t,
 					"freeze(connector-1) at 1s for 10s", "block(connector-2, ports=9350, mode=stall) at 2s for 1s"))
+				c.prepare(s, &plan)
 				defer func() {
 					text, _ := recover().(string)
 					if !strings.Contains(text, "fault block-2: boom") || !strings.Contains(text, "schedule_test.go") {
@@ -196,6 +206,32 @@ func TestChanged(t *testing.T) {
 		}
 		if !slices.Equal(told, want) {
 			t.Errorf("told %q, want %q", told, want)
+		}
+	})
+}
+
+// TestExpectedEnds lets a process end by itself while its memory is limited,
+// whatever limit of its processors comes and goes meanwhile.
+func TestExpectedEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeSystem(t)
+		s.events = 0
+		plan, _ := planOn(t, s, faultsOf(t,
+			"limit-memory(connector-1, memory=1GiB) at 1s for 4s", "limit-cpu(connector-1, cpu=25%) at 2s for 1s"))
+		schedule := Start(t.Context(), plan)
+		for i, want := range []bool{false, true, true, true, true, false} {
+			time.Sleep(time.Until(s.zero.Add(time.Duration(i)*time.Second + time.Second/2)))
+			s.mu.Lock()
+			may := s.processes[0].may
+			s.mu.Unlock()
+			if may != want {
+				t.Errorf("%d s on it may end: %v, want %v", i, may, want)
+			}
+		}
+		for _, r := range schedule.Wait() {
+			if r.Err != nil {
+				t.Error(r.Err)
+			}
 		}
 	})
 }

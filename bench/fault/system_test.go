@@ -39,7 +39,7 @@ type fakeSystem struct {
 	changed     int    // users
 	packets     uint64 // that a rule finds
 	events      uint64 // that a group's limit has
-	refuses     error  // what the means of the kernel give
+	refuses     error  // what the means of the kernel give, and the directory
 	onGate      func(ctx context.Context) error
 	onClear     func(ctx context.Context) error
 }
@@ -112,6 +112,12 @@ func (s *fakeSystem) set(gate string, on bool) {
 	s.on[gate] = on
 }
 
+func (s *fakeSystem) isOn(gate string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.on[gate]
+}
+
 type fakeGates struct {
 	*fakeSystem
 	role string
@@ -155,6 +161,9 @@ func (g fakeGates) ClearGate(ctx context.Context, id string) (observe.GateEffect
 			return observe.GateEffect{}, err
 		}
 	}
+	if !g.isOn(id) {
+		return observe.GateEffect{}, observe.ErrNotFound
+	}
 	g.set(id, g.keeps)
 	return observe.GateEffect{ID: id, Injections: g.connections, RefusedByReset: true}, ctx.Err()
 }
@@ -164,12 +173,18 @@ type fakeBinds struct{ *fakeSystem }
 
 func (b fakeBinds) Put(ctx context.Context, f observe.BindFault) (observe.FaultEffect, error) {
 	b.add("binds %s %s %v %d for %v", f.ID, f.Mode, time.Duration(f.DelayNS), f.Connections, f.Sources)
+	if b.refuses != nil {
+		return observe.FaultEffect{}, b.refuses
+	}
 	b.slowSince = time.Now()
 	return observe.FaultEffect{ID: f.ID}, ctx.Err()
 }
 
 func (b fakeBinds) Delete(ctx context.Context, id string) (observe.FaultEffect, error) {
 	b.add("binds %s as before", id)
+	if b.slowSince.IsZero() {
+		return observe.FaultEffect{}, observe.ErrNotFound
+	}
 	return observe.FaultEffect{ID: id, Injections: uint64(time.Since(b.slowSince) / (100 * time.Millisecond))}, ctx.Err()
 }
 
@@ -177,13 +192,19 @@ type fakeHashes struct{ *fakeSystem }
 
 func (h fakeHashes) Put(ctx context.Context, f observe.HashFault) (observe.FaultEffect, error) {
 	h.add("hashes %s changed %d missing %v", f.ID, f.Changed, f.Missing)
+	if h.refuses != nil {
+		return observe.FaultEffect{}, h.refuses
+	}
 	return observe.FaultEffect{ID: f.ID, Injections: 17}, ctx.Err()
 }
 
 func (h fakeHashes) Delete(ctx context.Context, id string) (observe.FaultEffect, error) {
 	h.add("hashes %s right", id)
-	if !h.process("directory").running {
+	switch {
+	case !h.process("directory").running:
 		return observe.FaultEffect{}, errFake
+	case h.refuses != nil || h.process("directory").id.Start > 1: // the directory that is there knows of no fault
+		return observe.FaultEffect{}, observe.ErrNotFound
 	}
 	return observe.FaultEffect{ID: id, Injections: 17}, ctx.Err()
 }

@@ -214,7 +214,7 @@ func TestStartedEachTime(t *testing.T) {
 	var threads []int
 	spec.Started = func(_ context.Context, ready observe.Ready) error { told = append(told, ready.PID); return nil }
 	spec.Within = func(start func() error) error {
-		threads = append(threads, syscall.Gettid())
+		threads = append(threads, thread())
 		return start()
 	}
 	p, err := s.Start(t.Context(), spec)

@@ -115,6 +115,9 @@ func (s *Store) PutAccounts(tenant string, batch []Account) error {
 	if tenant == "" {
 		return fmt.Errorf("putting accounts: tenant: none given")
 	}
+	if len(batch) == 0 {
+		return nil // which fills no store
+	}
 	for i := range batch {
 		if n := len(batch[i].UPN); n == 0 || n > MaxUPN {
 			return fmt.Errorf("putting accounts: upn of the %d. account: %d bytes; expected 1 to %d", i+1, n, MaxUPN)
@@ -175,14 +178,12 @@ func (s *Store) Account(tenant, upn string) (Account, bool) {
 	return p.unpack(upn), true
 }
 
-// Accounts is the number of accounts in a tenant's hash store.
-func (s *Store) Accounts(tenant string) int {
+// Synced reports whether a tenant's hash store was ever filled, also when all
+// its accounts were deleted since.
+func (s *Store) Synced(tenant string) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if as := s.accounts[tenant]; as != nil {
-		return len(as.index)
-	}
-	return 0
+	return s.accounts[tenant] != nil
 }
 
 // Check answers a sign-in from the hash store. It knows of no lock-out and no

@@ -66,7 +66,7 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if got := s.Accounts("contoso"); got != len(accounts) {
+		if got := s.count("contoso"); got != len(accounts) {
 			t.Errorf("%d accounts; expected %d", got, len(accounts))
 		}
 		if got := s.Check("contoso", "ann@contoso.test", "right"); got != wire.Result_RESULT_WRONG_PASSWORD {
@@ -108,7 +108,7 @@ func TestDeletedAccounts(t *testing.T) {
 					t.Fatalf("%s became %+v; expected %+v", all[i].UPN, got, all[i])
 				}
 			}
-			if got := s.Accounts("contoso"); got != len(all)-len(gone) {
+			if got := s.count("contoso"); got != len(all)-len(gone) {
 				t.Fatalf("%d accounts; expected %d", got, len(all)-len(gone))
 			}
 			s = reopen(t, s, dir)
@@ -167,7 +167,7 @@ func TestPutAccountsIsAllOrNothing(t *testing.T) {
 			t.Errorf("%s: error %v; expected %q", tc.name, err, tc.want)
 		}
 	}
-	if n := s.Accounts("contoso"); n != 0 {
+	if n := s.count("contoso"); n != 0 {
 		t.Errorf("%d accounts of refused batches stayed", n)
 	}
 }
@@ -255,5 +255,42 @@ func TestPasswordIsNotInTheFile(t *testing.T) {
 		if bytes.Contains(file, secret) {
 			t.Errorf("%s is in the file", what)
 		}
+	}
+}
+
+// count is the number of accounts in a tenant's hash store.
+func (s *Store) count(tenant string) int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if as := s.accounts[tenant]; as != nil {
+		return len(as.index)
+	}
+	return 0
+}
+
+func TestSynced(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	for _, step := range []struct {
+		name  string
+		batch []Account
+		want  bool
+	}{
+		{"nothing", nil, false},
+		{"one account", []Account{{UPN: "ann@contoso.test"}}, true},
+		{"none any more", []Account{{UPN: "ann@contoso.test", Deleted: true}}, true},
+	} {
+		if err := s.PutAccounts("contoso", step.batch); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // once more after a restart
+			if got := s.Synced("contoso"); got != step.want {
+				t.Errorf("%s: synced %v; expected %v", step.name, got, step.want)
+			}
+			s = reopen(t, s, dir)
+		}
+	}
+	if s.Synced("fabrikam") || s.count("contoso") != 0 {
+		t.Error("another tenant is synced, or an account is left")
 	}
 }

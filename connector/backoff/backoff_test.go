@@ -44,3 +44,38 @@ func TestWait(t *testing.T) {
 		}
 	})
 }
+
+// Those who lost the same peer at the same instant come back over all of Min.
+func TestSpread(t *testing.T) {
+	const many = 1000
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		waited := make(chan time.Duration, many)
+		for range many {
+			go func() {
+				if !Spread(t.Context()) {
+					t.Error("the context has not ended")
+				}
+				waited <- time.Since(began)
+			}()
+		}
+		var tenths [10]int
+		for range many {
+			took := <-waited
+			if took >= Min {
+				t.Fatalf("waited %v, want less than %v", took, Min)
+			}
+			tenths[took*10/Min]++
+		}
+		for i, n := range tenths {
+			if n < many/20 || n > many/5 { // 100 are expected; 5 standard deviations are 47
+				t.Errorf("%d of %d came in tenth %d", n, many, i+1)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if Spread(ctx) {
+			t.Error("the end of the context was not seen")
+		}
+	})
+}

@@ -29,8 +29,9 @@ type bindNote struct {
 }
 
 // bindLog is the directory's own book: a line of CSV for each user bind, at the
-// time of its answer, whether somebody was there for it or not. A nil log keeps none. Lines wait in
-// memory for as long as the disk takes, 64 KiB of them; binds wait for more.
+// time of its answer, whether somebody was there for it or not. A nil log keeps
+// none. Lines wait in memory for as long as the disk takes, 64 KiB of them;
+// binds wait for more.
 type bindLog struct {
 	users *population.Population
 

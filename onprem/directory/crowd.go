@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -33,12 +34,7 @@ func (s *sessions) crowd(b *bindFault) {
 	if len(meant) <= b.Connections {
 		return
 	}
-	slices.SortFunc(meant, func(x, y *session) int {
-		if x.number < y.number {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(meant, func(x, y *session) int { return cmp.Compare(x.number, y.number) })
 	for _, one := range meant[b.Connections:] {
 		b.injections.Add(1)
 		one.crowded = true

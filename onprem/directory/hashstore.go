@@ -90,8 +90,9 @@ func (h *hashStore) start(ctx context.Context) error {
 
 // put brings a fault into the store and says how many accounts it means.
 // Putting the same one again changes nothing; another one under the same ID
-// takes its place. After an error the store is as it was, wrong, or some of
-// both, until the fault is deleted or put again.
+// ends first, so that whatever fails in between, what is recorded says which
+// accounts are to be put right. After an error the store is as it was, wrong, or
+// some of both, until the fault is deleted or put again.
 func (h *hashStore) put(want observe.HashFault) (observe.FaultEffect, error) {
 	if h.to.URL == "" {
 		return observe.FaultEffect{}, errNoHashSync
@@ -110,13 +111,15 @@ func (h *hashStore) put(want observe.HashFault) (observe.FaultEffect, error) {
 	if found && old == want && h.done[want.ID] {
 		return effect, nil
 	}
+	if found && old != want {
+		if err := h.remove(old); err != nil {
+			return observe.FaultEffect{}, err
+		}
+	}
 	h.faults[want.ID] = want
 	h.done[want.ID] = false
 	if err := h.save(h.faults); err != nil { // before anything is pushed that would have to be undone
 		return observe.FaultEffect{}, fmt.Errorf("hash fault %q: %w: %w", want.ID, errNotPushed, err)
-	}
-	if found {
-		meant = slices.Compact(slices.Sorted(slices.Values(append(h.meant(old), meant...))))
 	}
 	if err := h.settle(meant, h.faults); err != nil {
 		return observe.FaultEffect{}, fmt.Errorf("hash fault %q: %w: %w", want.ID, errNotPushed, err)
@@ -136,19 +139,27 @@ func (h *hashStore) delete(id string) (effect observe.FaultEffect, found bool, e
 	if !found {
 		return effect, false, nil
 	}
-	meant := h.meant(old)
+	if err := h.remove(old); err != nil {
+		return effect, true, err
+	}
+	return observe.FaultEffect{ID: id, Injections: uint64(len(h.meant(old)))}, true, nil
+}
+
+// remove ends a fault that is set; mu is held.
+func (h *hashStore) remove(old observe.HashFault) error {
 	rest := maps.Clone(h.faults)
-	delete(rest, id)
-	h.done[id] = false // from here on it is no longer whole
-	if err = h.settle(meant, rest); err == nil {
+	delete(rest, old.ID)
+	h.done[old.ID] = false // from here on it is no longer whole
+	err := h.settle(h.meant(old), rest)
+	if err == nil {
 		err = h.save(rest)
 	}
 	if err != nil {
-		return effect, true, fmt.Errorf("hash fault %q: %w: %w", id, errNotPushed, err)
+		return fmt.Errorf("hash fault %q: %w: %w", old.ID, errNotPushed, err)
 	}
 	h.faults = rest
-	delete(h.done, id)
-	return observe.FaultEffect{ID: id, Injections: uint64(len(meant))}, true, nil
+	delete(h.done, old.ID)
+	return nil
 }
 
 // effects lists the faults that are set, by ID.

@@ -177,6 +177,9 @@ func TestHashFaultOutlivesTheDirectory(t *testing.T) {
 	r.put("/hash-store/missing", observe.HashFault{Missing: .1})
 	wrong := c.store(r.users)
 	r.stop()
+	if info, err := os.Stat(filepath.Join(cfg.State, hashFaultsFile)); err != nil || info.Mode() != 0o600 {
+		t.Errorf("the file of faults: %v, %v; want mode 0600", info, err)
+	}
 
 	cfg.HashSync.Keep = true
 	pushed := c.pushed
@@ -245,6 +248,32 @@ func TestHashFaultNotPushed(t *testing.T) {
 		if got := c.store(r.users); !slices.Equal(got, right(r.users)) {
 			t.Errorf("afterwards the store is %v", got)
 		}
+	}
+}
+
+// TestHashFaultNotReplaced holds that a fault that another one could not take
+// the place of is still put right as a whole.
+func TestHashFaultNotReplaced(t *testing.T) {
+	c := newCloud(t)
+	r := start(t, c.config(t))
+	r.put("/hash-store/x", observe.HashFault{Changed: 9})
+	c.mu.Lock()
+	c.answer = func(_ int, w http.ResponseWriter) bool {
+		http.Error(w, "no", http.StatusForbidden)
+		return true
+	}
+	c.mu.Unlock()
+	if err := r.observe.Put(t.Context(), "/hash-store/x", observe.HashFault{Changed: 2}, nil); err == nil || !strings.Contains(err.Error(), "502") {
+		t.Errorf("another one that was not pushed: %v", err)
+	}
+	c.mu.Lock()
+	c.answer = nil
+	c.mu.Unlock()
+	if got := r.end("/hash-store/x"); got != 9 {
+		t.Errorf("its end: %d accounts, want 9", got)
+	}
+	if got := c.store(r.users); !slices.Equal(got, right(r.users)) {
+		t.Errorf("afterwards the store is %v", got)
 	}
 }
 

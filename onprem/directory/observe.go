@@ -28,15 +28,7 @@ func observeHandler(token string, users *population.Population, c *counts, b bro
 		observe.WriteJSON(w, http.StatusOK, c.byUser(users))
 	})
 
-	mux.HandleFunc("GET /gates", list(b.gates.Effects))
-	mux.HandleFunc("PUT /gates/{id}", put("gate", func(want *observe.Gate, id string) (observe.GateEffect, error) {
-		want.ID = id
-		return b.gates.Put(*want)
-	}))
-	mux.HandleFunc("DELETE /gates/{id}", end("gate", func(id string) (observe.GateEffect, bool, error) {
-		effect, found := b.gates.Delete(id)
-		return effect, found, nil
-	}))
+	gate.Handle(mux, b.gates, nil)
 
 	mux.HandleFunc("GET /faults", list(b.faults.effects))
 	mux.HandleFunc("PUT /faults/{id}", put("fault", func(want *observe.BindFault, id string) (observe.FaultEffect, error) {
@@ -57,9 +49,9 @@ func observeHandler(token string, users *population.Population, c *counts, b bro
 	return outer
 }
 
-// maxBody is how long the text of a fault may be, in bytes: its sources are
-// most of that.
-const maxBody = 64 << 10
+// maxBody is how long the text of a fault may be, in bytes: as many sources as
+// there may be, in the longest form of an address.
+const maxBody = 256 << 10
 
 // list answers with the effects of all that is set.
 func list[Effect any](effects func() []Effect) http.HandlerFunc {

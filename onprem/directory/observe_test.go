@@ -71,7 +71,7 @@ func TestObserveRefusals(t *testing.T) {
 		{"delay of a day", "PUT", "/faults/x", testToken, `{"mode":"slow","delay_ns":86400000000000}`, 400},
 		{"no fault", "PUT", "/faults/x", testToken, ``, 400},
 		{"unknown field", "PUT", "/faults/x", testToken, `{"mode":"slow","delay_ms":1}`, 400},
-		{"oversized", "PUT", "/faults/x", testToken, `{"mode":"slow","delay_ns":` + strings.Repeat(" ", 65<<10) + `1}`, 400},
+		{"oversized", "PUT", "/faults/x", testToken, `{"mode":"slow","delay_ns":` + strings.Repeat(" ", maxBody) + `1}`, 400},
 		{"port of the cloud", "PUT", "/gates/x", testToken, `{"mode":"reset","ports":["443"]}`, 400},
 		{"observe port", "PUT", "/gates/x", testToken, `{"mode":"reset","ports":["observe"]}`, 400},
 		{"no hash sync", "PUT", "/hash-store/x", testToken, `{"changed":1}`, 409},

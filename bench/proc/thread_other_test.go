@@ -1,0 +1,6 @@
+//go:build !linux
+
+package proc
+
+// thread is not to be had here.
+func thread() int { return 0 }
