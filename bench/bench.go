@@ -64,6 +64,16 @@ func Refuse(s *scenarios.Scenario) error {
 	return errors.Join(errs...)
 }
 
+// Lacks says which of some faults this machine cannot inject, for a scenario
+// that has mistakes elsewhere. In a network of its own a run may do more than
+// outside, so of that it says nothing.
+func Lacks(network scenarios.Network, faults []scenarios.Fault) error {
+	if network == scenarios.Namespaces {
+		return nil
+	}
+	return errors.Join(fault.Refuse(faults, nil)...)
+}
+
 func newPopulation(s *scenarios.Scenario) (*population.Population, error) {
 	shares := make(map[population.State]float64)
 	for state, share := range s.Population.States {

@@ -36,7 +36,7 @@ type matrixFlags struct {
 func matrixCommand(r runner) *cobra.Command {
 	var f matrixFlags
 	cmd := &cobra.Command{
-		Use:   "matrix SCENARIO --vary KEY=A,B,C [--vary ...]",
+		Use:   "matrix SCENARIO [--vary KEY=A,B,C ...]",
 		Short: "Run a scenario under several settings and compare them in one table",
 		Long: `Run the same scenario once for each combination of settings, one run after the
 other, and compare in one table what its faults did: time to detect, sign-ins
@@ -44,7 +44,8 @@ lost, wrong answers, response p99, time to recover.
 
 SCENARIO is a shipped name or a YAML file. A KEY is a field of it, as for --set:
 preset, cloud.dispatch, connectors.count, load.rate. A comma within brackets or
-quotes belongs to its value. All combinations are checked before the first run.
+quotes belongs to its value. Without --vary it is what the scenario's field vary
+says. All combinations are checked before the first run.
 With --repeat, whole rounds are repeated, so that what changes on the machine
 meanwhile hits all combinations alike; the table then shows medians.
 
@@ -56,7 +57,8 @@ wanted to know, and no error. Exit codes: 0 every run could be measured,
 2 one of them was inconclusive, 3 bad usage or configuration, 4 one was aborted
 or could not be made, or the matrix was interrupted, 5 a fault could not be
 undone (which ends it).`,
-		Example: `  ptabench matrix crash-one --vary cloud.handoff=on,off
+		Example: `  ptabench matrix compare-presets
+  ptabench matrix crash-one --vary cloud.handoff=on,off
   ptabench matrix crash-all --vary connectors.count=2,3 --vary cloud.dispatch=random,round-robin
   ptabench matrix crash-one --vary cloud.heartbeat=100ms,250ms,1s --repeat 3 --out runs/heartbeats`,
 		Args:              cobra.ExactArgs(1),
@@ -157,6 +159,13 @@ type matrixPlan struct {
 // planMatrix makes every combination, and reports everything that is wrong
 // with any of them.
 func planMatrix(r runner, nameOrFile, name string, text []byte, f matrixFlags) (*matrixPlan, error) {
+	if len(f.vary) == 0 {
+		base, err := scenarios.Parse(name, text, f.sets)
+		if err != nil {
+			return nil, err
+		}
+		f.vary = base.Vary
+	}
 	varied, err := parseVaries(f.vary, f.sets)
 	errs := []error{err, checkFormat(f.format, matrixFormats)}
 	if f.repeat < 1 {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -34,7 +35,7 @@ func elsewhere(cmd *cobra.Command, asked ...*scenarios.Scenario) (done bool, err
 	var killed *netns.KilledError
 	switch {
 	case errors.As(err, &killed):
-		return true, &exitError{code: exitAborted, err: err}
+		return true, &exitError{code: exitAborted, err: fmt.Errorf("%w; what it left is undone by 'ptabench heal' and the run directory", err)}
 	case err != nil:
 		return true, err
 	case code != exitPass:

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -43,10 +44,17 @@ func (e *exitError) Unwrap() error { return e.err }
 
 // Main runs one command and returns its exit code.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	return mainWith(ctx, runner{refuse: bench.Refuse, run: bench.Run}, args, stdin, stdout, stderr)
+	return mainWith(ctx, runner{refuse: bench.Refuse, lacks: bench.Lacks, run: bench.Run}, args, stdin, stdout, stderr)
 }
 
-func mainWith(ctx context.Context, r runner, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+func mainWith(ctx context.Context, r runner, args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
+	// Left to itself a panic exits with 2, which says inconclusive.
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(stderr, "ptabench: a mistake in ptabench: panic: %v\n%s", p, debug.Stack())
+			code = exitAborted
+		}
+	}()
 	root := rootCommand(r)
 	root.SetArgs(args)
 	root.SetIn(stdin)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -21,6 +22,7 @@ import (
 // A runner makes runs. Tests put another one in its place.
 type runner struct {
 	refuse func(*scenarios.Scenario) error
+	lacks  func(scenarios.Network, []scenarios.Fault) error
 	run    func(context.Context, bench.Options) (*results.Result, error)
 }
 
@@ -95,7 +97,7 @@ func run(cmd *cobra.Command, r runner, nameOrFile string, f runFlags) error {
 	}
 	scenario, err := scenarios.Parse(name, text, f.sets)
 	if err != nil {
-		return err
+		return errors.Join(err, r.lacks(scenarios.Readable(name, text, f.sets)))
 	}
 	if err := refuseOutputs(runOutputs(f.markdown, f.junit, nil)...); err != nil {
 		return err
@@ -107,8 +109,7 @@ func run(cmd *cobra.Command, r runner, nameOrFile string, f runFlags) error {
 		return err
 	}
 	if f.dryRun {
-		_, err := cmd.OutOrStdout().Write(scenario.YAML())
-		return err
+		return dryRun(cmd.OutOrStdout(), scenario)
 	}
 	dir := f.out
 	if dir == "" {
@@ -121,6 +122,21 @@ func run(cmd *cobra.Command, r runner, nameOrFile string, f runFlags) error {
 		SkipCeiling: f.skipCeiling, Unobserved: f.unobserved,
 		Command: repeatCommand(nameOrFile, f.sets),
 	})
+}
+
+// dryRun prints a scenario as resolved and, where that is not what it says, the
+// faults as they will be injected.
+func dryRun(out io.Writer, s *scenarios.Scenario) error {
+	text := s.YAML()
+	schedule := s.Schedule()
+	if !slices.EqualFunc(schedule, s.Faults, func(a, b scenarios.Fault) bool { return a.String() == b.String() }) {
+		text = append(text, "# The faults as they will be injected:\n"...)
+		for _, f := range schedule {
+			text = fmt.Appendf(text, "#   %s\n", f)
+		}
+	}
+	_, err := out.Write(text)
+	return err
 }
 
 // judge runs the scenario, shows its result and turns it into an exit code.

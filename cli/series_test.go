@@ -28,6 +28,7 @@ type fakeRunner struct {
 func (f *fakeRunner) runner() runner {
 	return runner{
 		refuse: func(*scenarios.Scenario) error { return f.refuse },
+		lacks:  func(scenarios.Network, []scenarios.Fault) error { return f.refuse },
 		run: func(ctx context.Context, o bench.Options) (*results.Result, error) {
 			f.made = append(f.made, o)
 			if err := results.Create(o.Dir); err != nil {
@@ -269,11 +270,12 @@ func TestRefusedSeries(t *testing.T) {
 	}{
 		"two combinations": {args: []string{"matrix", "crash-one", "--vary", "cloud.dispatch=random,lucky", "--vary", "load.rate=10/s,fast"},
 			want: []string{"cloud.dispatch=random, load.rate=fast", "cloud.dispatch=lucky, load.rate=10/s", "cloud.dispatch=lucky, load.rate=fast", "lucky", "fast"}},
-		"no field":        {args: []string{"matrix", "crash-one", "--vary", "cloud.colour=red,blue"}, want: []string{"cloud.colour"}},
-		"nothing varied":  {args: []string{"matrix", "crash-one"}, want: []string{"--vary: expected at least one"}},
-		"flags":           {args: []string{"matrix", "crash-one", "--vary", "a", "--repeat", "0", "--format", "pdf"}, want: []string{"--vary a", "--repeat 0", "--format pdf"}},
-		"too many":        {args: []string{"matrix", "crash-one", "--vary", "seed=" + many, "--vary", "connectors.count=" + many}, want: []string{"more than 200 runs"}},
-		"too many rounds": {args: []string{"matrix", "crash-one", "--vary", "seed=1,2", "--repeat", "101"}, want: []string{"more than 200 runs"}},
+		"no field":                            {args: []string{"matrix", "crash-one", "--vary", "cloud.colour=red,blue"}, want: []string{"cloud.colour"}},
+		"a run on this machine, and mistakes": {args: []string{"run", "crash-one", "--set", "load.rate=fast"}, refuse: errors.New("no nftables here"), want: []string{"fast", "no nftables here"}},
+		"nothing varied":                      {args: []string{"matrix", "crash-one"}, want: []string{"--vary: expected at least one"}},
+		"flags":                               {args: []string{"matrix", "crash-one", "--vary", "a", "--repeat", "0", "--format", "pdf"}, want: []string{"--vary a", "--repeat 0", "--format pdf"}},
+		"too many":                            {args: []string{"matrix", "crash-one", "--vary", "seed=" + many, "--vary", "connectors.count=" + many}, want: []string{"more than 200 runs"}},
+		"too many rounds":                     {args: []string{"matrix", "crash-one", "--vary", "seed=1,2", "--repeat", "101"}, want: []string{"more than 200 runs"}},
 		"this machine": {args: []string{"matrix", "crash-one", "--vary", "seed=1,2,3,4,5"}, refuse: errors.New("no nftables here"),
 			want: []string{"seed=1; seed=2; seed=3; and 2 more:\nno nftables here"}},
 		"a directory that exists": {args: []string{"matrix", "crash-one", "--vary", "seed=1,2", "--out", exists}, want: []string{"exists already"}},
@@ -310,5 +312,34 @@ func TestListSuites(t *testing.T) {
 	}
 	if again, _, code := ptabench(t, &fakeRunner{}, "suite", "--list"); code != exitPass || again != listed {
 		t.Errorf("--list: exit %d:\n%s", code, again)
+	}
+}
+
+// TestPanicIsNoVerdict: the runtime would exit with the code of inconclusive.
+func TestPanicIsNoVerdict(t *testing.T) {
+	t.Chdir(t.TempDir())
+	f := &fakeRunner{end: func(context.Context, int, bench.Options) (*results.Result, error) { panic("a mistake") }}
+	_, stderr, code := ptabench(t, f, "run", "crash-one")
+	if code != exitAborted || !strings.Contains(stderr, "panic: a mistake") || !strings.Contains(stderr, "series_test.go") {
+		t.Errorf("exit %d\n%s", code, stderr)
+	}
+}
+
+// TestDryRunShowsTheSchedule: what a nemesis will do can be read before it does.
+func TestDryRunShowsTheSchedule(t *testing.T) {
+	schedule := func(args ...string) string {
+		stdout, _, code := ptabench(t, &fakeRunner{}, append([]string{"run", "--dry-run"}, args...)...)
+		if code != exitPass {
+			t.Fatalf("%v: exit %d", args, code)
+		}
+		_, lines, _ := strings.Cut(stdout, "# The faults as they will be injected:\n")
+		return lines
+	}
+	soak := schedule("soak", "--seed", "1")
+	if n := strings.Count(soak, "\n#   ") + 1; n < 20 || soak != schedule("soak", "--seed", "1") || soak == schedule("soak", "--seed", "2") {
+		t.Errorf("the seed does not make the schedule:\n%s", soak)
+	}
+	if plain := schedule("crash-one"); plain != "" {
+		t.Errorf("said twice: %s", plain)
 	}
 }

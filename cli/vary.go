@@ -76,7 +76,7 @@ func splitValues(list string) (values []string, err error) {
 func parseVaries(texts, sets []string) (all []variation, err error) {
 	var errs []error
 	if len(texts) == 0 {
-		errs = append(errs, errors.New("--vary: expected at least one, such as --vary preset=default,entra"))
+		errs = append(errs, errors.New("--vary: expected at least one, such as --vary preset=default,entra, or the field vary in the scenario"))
 	}
 	for _, text := range texts {
 		v, err := parseVary(text)

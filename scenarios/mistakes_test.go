@@ -76,9 +76,9 @@ func TestMistakes(t *testing.T) {
 1:1: tenants: missing: expected a list, each a mapping of name, domains, method or fallback
 1:1: load: missing: expected a mapping of rate, arrivals, warmup, duration, recovery, mix, connections, pool, scope or timeout`},
 		{"only text", "", "quickstart", `
-1:1: quickstart: expected a mapping of format, name, description, seed, preset, time_scale, network, population, directory, cloud, tenants, connectors, load, faults, stop_when or objectives`},
+1:1: quickstart: expected a mapping of format, name, description, seed, preset, time_scale, network, population, directory, cloud, tenants, connectors, load, faults, stop_when, vary or objectives`},
 		{"only a list", "", "- format: 1\n", `
-1:1: a list: expected a mapping of format, name, description, seed, preset, time_scale, network, population, directory, cloud, tenants, connectors, load, faults, stop_when or objectives`},
+1:1: a list: expected a mapping of format, name, description, seed, preset, time_scale, network, population, directory, cloud, tenants, connectors, load, faults, stop_when, vary or objectives`},
 		{"open bracket", "faults: []", "faults: [", `
 15:9: sequence end token ']' not found: expected YAML`},
 		{"tab for indentation", "\n  rate:", "\n\trate:", `

@@ -20,6 +20,23 @@ func Parse(name string, text []byte, sets []string) (*Scenario, error) {
 	return s, nil
 }
 
+// Readable is what can be told of a scenario that Parse finds mistakes in: its
+// network, and those of its faults as written that have none. So what a machine
+// cannot do is said together with what is wrong.
+func Readable(name string, text []byte, sets []string) (Network, []Fault) {
+	s := new(Scenario)
+	var faults []Fault
+	_ = decode(name, text, sets, s, func(d *decoder, root *node) { d.preset(root) }, func(d *decoder) {
+		d.check(s)
+		for i, f := range s.Faults {
+			if f.Kind != Nemesis && d.sound(fmt.Sprintf("faults[%d]", i)) {
+				faults = append(faults, f)
+			}
+		}
+	}) // the mistakes are known
+	return s.Network, faults
+}
+
 // decode fills a struct from a document. begin is called when there is a tree,
 // and finish when everything was decoded.
 func decode(name string, text []byte, sets []string, into any, begin func(*decoder, *node), finish func(*decoder)) error {

@@ -59,6 +59,7 @@ type Scenario struct {
 	Load        Load        `yaml:"load" need:"yes" doc:"which sign-ins arrive, and when"`
 	Faults      []Fault     `yaml:"faults,omitempty" doc:"what to break; each a mapping, or one line such as: crash(connector-1) at 6s for 3s"`
 	StopWhen    []Limit     `yaml:"stop_when,omitempty" doc:"what ends a run early, aborted and healed; one comparison a line, such as: share(failed) > 50% for 5s"`
+	Vary        []string    `yaml:"vary,omitempty" is:"text" doc:"what 'ptabench matrix' varies when it is not told, such as preset=default,entra; a line for each field"`
 	Objectives  []Objective `yaml:"objectives,omitempty" doc:"what must hold for the verdict pass, one comparison a line, such as: failed == 0"`
 }
 

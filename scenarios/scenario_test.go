@@ -126,6 +126,7 @@ faults:
   - {kind: limit-memory, target: directory, memory: 64MiB, after: limit-cpu-1, at: 10s, for: 10s}
   - stale-hashes(age=24h) after limit-memory-1 + 1s for 10s
   - {kind: nemesis, kinds: "crash, slow-directory", budget: 2, seed: 9, after: stale-hashes-1, for: 20s}
+vary: ["seed=1,2"]
 stop_when:
   - share(failed) > 50% for 5s
   - p99(lag) >= 1s
