@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -22,7 +23,7 @@ func (p *page) faults(list []Fault) {
 		p.wrapped(plain, "  ", "    ", groupSentence(group))
 		rows := make([]row, len(group))
 		for i, f := range group {
-			rows[i] = row{cells: append([]string{shortName(f), faultAt(f)}, faultCells(f)...)}
+			rows[i] = row{cells: append([]string{shortName(f), inSeconds(f)}, faultCells(f)...)}
 			if f.Lost > 0 || f.At < 0 || !f.Healed {
 				rows[i].ink = red
 			}
@@ -49,6 +50,15 @@ func faultAt(f *Fault) string {
 		return "never"
 	}
 	return Duration(f.At)
+}
+
+// inSeconds is faultAt for a column of many: minutes would not fit beside the
+// fault's name.
+func inSeconds(f *Fault) string {
+	if f.At < 0 {
+		return faultAt(f)
+	}
+	return strconv.FormatFloat(float64(f.At)/1e9, 'f', 1, 64) + " s"
 }
 
 // groupSentence sums up the faults that one fault of the scenario became.

@@ -153,7 +153,7 @@ type Fault struct {
 	Direction   Direction   `yaml:"direction,omitempty" doc:"for block with stall or drop, and degrade: both (default), out (what the connector sends), in (what it is sent)"`
 	By          Means       `yaml:"by,omitempty" doc:"for degrade with loss: kernel (default) drops packets; gate, without privilege, holds data for the time that TCP takes to send it again"`
 	Delay       Duration    `yaml:"delay,omitempty" min:"1ms" max:"1m" doc:"for slow-directory: added to each bind; for degrade: to what passes, each way"`
-	Jitter      Duration    `yaml:"jitter,omitempty" min:"1ms" max:"1m" doc:"for degrade: the delay varies evenly by up to this much, more or less"`
+	Jitter      Duration    `yaml:"jitter,omitempty" min:"1ms" max:"1m" doc:"for degrade: the delay varies evenly by up to this much, more or less; nothing overtakes what was sent before it, so dense traffic is delayed by nearly the sum"`
 	Bandwidth   BitRate     `yaml:"bandwidth,omitempty" min:"1kbit/s" max:"100Gbit/s" doc:"for degrade: bits per second of each connection and direction, such as 10Mbit/s"`
 	Loss        Share       `yaml:"loss,omitempty" min:"0.01%" max:"100%" doc:"for degrade: share of packets lost"`
 	CPU         Share       `yaml:"cpu,omitempty" min:"1%" max:"10000%" doc:"for limit-cpu: of one processor"`
