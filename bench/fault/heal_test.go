@@ -38,7 +38,7 @@ func fullJournal(t *testing.T) []byte {
 		Start(t.Context(), Plan{System: s, Journal: journal, Zero: s.zero, rules: fakeRules{s}, group: s.group, Faults: faultsOf(t,
 			"crash(connector-3) at 1s for 2s", "freeze(connector-1) at 2s for 3s", "stop(connector-2) at 3s for 1s",
 			"block(connector-2, ports=9350, mode=stall) at 4s for 2s", "slow-directory(directory, delay=1s) at 5s for 2s",
-			"power-loss(connector-3) at 8s for 1s", "limit-cpu(connectors, cpu=10%) at 9s for 1s")}).Wait()
+			"power-loss(connector-3) at 8s for 1s", "limit-cpu(connectors, cpu=10%) at 10s for 1s")}).Wait()
 	})
 	if err := journal.End(); err != nil {
 		t.Fatal(err)

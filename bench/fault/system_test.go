@@ -236,7 +236,7 @@ func (g fakeGroup) Path() string { return "/groups/ptabench-" + g.name }
 
 func (g fakeGroup) Hold(pid int, limit cgroup.Limit) (int, error) {
 	p := g.processes[pid-noSuchPID]
-	if !p.running {
+	if errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone) {
 		return 0, os.ErrProcessDone
 	}
 	g.add("%s of %s %v %d", g.kind, p.name, limit.CPU, limit.Memory)
