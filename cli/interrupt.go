@@ -18,11 +18,16 @@ var errInterrupted = errors.New("interrupted")
 // the second signal says so, and how to do it by hand; the third ends the
 // program at once, as it ends any other, and with it the processes of the run.
 // Dir is the run directory at present. The caller calls stop.
+//
+// From then on a closed standard output or error ends nothing: what is measured
+// is concluded, whoever reads it. (Ignored, the signal would be so in the
+// processes of the run too.)
 func interruptible(ctx context.Context, stderr io.Writer, dir func() string) (_ context.Context, stop func()) {
 	wanted := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
 		wanted = append(wanted, syscall.SIGHUP)
 	}
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // for good; writing returns EPIPE instead
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, wanted...)
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -40,6 +45,14 @@ func interruptible(ctx context.Context, stderr io.Writer, dir func() string) (_ 
 		<-ended
 		cancel(nil)
 	}
+}
+
+// unlessClosed drops the error of printing to whom nobody listens any more.
+func unlessClosed(err error) error {
+	if errors.Is(err, syscall.EPIPE) {
+		return nil
+	}
+	return err
 }
 
 // interrupts acts on signals until it is told to stop.

@@ -117,24 +117,33 @@ func matrix(cmd *cobra.Command, r runner, nameOrFile string, f matrixFlags) erro
 	made := func() *results.Matrix {
 		m := results.NewMatrix(plan.scenarios[0].Name, plan.keys, inputs)
 		m.Command = plan.command
+		m.Expect(s.labels())
 		return m
 	}
+	views := func(m *results.Matrix) []view {
+		return []view{
+			{"json", "", func(w io.Writer) error { return results.MatrixJSON(w, m) }}, // its file is there
+			{"markdown", "matrix.md", func(w io.Writer) error { return results.MatrixMarkdown(w, m) }},
+			{"html", "matrix.html", func(w io.Writer) error { return results.MatrixHTML(w, m) }},
+			{"text", "", func(w io.Writer) error { return results.MatrixText(w, m, wantsColour(w)) }},
+		}
+	}
+	// Again and again, from before the first run on: whatever happens, what there
+	// is can be read, and says how much of it is missing.
+	keep := func() {
+		m := made()
+		kept = errors.Join(results.WriteMatrix(file, m), s.write(views(m)))
+	}
+	keep()
 	exit, err := s.run(ctx, matrixCode, func(i int, run ran) {
 		inputs = append(inputs, results.MatrixInput{Settings: plan.settings[i%len(plan.settings)],
 			Dir: s.runs[i].dir, Result: run.result, Error: run.failure()})
-		kept = results.WriteMatrix(file, made()) // again and again: whatever happens, what there is can be read
+		keep()
 	})
 	if len(inputs) == 0 {
-		return conclude(exit, err)
+		return conclude(exit, err, kept)
 	}
-	m := made()
-	shown := s.show(cmd.OutOrStdout(), f.format, []view{
-		{"json", "", func(w io.Writer) error { return results.MatrixJSON(w, m) }}, // its file is there
-		{"markdown", "matrix.md", func(w io.Writer) error { return results.MatrixMarkdown(w, m) }},
-		{"html", "matrix.html", func(w io.Writer) error { return results.MatrixHTML(w, m) }},
-		{"text", "", func(w io.Writer) error { return results.MatrixText(w, m, wantsColour(w)) }},
-	})
-	return conclude(exit, err, kept, shown)
+	return conclude(exit, err, kept, s.show(cmd.OutOrStdout(), f.format, views(made())))
 }
 
 // matrixCode is the exit code of a run of a matrix: an objective that was

@@ -26,6 +26,9 @@ func reportCommand() *cobra.Command {
 		Short: "Show what a run, a matrix or a suite measured",
 		Long: `Show what a run, a matrix or a suite measured, from its directory.
 
+Of a run: text, json, csv, markdown, junit. Of a suite: text, json, markdown,
+junit, html. Of a matrix: text, json, markdown, html.
+
   text      the summary that the command that made it ends with
   json      result.json, matrix.json or suite.json: everything that was concluded
   csv       every sign-in of a run, one a line: when it was due, sent and done,
@@ -41,6 +44,9 @@ func reportCommand() *cobra.Command {
             skipped cases only, which most readers of JUnit take for a success:
             let a pipeline go by the exit code of run or suite
   html      a page of a matrix or a suite, of one file
+
+Of a matrix or a suite that ended before all planned runs were made, the verdict
+is aborted, and the missing runs are named.
 
 A run that was cut off is shown as far as it got, with the verdict aborted and
 the faults that its journal has; one that is going on, as far as it has come.
@@ -64,7 +70,7 @@ is whole is shown first.`,
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "text", "what to print: "+strings.Join(reportFormats, ", "))
+	cmd.Flags().StringVar(&format, "format", "text", "what to print: text, json, markdown; csv of a run; junit of a run or a suite; html of a suite or a matrix")
 	_ = cmd.RegisterFlagCompletionFunc("format", // the flag is there
 		cobra.FixedCompletions(reportFormats, cobra.ShellCompDirectiveNoFileComp))
 	return cmd

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -30,7 +29,7 @@ type runner struct {
 type runFlags struct {
 	out             string
 	sets            []string
-	seed            uint64
+	seed            string
 	dryRun          bool
 	quiet           bool
 	profile         bool
@@ -70,7 +69,7 @@ could not be undone.`,
 		ValidArgsFunction: completeScenarioOrFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("seed") {
-				f.sets = append(f.sets, "seed="+strconv.FormatUint(f.seed, 10))
+				f.sets = append(f.sets, "seed="+f.seed)
 			}
 			return run(cmd, r, args[0], f)
 		},
@@ -78,8 +77,8 @@ could not be undone.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.out, "out", "", "run directory, which must not exist (default runs/NAME-TIME)")
 	flags.StringArrayVar(&f.sets, "set", nil, "set a field of the scenario, such as cloud.handoff=off or tenants[0].fallback=off; repeatable")
-	flags.Uint64Var(&f.seed, "seed", 1, "seed of everything random, instead of the scenario's")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "check the scenario, print it as resolved, start nothing")
+	flags.StringVar(&f.seed, "seed", "", "seed of everything random, a whole `number`, instead of the scenario's")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "check the scenario, print it as resolved and say what this machine lacks for it, start nothing")
 	flags.BoolVar(&f.profile, "profile", false, "leave a CPU profile of each process in the run directory (costs a few percent)")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing but the verdict line")
 	flags.StringVar(&f.markdown, "markdown", "", "write the summary to this file too, as Markdown")
@@ -102,14 +101,19 @@ func run(cmd *cobra.Command, r runner, nameOrFile string, f runFlags) error {
 	if err := refuseOutputs(runOutputs(f.markdown, f.junit, nil)...); err != nil {
 		return err
 	}
-	if done, err := elsewhere(cmd, scenario); done || err != nil {
+	done, err := elsewhere(cmd, scenario)
+	var ended *exitError // how it ended there
+	if there := done && (err == nil || errors.As(err, &ended)); f.dryRun && !there {
+		// What this machine lacks comes last: the scenario can be read all the same.
+		if err := dryRun(cmd.OutOrStdout(), scenario); err != nil {
+			return err
+		}
+	}
+	if done || err != nil {
 		return err
 	}
-	if err := r.refuse(scenario); err != nil {
+	if err := r.refuse(scenario); err != nil || f.dryRun {
 		return err
-	}
-	if f.dryRun {
-		return dryRun(cmd.OutOrStdout(), scenario)
 	}
 	dir := f.out
 	if dir == "" {
@@ -161,15 +165,15 @@ func judge(ctx context.Context, cmd *cobra.Command, r runner, f runFlags, o benc
 		}
 		return fmt.Errorf("run: %w", err)
 	}
+	var shown error
 	if f.quiet {
 		fmt.Fprintf(out, "verdict: %s\n", result.Verdict)
 	} else {
-		if err := results.Text(out, result, wantsColour(out)); err != nil {
-			return err
-		}
+		shown = unlessClosed(results.Text(out, result, wantsColour(out)))
 		fmt.Fprintf(out, "\nrun directory: %s\n", o.Dir)
 	}
-	return alsoFailed(exitOf(result.Verdict, err, o.Dir), writeOutputs(runOutputs(f.markdown, f.junit, result)...))
+	written := writeOutputs(runOutputs(f.markdown, f.junit, result)...)
+	return alsoFailed(exitOf(result.Verdict, err, o.Dir), errors.Join(shown, written))
 }
 
 // exitOf maps how a run ended to an exit code. What it says of an aborted run

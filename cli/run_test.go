@@ -66,6 +66,19 @@ func TestOptionsOfRuns(t *testing.T) {
 	}
 }
 
+// A scenario can be read where it cannot be run, and a seed is a field like any
+// other.
+func TestDryRunsThatAreRefused(t *testing.T) {
+	stdout, stderr, code := ptabench(t, &fakeRunner{refuse: errors.New("no nftables here")}, "run", "crash-one", "--dry-run")
+	if code != exitUsage || !strings.Contains(stdout, "name: crash-one") || !strings.Contains(stderr, "no nftables here") {
+		t.Errorf("exit %d: %.80s\n%s", code, stdout, stderr)
+	}
+	_, stderr, code = ptabench(t, &fakeRunner{}, "run", "crash-one", "--dry-run", "--seed", "x")
+	if code != exitUsage || !strings.Contains(stderr, "seed: x: expected a whole number") {
+		t.Errorf("--seed x: exit %d: %s", code, stderr)
+	}
+}
+
 func TestFilesOfRuns(t *testing.T) {
 	for _, verdict := range []results.Verdict{results.Pass, results.Aborted} { // of what there is
 		dir := t.TempDir()

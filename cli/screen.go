@@ -20,7 +20,8 @@ import (
 // terminal to draw a bar on.
 const plainInterval = 5 * time.Second
 
-// defaultWidth is that of a terminal that does not say, and of lines that stay.
+// defaultWidth is that of a terminal that does not say, and of the figures of
+// the moment where there is none.
 const defaultWidth = 80
 
 // screen shows how a run goes: a line that changes on a terminal, lines now
@@ -71,13 +72,13 @@ func (s *screen) show(p bench.Progress) {
 	}
 	switch {
 	case p.Changed != nil:
-		if text := faultLine(p.At, p.Changed); text != "" {
+		if text := faultLine(p.At, p.Changed, s.width); text != "" {
 			s.line(text)
 		}
 	case p.Phase == "warm-up" || p.Phase == "load":
 		s.load(p)
 	default:
-		s.line(cut(fmt.Sprintf("%9s  %s", "", p.Phase), defaultWidth))
+		s.line(cut(fmt.Sprintf("%9s  %s", "", p.Phase), s.width))
 	}
 }
 
@@ -149,18 +150,18 @@ func tally(p bench.Progress) string {
 
 // faultLine says what became of a fault. Of one of a group it says only that
 // it began, and for how long that is: there may be hundreds. Errors are told
-// whole.
-func faultLine(at time.Duration, r *fault.Record) string {
+// whole, and so is everything where there is no terminal: width is 0 then.
+func faultLine(at time.Duration, r *fault.Record, width int) string {
 	begin := fmt.Sprintf("%7.1f s  ", at.Seconds())
 	switch {
 	case r.Err != nil:
 		return fmt.Sprintf("%sERROR: %s: %v", begin, r.Fault, r.Err)
 	case r.UndoneAt == fault.Never:
-		return cut(begin+"on:  "+r.Fault.String(), defaultWidth)
+		return cut(begin+"on:  "+r.Fault.String(), width)
 	case r.Fault.Group != "":
 		return ""
 	}
-	return cut(begin+"off: "+r.Name, defaultWidth)
+	return cut(begin+"off: "+r.Name, width)
 }
 
 // close ends the changing line.

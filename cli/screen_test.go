@@ -25,7 +25,8 @@ func parsedFault(t *testing.T, line, name, group string) scenarios.Fault {
 	return f
 }
 
-// What a run that isn't on a terminal shows, no line of it over 80 columns.
+// What a run that isn't on a terminal shows: what stays is whole, the figures of
+// the moment have 80 columns.
 func TestScreen(t *testing.T) {
 	one := parsedFault(t, "crash(connector-1) at 3s for 2s", "crash-1", "")
 	long := parsedFault(t, "degrade(connectors, ports=requests, delay=120ms, jitter=30ms, bandwidth=10Mbit/s, direction=out) at 3s for 2s", "degrade-1", "")
@@ -44,7 +45,7 @@ func TestScreen(t *testing.T) {
 		"faults that are": {shown: bench.Progress{Phase: "load", On: []string{"soak ×2"}}, want: "[soak ×2]"},
 		"about to stop":   {shown: bench.Progress{Phase: "load", Load: busy, Stop: "unsent > 10: 11, 2s of 5s"}, want: "stop? unsent > 10: 11, 2s of 5s", notInIt: "answered"},
 		"on":              {shown: bench.Progress{Changed: &fault.Record{Fault: one, Name: "crash-1", UndoneAt: fault.Never}}, want: "on:  crash(connector-1)"},
-		"a long one on":   {shown: bench.Progress{Changed: &fault.Record{Fault: long, Name: "degrade-1", UndoneAt: fault.Never}}, want: "on:  degrade(connectors"},
+		"a long one on":   {shown: bench.Progress{Changed: &fault.Record{Fault: long, Name: "degrade-1", UndoneAt: fault.Never}}, want: "bandwidth=10Mbit/s) at 3s for 2s", complete: true},
 		"off":             {shown: bench.Progress{Changed: &fault.Record{Fault: one, Name: "crash-1"}}, want: "off: crash-1"},
 		"one of many on":  {shown: bench.Progress{Changed: &fault.Record{Fault: many, Name: "soak-7", UndoneAt: fault.Never}}, want: "on:  freeze(connector-2)"},
 		"one of many off": {shown: bench.Progress{Changed: &fault.Record{Fault: many, Name: "soak-7"}}},
@@ -63,6 +64,18 @@ func TestScreen(t *testing.T) {
 				t.Errorf("%d columns: %q", n, text)
 			}
 		})
+	}
+}
+
+// Only a terminal cuts a line that stays.
+func TestScreenOnATerminal(t *testing.T) {
+	long := parsedFault(t, "degrade(connectors, ports=requests, delay=120ms, jitter=30ms, bandwidth=10Mbit/s, direction=out) at 3s for 2s", "degrade-1", "")
+	var out bytes.Buffer
+	s := &screen{out: &out, width: 60}
+	s.show(bench.Progress{Changed: &fault.Record{Fault: long, Name: "degrade-1", UndoneAt: fault.Never}})
+	text := strings.TrimSuffix(out.String(), "\n")
+	if n := utf8.RuneCountInString(text); n != 60 || !strings.HasSuffix(text, "…") {
+		t.Errorf("%d columns: %q", n, text)
 	}
 }
 

@@ -82,6 +82,15 @@ func newSeries(cmd *cobra.Command, r runner, kind, name, out string, runs []plan
 	return s, nil
 }
 
+// labels name the runs in their order.
+func (s *series) labels() []string {
+	labels := make([]string, len(s.runs))
+	for i, p := range s.runs {
+		labels[i] = p.label
+	}
+	return labels
+}
+
 // run makes the runs in their order and tells done of each. It ends early when
 // ctx ends, or when a fault could not be undone: what runs on a broken machine
 // measures that. It returns the gravest of how the runs went, as an exit code
@@ -240,16 +249,23 @@ type view struct {
 	write  func(io.Writer) error
 }
 
-// show writes the files of a series, all that it can, and prints it in one
-// format.
-func (s *series) show(out io.Writer, format string, all []view) error {
+// write writes the files of a series, all that it can.
+func (s *series) write(all []view) error {
 	var errs []error
 	for _, v := range all {
 		if v.file != "" {
 			errs = append(errs, writeFile(filepath.Join(s.dir, v.file), v.write))
 		}
+	}
+	return errors.Join(errs...)
+}
+
+// show prints a series in one format.
+func (s *series) show(out io.Writer, format string, all []view) error {
+	var errs []error
+	for _, v := range all {
 		if v.format == format {
-			errs = append(errs, v.write(out))
+			errs = append(errs, unlessClosed(v.write(out)))
 		}
 	}
 	if format == "text" {

@@ -69,7 +69,7 @@ func TestMatrixRunsEveryCombinationInRounds(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "m")
 	f := &fakeRunner{}
 	stdout, stderr, code := ptabench(t, f, "matrix", "crash-one", "--vary", "cloud.handoff=on,off",
-		"--vary", "connectors.count=2,3", "--set", "load.rate=10/s", "--repeat", "2", "--out", dir)
+		"--vary", "connectors.count=2,3", "--set", "load.rate=20/s", "--repeat", "2", "--out", dir)
 	if code != exitPass {
 		t.Fatalf("exit %d\n%s%s", code, stdout, stderr)
 	}
@@ -81,7 +81,7 @@ func TestMatrixRunsEveryCombinationInRounds(t *testing.T) {
 	}
 	for i, o := range f.made {
 		handoff, count := i%4 < 2, 2+i%2
-		if o.Dir != filepath.Join(dir, want[i]) || bool(o.Scenario.Cloud.Handoff) != handoff || o.Scenario.Connectors.Count != count || o.Scenario.Load.Rate != 10 {
+		if o.Dir != filepath.Join(dir, want[i]) || bool(o.Scenario.Cloud.Handoff) != handoff || o.Scenario.Connectors.Count != count || o.Scenario.Load.Rate != 20 {
 			t.Errorf("run %d: %s, handoff %v, %d connectors", i+1, o.Dir, o.Scenario.Cloud.Handoff, o.Scenario.Connectors.Count)
 		}
 		// Measured once, and passed on.
@@ -96,8 +96,8 @@ func TestMatrixRunsEveryCombinationInRounds(t *testing.T) {
 	if err != nil || len(m.Cells) != 4 || len(m.Cells[0].Runs) != 2 || m.Cells[0].Runs[1].Dir != want[4] {
 		t.Errorf("matrix %+v, %v", m, err)
 	}
-	again := "ptabench matrix crash-one --vary cloud.handoff=on,off --vary connectors.count=2,3 --set load.rate=10/s --repeat 2"
-	if m.Command != again || !strings.Contains(f.made[3].Command, "ptabench run crash-one --set load.rate=10/s --set cloud.handoff=off --set connectors.count=3") {
+	again := "ptabench matrix crash-one --vary cloud.handoff=on,off --vary connectors.count=2,3 --set load.rate=20/s --repeat 2"
+	if m.Command != again || !strings.Contains(f.made[3].Command, "ptabench run crash-one --set load.rate=20/s --set cloud.handoff=off --set connectors.count=3") {
 		t.Errorf("commands %q, %q", m.Command, f.made[3].Command)
 	}
 	for _, name := range []string{"matrix.md", "matrix.html"} {
@@ -169,22 +169,22 @@ func threeRuns(t *testing.T) string {
 func TestSuite(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "s")
 	f := &fakeRunner{}
-	stdout, stderr, code := ptabench(t, f, "suite", threeRuns(t), "--out", dir, "--set", "load.rate=10/s", "--skip-ceiling")
+	stdout, stderr, code := ptabench(t, f, "suite", threeRuns(t), "--out", dir, "--set", "load.rate=20/s", "--skip-ceiling")
 	if code != exitPass {
 		t.Fatalf("exit %d\n%s%s", code, stdout, stderr)
 	}
 	for i, want := range []string{"01-crash-one", "02-again", "03-freeze-one"} {
 		o := f.made[i]
-		if o.Dir != filepath.Join(dir, want) || o.Scenario.Load.Rate != 10 || !o.SkipCeiling || (o.Scenario.Connectors.Count == 4) != (i == 1) {
+		if o.Dir != filepath.Join(dir, want) || o.Scenario.Load.Rate != 20 || !o.SkipCeiling || (o.Scenario.Connectors.Count == 4) != (i == 1) {
 			t.Errorf("run %d: %s, %v, %d connectors", i+1, o.Dir, o.Scenario.Load.Rate, o.Scenario.Connectors.Count)
 		}
 	}
-	if got, want := f.made[1].Command, "ptabench run crash-one --set connectors.count=4 --set load.rate=10/s"; got != want {
+	if got, want := f.made[1].Command, "ptabench run crash-one --set connectors.count=4 --set load.rate=20/s"; got != want {
 		t.Errorf("command %q, want %q", got, want)
 	}
 	s, err := results.ReadSuite(filepath.Join(dir, results.SuiteFile))
 	if err != nil || len(s.Runs) != 3 || s.Runs[1].Name != "again" || s.Runs[1].Dir != "02-again" ||
-		!slices.Equal(s.Runs[1].Set, []string{"connectors.count=4", "load.rate=10/s"}) {
+		!slices.Equal(s.Runs[1].Set, []string{"connectors.count=4", "load.rate=20/s"}) {
 		t.Errorf("suite %+v, %v", s, err)
 	}
 	for _, name := range []string{"suite.md", "suite.html", "suite.xml"} {
@@ -251,6 +251,49 @@ func TestInterruptedSeries(t *testing.T) {
 	}
 }
 
+// At any time the directory says how much is missing: a run may be the last
+// that there is time for.
+func TestKilledSeries(t *testing.T) {
+	for _, command := range [][]string{{"matrix", "crash-one", "--vary", "connectors.count=2,3,4"}, {"suite", threeRuns(t)}} {
+		dir := filepath.Join(t.TempDir(), "series")
+		f := &fakeRunner{end: func(_ context.Context, n int, o bench.Options) (*results.Result, error) {
+			for _, ext := range []string{".json", ".md", ".html"} {
+				text, err := os.ReadFile(filepath.Join(dir, command[0]+ext))
+				if want := fmt.Sprintf("%d of 3 runs were made", n-1); err != nil || !strings.Contains(string(text), want) || !strings.Contains(string(text), "aborted") {
+					t.Errorf("%s%s within run %d: %v, no %q in\n%s", command[0], ext, n, err, want, text)
+				}
+			}
+			return fakeResult(o, results.Pass), nil
+		}}
+		stdout, stderr, code := ptabench(t, f, append(command, "--out", dir)...)
+		if code != exitPass || len(f.made) != 3 || strings.Contains(stdout, "aborted") {
+			t.Errorf("%s: exit %d\n%s%s", command[0], code, stdout, stderr)
+		}
+	}
+}
+
+// Whoever reads the output may go away: what was measured is concluded.
+func TestClosedOutput(t *testing.T) {
+	reader, closed, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed.Close()
+	if err := reader.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for command, want := range map[string]int{"suite": exitFail, "run": exitFail} {
+		dir := filepath.Join(t.TempDir(), command)
+		f := &fakeRunner{end: func(_ context.Context, n int, o bench.Options) (*results.Result, error) {
+			return fakeResult(o, results.Fail), nil
+		}}
+		args := map[string][]string{"suite": {"suite", threeRuns(t)}, "run": {"run", "crash-one"}}[command]
+		if code := mainWith(t.Context(), f.runner(), append(args, "--out", dir), strings.NewReader(""), closed, closed); code != want {
+			t.Errorf("%s: exit %d, want %d", command, code, want)
+		}
+	}
+}
+
 // Everything that is wrong is told before anything is started, at once.
 func TestRefusedSeries(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "bad.yaml")
@@ -268,8 +311,8 @@ func TestRefusedSeries(t *testing.T) {
 		refuse error
 		want   []string
 	}{
-		"two combinations": {args: []string{"matrix", "crash-one", "--vary", "cloud.dispatch=random,lucky", "--vary", "load.rate=10/s,fast"},
-			want: []string{"cloud.dispatch=random, load.rate=fast", "cloud.dispatch=lucky, load.rate=10/s", "cloud.dispatch=lucky, load.rate=fast", "lucky", "fast"}},
+		"two combinations": {args: []string{"matrix", "crash-one", "--vary", "cloud.dispatch=random,lucky", "--vary", "load.rate=20/s,fast"},
+			want: []string{"cloud.dispatch=random, load.rate=fast", "cloud.dispatch=lucky, load.rate=20/s", "cloud.dispatch=lucky, load.rate=fast", "lucky", "fast"}},
 		"no field":                            {args: []string{"matrix", "crash-one", "--vary", "cloud.colour=red,blue"}, want: []string{"cloud.colour"}},
 		"a run on this machine, and mistakes": {args: []string{"run", "crash-one", "--set", "load.rate=fast"}, refuse: errors.New("no nftables here"), want: []string{"fast", "no nftables here"}},
 		"nothing varied":                      {args: []string{"matrix", "crash-one"}, want: []string{"--vary: expected at least one"}},

@@ -109,26 +109,35 @@ func suite(cmd *cobra.Command, r runner, nameOrFile string, f suiteFlags) error 
 	made := func() *results.SuiteResult {
 		all := results.NewSuite(plan.suite.Name, plan.suite.Description, inputs)
 		all.Command = plan.command
+		all.Expect(s.labels())
 		return all
 	}
+	views := func(all *results.SuiteResult) []view {
+		return []view{
+			{"json", "", func(w io.Writer) error { return results.SuiteJSON(w, all) }}, // its file is there
+			{"markdown", "suite.md", func(w io.Writer) error { return results.SuiteMarkdown(w, all) }},
+			{"html", "suite.html", func(w io.Writer) error { return results.SuiteHTML(w, all) }},
+			{"junit", "suite.xml", func(w io.Writer) error { return results.SuiteJUnit(w, all) }},
+			{"text", "", func(w io.Writer) error { return results.SuiteText(w, all, wantsColour(w)) }},
+		}
+	}
+	// Again and again, from before the first run on: whatever happens, what there
+	// is can be read, and says how much of it is missing.
+	keep := func() {
+		all := made()
+		kept = errors.Join(results.WriteSuite(file, all), s.write(views(all)))
+	}
+	keep()
 	exit, err := s.run(ctx, exitCode, func(i int, run ran) {
 		of := plan.suite.Runs[i]
 		inputs = append(inputs, results.SuiteInput{Name: of.Name, Scenario: plan.scenarios[i].Name,
 			Set: slices.Concat(of.Set, f.sets), Dir: s.runs[i].dir, Result: run.result, Error: run.failure()})
-		kept = results.WriteSuite(file, made()) // again and again: whatever happens, what there is can be read
+		keep()
 	})
 	if len(inputs) == 0 {
-		return conclude(exit, err)
+		return conclude(exit, err, kept)
 	}
-	all := made()
-	shown := s.show(cmd.OutOrStdout(), f.format, []view{
-		{"json", "", func(w io.Writer) error { return results.SuiteJSON(w, all) }}, // its file is there
-		{"markdown", "suite.md", func(w io.Writer) error { return results.SuiteMarkdown(w, all) }},
-		{"html", "suite.html", func(w io.Writer) error { return results.SuiteHTML(w, all) }},
-		{"junit", "suite.xml", func(w io.Writer) error { return results.SuiteJUnit(w, all) }},
-		{"text", "", func(w io.Writer) error { return results.SuiteText(w, all, wantsColour(w)) }},
-	})
-	return conclude(exit, err, kept, shown)
+	return conclude(exit, err, kept, s.show(cmd.OutOrStdout(), f.format, views(made())))
 }
 
 // suitePlan is every run of a suite.

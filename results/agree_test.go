@@ -231,8 +231,21 @@ func saidByJUnit(t *testing.T, r *Result) said {
 		s.objectives = append(s.objectives, saidObjective{c.Name, verdict, value})
 	}
 	for _, f := range r.Faults {
-		for _, head := range faultHeads {
-			s.faults[f.Name] = append(s.faults[f.Name], properties["fault "+f.Name+" "+head])
+		for _, name := range []string{"detect_ns", "failover_ns", "lost", "wrong", "p99_ns", "recover_ns"} {
+			value := properties["fault_"+snake(f.Name)+"_"+name]
+			switch n, err := strconv.ParseInt(value, 10, 64); {
+			case value == "":
+				value = "-"
+			case err != nil:
+				t.Fatalf("%s of %s: %v", name, f.Name, err)
+			case !strings.HasSuffix(name, "_ns"):
+				value = Count(uint64(n))
+			case n < 0:
+				value = "never"
+			default:
+				value = Duration(n)
+			}
+			s.faults[f.Name] = append(s.faults[f.Name], value)
 		}
 	}
 	return s

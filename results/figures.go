@@ -27,15 +27,8 @@ func moment(ns int64) string {
 	return Duration(ns)
 }
 
-// since is a time that need not have been looked for.
-func since(ns int64) string {
-	if ns < 0 {
-		return "-"
-	}
-	return Duration(ns)
-}
-
-// measured is a time that is 0 when nothing was there to measure.
+// measured is a time that is 0 when nothing was there to measure, and -1 when
+// it was not observed.
 func measured(ns int64) string {
 	if ns <= 0 {
 		return "-"

@@ -69,24 +69,32 @@ func gateBroken(g *Gate) string {
 	return sentences(why)
 }
 
-// believed says on one line which gates hold, and which nothing is known of;
-// "" when there is neither.
-func believed(gates []Gate) string {
-	var held, unknown []string
+// believed says which gates hold, and which nothing is known of and why; "" when
+// there is none.
+func believed(gates []Gate) (held, unknown string) {
+	var hold, not []string
 	for i := range gates {
 		switch g := &gates[i]; {
 		case g.notMeasured():
-			unknown = append(unknown, gateName(g))
+			not = append(not, gateName(g)+whyNotMeasured(g))
 		case g.Holds:
-			held = append(held, gateText(g))
+			hold = append(hold, gateText(g))
 		}
 	}
-	var parts []string
-	if len(held) > 0 {
-		parts = append(parts, plural(uint64(len(held)), "condition holds", "conditions hold")+": "+strings.Join(held, ", "))
+	if len(hold) > 0 {
+		held = plural(uint64(len(hold)), "condition holds", "conditions hold") + ": " + strings.Join(hold, ", ")
 	}
-	if len(unknown) > 0 {
-		parts = append(parts, "not measured: "+strings.Join(unknown, ", "))
+	if len(not) > 0 {
+		unknown = "not measured: " + strings.Join(not, "; ")
 	}
-	return strings.Join(parts, "; ")
+	return held, unknown
+}
+
+// whyNotMeasured is the reason in brackets, "" when it says no more than that.
+func whyNotMeasured(g *Gate) string {
+	why := strings.TrimLeft(strings.TrimPrefix(g.Reason, "Not measured"), ":. ")
+	if why = strings.TrimRight(why, ". "); why == "" {
+		return ""
+	}
+	return " (" + why + ")"
 }

@@ -35,9 +35,10 @@ func TestGateText(t *testing.T) {
 			t.Errorf("%+v: %q, expected %q", g, got, want)
 		}
 	}
-	if got, want := believed([]Gate{{Name: "unsent", Unit: "count", Holds: true}, {Name: "lag", Unit: "ns"}, {Name: "steady", Holds: true, Reason: "Not measured."}}),
-		"1 condition holds: every sign-in sent; not measured: steadiness"; got != want {
-		t.Errorf("%q, expected %q", got, want)
+	held, unknown := believed([]Gate{{Name: "unsent", Unit: "count", Holds: true}, {Name: "lag", Unit: "ns"}, {Name: "generator-cpu", Holds: true, Reason: "Not measured."},
+		{Name: "steady", Holds: true, Reason: "Not measured: the window steady lasts 2.00 s, and it takes 5.00 s."}})
+	if held != "1 condition holds: every sign-in sent" || unknown != "not measured: generator CPU; steadiness (the window steady lasts 2.00 s, and it takes 5.00 s)" {
+		t.Errorf("%q, %q", held, unknown)
 	}
 	for want, g := range map[string]Gate{
 		"The generator was late. Expected: no lag.":            {Name: "lag", Reason: "The generator was late.", Text: "no lag"},

@@ -3,9 +3,11 @@ package results
 import (
 	"encoding/xml"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // JUnit writes a run as JUnit XML: one test suite, in whose properties are the
@@ -25,6 +27,10 @@ import (
 // So a run that is inconclusive by its objectives alone has skipped cases and no
 // others: whoever reads the file and not the exit code takes it for a good one.
 //
+// Properties have names in snake_case, counts and times as plain numbers, and
+// the unit in the name, as in response_p99_ns. A time of a fault that was not
+// observed is -1; what is not known, or did not have to happen, is absent.
+//
 // The time of the suite, in seconds, is that of the load, and stands on the
 // case run; objectives and gates take none of their own.
 func JUnit(w io.Writer, r *Result) error {
@@ -32,12 +38,19 @@ func JUnit(w io.Writer, r *Result) error {
 }
 
 // SuiteJUnit writes all runs of a suite as JUnit XML, a test suite for each,
-// with cases as those of JUnit.
+// with cases as those of JUnit. When runs were not made, there is one more test
+// suite, named after the suite, whose case "runs" is an error.
 func SuiteJUnit(w io.Writer, s *SuiteResult) error {
-	suites := make([]junitSuite, len(s.Runs))
+	suites := make([]junitSuite, len(s.Runs), len(s.Runs)+1)
 	for i := range s.Runs {
 		r := &s.Runs[i]
 		suites[i] = newJUnitSuite(r.title(), r.Scenario, r.junit())
+	}
+	if len(s.Reasons) > 0 {
+		suites = append(suites, junitSuite{Name: s.Suite, Tests: 1, Errors: 1, Time: seconds3(0),
+			Properties: known([]junitProperty{{"verdict", string(s.Verdict)}, {"planned", positive(int64(s.Planned))}}),
+			Cases: []junitCase{{Name: "runs", Class: s.Suite, Time: seconds3(0),
+				Error: &junitProblem{Message: strings.Join(s.Reasons, "; "), Type: "runs", Text: s.notMade()}}}})
 	}
 	return writeJUnit(w, suites)
 }
@@ -55,22 +68,26 @@ type junitRun struct {
 	balanced   bool
 	checks     int
 	broken     []LedgerCheck
+	waived     []LedgerCheck
 }
 
 func (r *Result) junit() junitRun {
 	run := junitRun{verdict: r.Verdict, reasons: r.Reasons, startedAt: r.StartedAt, durationNS: r.DurationNS,
 		objectives: r.Objectives, gates: r.Gates,
-		balanced: r.Ledgers.Balanced, checks: len(r.Ledgers.Checks), broken: r.Ledgers.broken()}
+		balanced: r.Ledgers.Balanced, checks: len(r.Ledgers.Checks), broken: r.Ledgers.broken(), waived: r.Ledgers.waived()}
 	run.properties = []junitProperty{
 		{"verdict", string(r.Verdict)}, {"seed", strconv.FormatUint(r.Seed, 10)}, {"command", r.Command}, {"version", r.Version},
-		{"preset", r.Preset}, {"time_scale", strconv.Itoa(r.TimeScale)}, {"network", r.Network},
-		{"sign_ins", Count(r.SignIns.Planned)}, {"lost", Count(r.SignIns.lost())}, {"wrong", Count(r.SignIns.wrong())},
-		{"response p99", measured(r.Response.P99)},
+		{"preset", r.Preset}, {"time_scale", positive(int64(r.TimeScale))}, {"network", r.Network},
+		{"sign_ins", plainCount(r.SignIns.Planned)}, {"lost", plainCount(r.SignIns.lost())}, {"wrong", plainCount(r.SignIns.wrong())},
+		{"response_p99_ns", positive(r.Response.P99)},
 	}
 	for i := range r.Faults {
 		f := &r.Faults[i]
-		run.properties = append(run.properties, junitProperty{"fault " + f.Name, f.Text})
-		run.properties = append(run.properties, faultProperties(f.Name, faultCells(f))...)
+		run.properties = append(run.properties, junitProperty{"fault_" + snake(f.Name), f.Text})
+		if f.At >= 0 {
+			figures := figuresOf(f)
+			run.properties = append(run.properties, figures.properties()...)
+		}
 	}
 	return run
 }
@@ -78,26 +95,57 @@ func (r *Result) junit() junitRun {
 func (r *SuiteRun) junit() junitRun {
 	run := junitRun{verdict: r.Verdict, reasons: r.Reasons, startedAt: r.StartedAt, durationNS: r.DurationNS,
 		objectives: r.Objectives, gates: r.Gates,
-		balanced: r.Ledgers.Balanced, checks: r.Ledgers.Checks, broken: r.Ledgers.Broken}
+		balanced: r.Ledgers.Balanced, checks: r.Ledgers.Checks, broken: r.Ledgers.Broken, waived: r.Ledgers.Waived}
 	run.properties = []junitProperty{
-		{"verdict", string(r.Verdict)}, {"set", strings.Join(r.Set, " ")}, {"run directory", r.Dir},
+		{"verdict", string(r.Verdict)}, {"set", strings.Join(r.Set, " ")}, {"run_directory", r.Dir},
 	}
 	if !r.Measured {
 		return run
 	}
-	run.properties = append(run.properties, junitProperty{"sign_ins", Count(r.SignIns)}, junitProperty{"lost", Count(r.Lost)},
-		junitProperty{"wrong", Count(r.Wrong)}, junitProperty{"response p99", measured(r.P99)})
+	run.properties = append(run.properties, junitProperty{"sign_ins", plainCount(r.SignIns)}, junitProperty{"lost", plainCount(r.Lost)},
+		junitProperty{"wrong", plainCount(r.Wrong)}, junitProperty{"response_p99_ns", positive(r.P99)})
 	for i := range r.Faults {
-		run.properties = append(run.properties, faultProperties(r.Faults[i].Name, r.Faults[i].cells())...)
+		run.properties = append(run.properties, r.Faults[i].properties()...)
 	}
 	return run
 }
 
-func faultProperties(name string, cells []string) (list []junitProperty) {
-	for i, head := range faultHeads {
-		list = append(list, junitProperty{"fault " + name + " " + head, cells[i]})
+// properties are the figures of a fault under the names that JSON has for them.
+func (f *FaultFigures) properties() []junitProperty {
+	of := "fault_" + snake(f.Name) + "_"
+	return []junitProperty{
+		{of + "detect_ns", needed(f.Detect)}, {of + "failover_ns", needed(f.Failover)},
+		{of + "lost", plainCount(f.Lost)}, {of + "wrong", plainCount(f.Wrong)},
+		{of + "p99_ns", positive(f.P99)}, {of + "recover_ns", needed(f.Recover)},
 	}
-	return list
+}
+
+// What programs read is without thousands apart, "" for what is not known.
+func plainCount(n uint64) string { return strconv.FormatUint(n, 10) }
+
+func positive(n int64) string {
+	if n <= 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+// needed is a time in nanoseconds, -1 when it was not observed.
+func needed(ns int64) string {
+	if ns == unneeded {
+		return ""
+	}
+	return strconv.FormatInt(ns, 10)
+}
+
+// snake is a name as a part of a property's.
+func snake(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return '_'
+	}, name)
 }
 
 type junitSuites struct {
@@ -145,10 +193,15 @@ type junitProblem struct {
 	Text    string `xml:",chardata"`
 }
 
+// known are the properties that have a value.
+func known(list []junitProperty) []junitProperty {
+	return slices.DeleteFunc(list, func(p junitProperty) bool { return p.Value == "" })
+}
+
 func seconds3(ns int64) string { return strconv.FormatFloat(float64(ns)/1e9, 'f', 3, 64) }
 
 func newJUnitSuite(name, class string, r junitRun) junitSuite {
-	s := junitSuite{Name: name, Time: seconds3(r.durationNS), Properties: r.properties, durationNS: r.durationNS}
+	s := junitSuite{Name: name, Time: seconds3(r.durationNS), Properties: known(r.properties), durationNS: r.durationNS}
 	if start, err := time.Parse(time.RFC3339Nano, r.startedAt); err == nil {
 		s.Timestamp = start.UTC().Format("2006-01-02T15:04:05")
 	}
@@ -188,8 +241,9 @@ func newJUnitSuite(name, class string, r junitRun) junitSuite {
 	if r.checks > 0 {
 		l := junitCase{Name: "ledgers"}
 		if !r.balanced {
-			l.Error = &junitProblem{Message: notBalanced(len(r.broken), r.checks), Type: "ledgers", Text: checksText(r.broken)}
+			l.Error = &junitProblem{Message: balanceOfBooks(false, r.checks, len(r.broken), len(r.waived)), Type: "ledgers", Text: checksText(r.broken, notedText)}
 		}
+		l.Out = checksText(r.waived, waivedText)
 		add(l)
 	}
 	add(runCase(&r, s.Failures, s.Errors, undecided))
@@ -226,17 +280,6 @@ func runCase(r *junitRun, failures, errors, undecided int) junitCase {
 		c.Error = problem
 	}
 	return c
-}
-
-func checksText(broken []LedgerCheck) string {
-	texts := make([]string, len(broken))
-	for i := range broken {
-		texts[i] = checkText(&broken[i])
-		if broken[i].Note != "" {
-			texts[i] += " (" + broken[i].Note + ")"
-		}
-	}
-	return strings.Join(texts, "\n")
 }
 
 func writeJUnit(w io.Writer, suites []junitSuite) error {

@@ -1,7 +1,6 @@
 package results
 
 import (
-	"fmt"
 	"io"
 	"strings"
 	"unicode"
@@ -182,8 +181,12 @@ func (m *markdown) believed(r *Result) {
 			m.line("- ", mark(Inconclusive), " ", escapedText(gateBroken(g)))
 		}
 	}
-	if held := believed(r.Gates); held != "" {
+	held, unknown := believed(r.Gates)
+	if held != "" {
 		m.line("- ", mark(Pass), " ", escapedText(held))
+	}
+	if unknown != "" {
+		m.line("- ", escapedText(unknown))
 	}
 	m.line("- ", ceilingText(r))
 }
@@ -241,7 +244,7 @@ func (m *markdown) faults(list []Fault) {
 			return append(cells, "-", "-", "-", "-", "-")
 		}
 		return append(cells, Count(f.HandedOff), Count(f.DoubledBinds), Count(f.WouldLock),
-			Count(uint64(max(f.BadSeconds, 0))), since(f.Rebalance))
+			Count(uint64(max(f.BadSeconds, 0))), measured(f.Rebalance))
 	})
 }
 
@@ -281,15 +284,17 @@ func (m *markdown) ledgers(l *Ledgers) {
 	}
 	m.heading(3, "Ledgers")
 	m.line(ledgersText(l))
-	broken := l.broken()
-	if len(broken) == 0 {
+	var texts []string
+	for _, c := range l.broken() {
+		texts = append(texts, checkText(&c))
+	}
+	for _, c := range l.waived() {
+		texts = append(texts, waivedText(&c))
+	}
+	if len(texts) == 0 {
 		return
 	}
 	m.line()
-	texts := make([]string, len(broken))
-	for i := range broken {
-		texts[i] = checkText(&broken[i])
-	}
 	m.bullets(texts)
 }
 
@@ -308,24 +313,3 @@ func percentileCells(t *Percentiles) []string {
 
 // decided counts the sign-ins that somebody gave a definite answer.
 func (n *SignIns) decided() uint64 { return n.ByPath.PassThrough + n.ByPath.HashSync }
-
-// ledgersText says whether the books balance.
-func ledgersText(l *Ledgers) string {
-	if l.Balanced {
-		return "balanced: " + plural(uint64(len(l.Checks)), "equation holds", "equations hold")
-	}
-	return notBalanced(len(l.broken()), len(l.Checks))
-}
-
-func notBalanced(broken, checks int) string {
-	hold := "do not hold"
-	if broken == 1 {
-		hold = "does not hold"
-	}
-	return fmt.Sprintf("not balanced: %d of %s %s", broken, plural(uint64(checks), "equation", "equations"), hold)
-}
-
-// checkText is an equation with its figures.
-func checkText(c *LedgerCheck) string {
-	return c.Text + ": " + Count(c.Left) + " " + c.Op + " " + Count(c.Right)
-}

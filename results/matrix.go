@@ -23,9 +23,10 @@ type Matrix struct {
 	Origin
 	Command string   `json:"command,omitempty"` // repeats the matrix; the caller's
 	Keys    []string `json:"keys"`              // what was varied, in order
-	Verdict Verdict  `json:"verdict"`           // the worst of its runs, see Worst
-	Note    string   `json:"note,omitempty"`    // on the time scale
-	Cells   []Cell   `json:"cells"`
+	Verdict Verdict  `json:"verdict"`           // the worst of its runs, see Worst; aborted when runs are missing
+	Extent
+	Note  string `json:"note,omitempty"` // on the time scale
+	Cells []Cell `json:"cells"`
 }
 
 // Origin is what made several runs, and where.
@@ -128,6 +129,17 @@ func NewMatrix(scenario string, keys []string, runs []MatrixInput) *Matrix {
 	m.Note = m.timeScales()
 	m.normalise()
 	return m
+}
+
+// Expect is as that of a suite. Of names in rounds, those made come first.
+func (m *Matrix) Expect(names []string) {
+	made := 0
+	for i := range m.Cells {
+		made += len(m.Cells[i].Runs)
+	}
+	if m.expect(made, names) {
+		m.Verdict = Aborted
+	}
 }
 
 func newCell(inputs []MatrixInput) Cell {

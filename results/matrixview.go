@@ -154,6 +154,9 @@ func (m *Matrix) runs() block {
 				cells: []string{c.label(), string(r.Verdict), r.Dir, reasonsText(r.Reasons)}})
 		}
 	}
+	for _, name := range m.NotMade {
+		b.rows = append(b.rows, blockRow{verdict: Aborted, cells: []string{name, string(Aborted), "-", reasonsText(notMadeReason)}})
+	}
 	return b
 }
 
@@ -168,7 +171,7 @@ func reasonsText(reasons []string) string {
 }
 
 // abouts are the paragraphs above the tables of a matrix.
-func (m *Matrix) abouts() []string { return present(m.about(), m.Note, m.text()) }
+func (m *Matrix) abouts() []string { return present(m.why(), m.about(), m.Note, m.text()) }
 
 // present are the texts that are not empty.
 func present(texts ...string) []string {
@@ -227,6 +230,9 @@ func MatrixText(w io.Writer, m *Matrix, colour bool) error {
 		for j := range c.Runs {
 			p.runLine(c.label(), c.Runs[j].Verdict, c.Runs[j].Dir, c.Runs[j].Reasons)
 		}
+	}
+	for _, name := range m.NotMade {
+		p.runLine(name, Aborted, "", notMadeReason)
 	}
 	p.repeat(m.Command)
 	_, err := io.WriteString(w, p.text.String())

@@ -22,6 +22,7 @@ type Recorder struct {
 	paths      [PathHashSync + 1]uint64 // of the decided ones
 	judgements [OtherReason + 1]uint64
 	handedOff  uint64
+	canceled   uint64 // by the end of the run
 	codes      map[uint32]uint64
 	otherCodes uint64
 	errors     []uint64 // by class, 0 none
@@ -72,6 +73,9 @@ func (r *Recorder) Record(s Sample) {
 	}
 	r.lastDue = max(r.lastDue, s.Due)
 	r.outcomes[s.Outcome]++
+	if s.Outcome == OutcomeUnknown && s.Error == ErrorCanceled {
+		r.canceled++
+	}
 	r.judgements[s.Judgement]++
 	switch s.Outcome {
 	case OutcomeAccepted, OutcomeRefused:
@@ -192,7 +196,7 @@ func (r *Recorder) Result() Result {
 	}
 	res.Connectors = connectorShares(r.header.Connectors, r.servers[1:])
 	res.Balance = BalanceOf(res.Connectors)
-	res.Unavailable = unavailability(n, res.Intervals)
+	res.Unavailable = r.seconds.unavailable(n.lost() - r.canceled)
 	if planned := time.Duration(r.header.Duration).Seconds(); planned > 0 {
 		res.Rate.PlannedPerS = float64(r.header.Planned) / planned
 	}

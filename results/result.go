@@ -249,7 +249,9 @@ type LedgerCheck struct {
 	Op    string `json:"op"` // =, <=
 	Right uint64 `json:"right"`
 	Holds bool   `json:"holds"`
-	Note  string `json:"note,omitempty"` // what excuses an inequality
+	// Waived says that it is not demanded of this run, for the reason in the note.
+	Waived bool   `json:"waived,omitempty"`
+	Note   string `json:"note,omitempty"` // what excuses an inequality
 }
 
 // Interval is one second of the load: the sign-ins that were due within it,

@@ -22,6 +22,7 @@ const maxLoose = 4096
 // second is what is kept of one interval to the end of the run.
 type second struct {
 	sent, accepted, refused, failed, unknown, hashSync uint32
+	canceled                                           uint32 // of the unknown ones, those that the end of the run took back
 
 	p50, p99, max int64
 	by            []uint32 // by connector
@@ -202,6 +203,9 @@ func (s *second) count(o *Sample) {
 		s.failed++
 	default:
 		s.unknown++
+		if o.Error == ErrorCanceled {
+			s.canceled++
+		}
 	}
 	if !o.decided() {
 		return
@@ -225,17 +229,25 @@ const badShare = 0.001
 // nothing, failed or unknown, that fewer than 99.9 % succeeded.
 func BadSecond(sent, lost uint64) bool { return float64(lost) > badShare*float64(sent) }
 
-// unavailability is what users felt of sign-ins that came to nothing.
-func unavailability(n SignIns, intervals []Interval) Unavailable {
-	u := Unavailable{Repeated: n.Failed + n.Unknown}
-	for _, in := range intervals {
-		if in.Sent == 0 {
-			continue
+// unavailable is what users felt of sign-ins that came to nothing. That a run
+// was stopped is none of it.
+func (w *seconds) unavailable(repeated uint64) Unavailable {
+	u := Unavailable{Repeated: repeated}
+	add := func(s *second) {
+		sent := s.sent - s.canceled
+		if sent == 0 {
+			return
 		}
 		u.Of++
-		if BadSecond(in.Sent, in.Failed+in.Unknown) {
+		if BadSecond(uint64(sent), uint64(s.failed+s.unknown-s.canceled)) {
 			u.Seconds++
 		}
+	}
+	for i := range w.closed {
+		add(&w.closed[i])
+	}
+	for _, s := range w.open {
+		add(&s.second)
 	}
 	return u
 }

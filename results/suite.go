@@ -18,10 +18,11 @@ type SuiteResult struct {
 	Suite       string `json:"suite"`
 	Description string `json:"description,omitempty"`
 	Origin
-	Command   string     `json:"command,omitempty"` // repeats the suite; the caller's
-	StartedAt string     `json:"started_at"`        // RFC 3339, of time 0 of the first run
-	Verdict   Verdict    `json:"verdict"`           // the worst of its runs, see Worst
-	Runs      []SuiteRun `json:"runs"`
+	Command   string  `json:"command,omitempty"` // repeats the suite; the caller's
+	StartedAt string  `json:"started_at"`        // RFC 3339, of time 0 of the first run
+	Verdict   Verdict `json:"verdict"`           // the worst of its runs, see Worst; aborted when runs are missing
+	Extent
+	Runs []SuiteRun `json:"runs"`
 }
 
 // SuiteRun is one run of a suite.
@@ -53,6 +54,7 @@ type SuiteLedgers struct {
 	Balanced bool          `json:"balanced"`
 	Checks   int           `json:"checks"`
 	Broken   []LedgerCheck `json:"broken"`
+	Waived   []LedgerCheck `json:"waived,omitempty"`
 }
 
 // SuiteInput is one run to put into a suite.
@@ -64,7 +66,8 @@ type SuiteInput struct {
 	Error          string   // why there is none
 }
 
-// NewSuite makes the result of a suite of its runs, in their order.
+// NewSuite makes the result of a suite of its runs, in their order. Those that
+// were planned besides, Expect adds.
 func NewSuite(name, description string, runs []SuiteInput) *SuiteResult {
 	s := &SuiteResult{Format: SuiteFormat, Suite: name, Description: description}
 	var verdicts []Verdict
@@ -84,6 +87,14 @@ func NewSuite(name, description string, runs []SuiteInput) *SuiteResult {
 	return s
 }
 
+// Expect says which runs were planned, in their order: those made come first.
+// When there are fewer, the verdict is aborted, and the reasons say so.
+func (s *SuiteResult) Expect(names []string) {
+	if s.expect(len(s.Runs), names) {
+		s.Verdict = Aborted
+	}
+}
+
 func newSuiteRun(in SuiteInput) SuiteRun {
 	run := SuiteRun{Name: in.Name, Scenario: in.Scenario, Set: in.Set, Dir: in.Dir, Verdict: Aborted, Worst: worstFault(nil)}
 	r := in.Result
@@ -101,12 +112,10 @@ func newSuiteRun(in SuiteInput) SuiteRun {
 	run.Worst = worstFault(run.Faults)
 	run.Objectives, run.Gates = r.Objectives, r.Gates
 	run.Ledgers = SuiteLedgers{Balanced: r.Ledgers.Balanced, Checks: len(r.Ledgers.Checks), Broken: r.Ledgers.broken()}
+	if waived := r.Ledgers.waived(); len(waived) > 0 {
+		run.Ledgers.Waived = waived
+	}
 	return run
-}
-
-// broken are the equations that do not hold.
-func (l *Ledgers) broken() []LedgerCheck {
-	return slices.DeleteFunc(slices.Clone(l.Checks), func(c LedgerCheck) bool { return c.Holds })
 }
 
 // SuiteJSON writes a suite as its file has it.

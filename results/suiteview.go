@@ -1,6 +1,7 @@
 package results
 
 import (
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -24,6 +25,15 @@ func (s *SuiteResult) block(narrow bool) block {
 		}
 		b.rows = append(b.rows, row)
 	}
+	for _, name := range s.NotMade {
+		missing := SuiteRun{Name: name, Verdict: Aborted}
+		row := blockRow{verdict: Aborted, cells: append([]string{mark(Aborted) + " " + name}, missing.cells()...)}
+		if !narrow {
+			row.cells = append([]string{name, string(Aborted)}, missing.cells()...)
+			row.cells = append(row.cells, "-", "-", reasonsText(notMadeReason))
+		}
+		b.rows = append(b.rows, row)
+	}
 	return b
 }
 
@@ -41,7 +51,7 @@ func (r *SuiteRun) cells() []string {
 func (r *SuiteRun) of() string { return strings.Join(append([]string{r.Scenario}, r.Set...), " ") }
 
 // abouts are the paragraphs above the table of a suite.
-func (s *SuiteResult) abouts() []string { return present(s.about(), s.text()) }
+func (s *SuiteResult) abouts() []string { return present(s.why(), s.about(), s.text()) }
 
 // about says what the figures of a suite are.
 func (s *SuiteResult) about() string {
@@ -66,7 +76,14 @@ func (s *SuiteResult) verdicts() string {
 			parts = append(parts, Count(n)+" "+string(v))
 		}
 	}
-	return plural(uint64(len(s.Runs)), "run", "runs") + ": " + strings.Join(parts, ", ")
+	runs := plural(uint64(len(s.Runs)), "run", "runs")
+	if len(s.NotMade) > 0 {
+		runs = fmt.Sprintf("%d of %s", len(s.Runs), plural(uint64(s.Planned), "run", "runs"))
+	}
+	if len(parts) == 0 {
+		return runs
+	}
+	return runs + ": " + strings.Join(parts, ", ")
 }
 
 // SuiteText writes a suite for people, in 80 columns.
@@ -86,6 +103,9 @@ func SuiteText(w io.Writer, s *SuiteResult, colour bool) error {
 			name += " (" + of + ")"
 		}
 		p.runLine(name, r.Verdict, r.Dir, r.Reasons)
+	}
+	for _, name := range s.NotMade {
+		p.runLine(name, Aborted, "", notMadeReason)
 	}
 	p.repeat(s.Command)
 	_, err := io.WriteString(w, p.text.String())

@@ -106,8 +106,12 @@ func (p *page) believed(r *Result) {
 			p.wrapped(yellow, "  "+mark(Inconclusive)+" ", "    ", gateBroken(g))
 		}
 	}
-	if held := believed(r.Gates); held != "" {
+	held, unknown := believed(r.Gates)
+	if held != "" {
 		p.wrapped(plain, "  "+mark(Pass)+" ", "    ", held)
+	}
+	if unknown != "" {
+		p.wrapped(plain, "  - ", "    ", unknown)
 	}
 	p.wrapped(plain, "  ", "    ", ceilingText(r))
 }
@@ -206,8 +210,11 @@ func (p *page) times(r *Result) {
 	row("service", &r.Service)
 	row("lag", &r.Lag)
 	if bounds := r.Response.P99Interval; bounds[1] > 0 {
-		p.wrapped(plain, "  ", "  ", fmt.Sprintf("The response p99 lies from %s to %s, with 95 %% confidence.",
-			Duration(bounds[0]), Duration(bounds[1])))
+		if !boundsP99(r.Objectives) {
+			p.wrapped(plain, "  ", "  ", fmt.Sprintf("The response p99 lies from %s to %s, with 95 %% confidence if sign-ins were "+
+				"independent of each other; an objective's interval counts those of one stall as fewer.",
+				Duration(bounds[0]), Duration(bounds[1])))
+		}
 	} else if r.Response.Samples > 0 {
 		p.wrapped(plain, "  ", "  ", fmt.Sprintf("%s: too few to bound the p99 with 95 %% confidence.",
 			plural(r.Response.Samples, "sign-in is", "sign-ins are")))
@@ -219,6 +226,14 @@ func (p *page) times(r *Result) {
 				"%s in the connector, %s in the directory, and %s elsewhere.",
 			Duration(whole), Duration(t.Queue), Duration(t.Connector), Duration(t.Directory), Duration(t.Rest)))
 	}
+}
+
+// boundsP99 says that an objective has an interval of the response p99 of the
+// whole load. It is the better one: it does not take sign-ins as independent.
+func boundsP99(list []Objective) bool {
+	return slices.ContainsFunc(list, func(o Objective) bool {
+		return o.Interval != nil && objectiveWindow(&o) == "whole" && strings.HasPrefix(o.Text, "p99(response)")
+	})
 }
 
 // timeline draws the load by second, or by several where there are more

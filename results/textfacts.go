@@ -51,6 +51,12 @@ func (p *page) ledgers(l *Ledgers) {
 			p.wrapped(dim, "    ", "    ", c.Note)
 		}
 	}
+	for _, c := range l.waived() {
+		p.wrapped(yellow, "  - ", "    ", "waived: "+checkText(&c))
+		if c.Note != "" {
+			p.wrapped(dim, "    ", "    ", c.Note)
+		}
+	}
 	p.named("missing", l.Missing)
 	p.named("doubled", l.Doubled)
 }

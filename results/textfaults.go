@@ -66,7 +66,7 @@ func groupSentence(group []*Fault) string {
 	kinds := map[string]int{}
 	var sum *FaultFigures
 	var unseen, hashSync, handedOff, doubled, locked uint64
-	var first, last, slowest, recovered int64 = -1, 0, 0, 0
+	var first, last, slowest, recovered int64 = -1, 0, Unseen, Unseen
 	var notInjected, notUndone uint64
 	for _, f := range group {
 		kinds[f.Kind]++
@@ -108,7 +108,19 @@ func groupSentence(group []*Fault) string {
 	if doubled > 0 {
 		s.WriteString("; " + doubledBinds(doubled, locked))
 	}
-	fmt.Fprintf(&s, "; at most: noticed after %s, a response p99 of %s, serving again after %s", Duration(slowest), measured(sum.P99), Duration(recovered))
+	var most []string
+	if slowest >= 0 {
+		most = append(most, "noticed after "+Duration(slowest))
+	}
+	if sum.P99 > 0 {
+		most = append(most, "a response p99 of "+Duration(sum.P99))
+	}
+	if recovered >= 0 {
+		most = append(most, "serving again after "+Duration(recovered))
+	}
+	if len(most) > 0 {
+		s.WriteString("; at most: " + strings.Join(most, ", "))
+	}
 	for _, odd := range []struct {
 		n    uint64
 		what string
@@ -237,7 +249,8 @@ func sentence(f *Fault) string {
 		s.WriteString("; no sign-in was served another way while it was on")
 	}
 	served := servedWays(f.HandedOff, f.HashSync, f.Lost)
-	fmt.Fprintf(&s, "; of the sign-ins, %s", and(served))
+	// Longer than the window during(fault), which ends when the undo is due.
+	fmt.Fprintf(&s, "; of the sign-ins under way during it or its recovery, %s", and(served))
 	if f.ErrorWindow > 0 {
 		fmt.Fprintf(&s, " over %s", Duration(f.ErrorWindow))
 	}

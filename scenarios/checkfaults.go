@@ -6,14 +6,15 @@ import (
 	"strings"
 )
 
-// nameFaults gives faults without a name their kind and its number.
+// nameFaults gives faults without a name their kind and its number, and those
+// with other mistakes too: whoever refers to them makes none.
 func (d *decoder) nameFaults(s *Scenario) {
 	numbers := map[FaultKind]int{}
 	taken := map[string]int{}
 	for i := range s.Faults {
 		f, path := &s.Faults[i], fmt.Sprintf("faults[%d]", i)
 		numbers[f.Kind]++
-		if !d.sound(path+".kind", path+".name") {
+		if f.Kind == "" || d.below[path+".name"] {
 			continue
 		}
 		if f.Name == "" {
@@ -214,6 +215,7 @@ func (d *decoder) checkObjectives(s *Scenario, schedule []Fault) {
 		}
 		if fault != "" && !exists(fault) {
 			switch {
+			case s.mayBeUnnamed(fault):
 			case len(names) > 0 && (complete || !mayBePart(fault, names)):
 				d.add(d.at[path+part], path, fault, "a fault of this scenario"+didYouMean(fault, names))
 			case len(names) == 0 && complete:
@@ -223,6 +225,10 @@ func (d *decoder) checkObjectives(s *Scenario, schedule []Fault) {
 		}
 		if schedule != nil && o.Window.Name != Whole && d.sound("load.recovery") && len(s.spans(o.Window, schedule)) == 0 {
 			d.add(d.at[path+".window"], path, o.Window.String(), "a window that is not empty: "+s.whyEmpty(o.Window, schedule))
+			continue
+		}
+		if schedule != nil && d.sound("load.rate", "load.recovery") {
+			d.checkSamples(s, o, path, schedule)
 		}
 	}
 }

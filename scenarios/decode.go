@@ -134,12 +134,17 @@ func (d *decoder) value(n *node, v reflect.Value, f *field, path string, keyAt p
 	}
 	switch {
 	case t == reflect.TypeFor[Fault]() && n.kind == scalar:
-		fault, columns, err := parseFault(n.text)
-		v.Set(reflect.ValueOf(fault))
-		for name, column := range columns {
+		line := readFault(n.text)
+		v.Set(reflect.ValueOf(line.fault))
+		for name, column := range line.at {
 			d.at[join(path, name)] = n.within(column)
 		}
-		d.line(n, path, err)
+		for _, m := range line.mistakes {
+			d.line(n, path, m)
+		}
+		if line.cut { // what follows is not known
+			d.mark(path)
+		}
 	case t == reflect.TypeFor[Fault]() && n.kind == mapping:
 		d.structure(n, v, path, keyAt)
 		d.fault(v.Addr().Interface().(*Fault), path)
@@ -305,9 +310,7 @@ func (d *decoder) fault(f *Fault, path string) {
 	if !d.sound(path + ".kind") {
 		return
 	}
-	for _, wrong := range f.flaws() {
-		if full := join(path, wrong.field); d.sound(full) {
-			d.wrong(full, wrong.value, wrong.expected)
-		}
+	for _, wrong := range f.flaws(func(field string) bool { return !d.sound(join(path, field)) }) {
+		d.wrong(join(path, wrong.field), wrong.value, wrong.expected)
 	}
 }

@@ -88,8 +88,23 @@ var settingForms = map[string]string{
 // A flaw is something wrong with one field of a fault.
 type flaw struct{ field, value, expected string }
 
-// flaws checks what can be said of a fault on its own. Its target is set.
-func (f Fault) flaws() []flaw {
+// blamed are the fields whose mistakes make others look wrong.
+var blamed = map[string][]string{
+	"until":  {"every"},
+	"delay":  {"bandwidth", "loss"},
+	"jitter": {"delay"},
+	"by":     {"loss"},
+}
+
+// flaws checks what can be said of a fault on its own, but for the fields that
+// are bad already and what follows from that. Its target is set.
+func (f Fault) flaws(bad func(field string) bool) []flaw {
+	return slices.DeleteFunc(f.allFlaws(), func(wrong flaw) bool {
+		return bad(wrong.field) || slices.ContainsFunc(blamed[wrong.field], bad)
+	})
+}
+
+func (f Fault) allFlaws() []flaw {
 	kind, known := kinds[f.Kind]
 	if !known {
 		return nil // the kind itself has been complained about

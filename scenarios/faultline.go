@@ -28,31 +28,66 @@ var faultPattern = `^(` + strings.Join(Crash.words(), "|") + `) *\([^()]*\) +(at
 // with the column in the line. The fault may still name a connector or a fault
 // that is not there.
 func ParseFault(line string) (Fault, error) {
-	f, _, err := parseFault(line)
-	return f, err
+	read := readFault(line)
+	if len(read.mistakes) > 0 {
+		return Fault{}, read.mistakes[0]
+	}
+	return read.fault, nil
 }
 
-// parseFault returns the columns of the fields too.
-func parseFault(line string) (Fault, map[string]int, error) {
-	f, at, bad := scanFault(line)
+// A faultLine is what can be read of a fault on one line.
+type faultLine struct {
+	fault    Fault          // what there is of it
+	at       map[string]int // columns of its fields
+	mistakes []Mistake
+	cut      bool // it was not read to its end, but for the name
+}
+
+// readFault reads a line as far as that can be done, and finds all that is
+// wrong with what it has read.
+func readFault(line string) faultLine {
+	s := &lineScanner{line: line}
+	read := faultLine{at: map[string]int{}}
+	f := &read.fault
+	bad := s.fault(f, read.at)
+	read.mistakes = s.wrong
 	if bad != nil {
-		return Fault{}, nil, *bad
-	}
-	if flaws := f.flaws(); len(flaws) > 0 {
-		wrong := flaws[0]
-		column, ok := at[wrong.field]
-		if !ok {
-			column = at["kind"]
+		read.cut = true
+		read.mistakes = append(read.mistakes, *bad)
+		if name := lastName(line); f.Name == "" && rules["name"].allowed(name) {
+			f.Name = name
 		}
-		return Fault{}, nil, Mistake{Column: column, Path: wrong.field, Value: wrong.value, Expected: wrong.expected, Excerpt: line}
+		return read
 	}
-	return f, at, nil
+	has := func(field string) bool {
+		return slices.ContainsFunc(s.wrong, func(m Mistake) bool { return m.Path == field })
+	}
+	for _, flaw := range f.flaws(has) {
+		column, ok := read.at[flaw.field]
+		if !ok {
+			column = read.at["kind"]
+		}
+		read.mistakes = append(read.mistakes, Mistake{Column: column, Path: flaw.field, Value: flaw.value, Expected: flaw.expected, Excerpt: line})
+	}
+	return read
+}
+
+// lastName is the word after the last as of a line, empty when there is none.
+func lastName(line string) string {
+	words := strings.Fields(line)
+	for i := len(words) - 2; i > 0; i-- {
+		if words[i] == "as" {
+			return words[i+1]
+		}
+	}
+	return ""
 }
 
 // A lineScanner walks over a line.
 type lineScanner struct {
-	line string
-	at   int // byte offset
+	line  string
+	at    int       // byte offset
+	wrong []Mistake // values of fields; they keep nobody from reading on
 }
 
 // column of a byte offset, from 1, in characters.
@@ -80,32 +115,30 @@ func (s *lineScanner) word(stops string) (word string, offset int) {
 	return s.line[offset:s.at], offset
 }
 
-// scanFault reads the line. It returns the columns of the fields too.
-func scanFault(line string) (Fault, map[string]int, *Mistake) {
-	var f Fault
-	s := &lineScanner{line: line}
-	at := map[string]int{}
+// fault reads the line and the columns of its fields. The mistake is what ended
+// the reading early.
+func (s *lineScanner) fault(f *Fault, at map[string]int) *Mistake {
 
 	word, offset := s.word("(")
 	at["kind"] = s.column(offset)
-	if bad := s.field(&f, "kind", word, offset); bad != nil {
-		if !strings.Contains(line, "(") {
-			bad.Path, bad.Value, bad.Expected = "", shownValue(line), faultForm
+	if bad := s.field(f, "kind", word, offset); bad != nil {
+		if !strings.Contains(s.line, "(") {
+			bad.Path, bad.Value, bad.Expected = "", shownValue(s.line), faultForm
 		}
-		return f, at, bad
+		return bad
 	}
 	s.blanks()
-	if !strings.HasPrefix(line[s.at:], "(") {
-		return f, at, s.mistake(s.at, "", "", "( and the target, as in "+word+"("+kinds[f.Kind].example()+")")
+	if !strings.HasPrefix(s.line[s.at:], "(") {
+		return s.mistake(s.at, "", "", "( and the target, as in "+word+"("+kinds[f.Kind].example()+")")
 	}
 	s.at++
-	if bad := s.settings(&f, at); bad != nil {
-		return f, at, bad
+	if bad := s.settings(f, at); bad != nil {
+		return bad
 	}
 	if f.Target == "" {
 		f.Target = kinds[f.Kind].target
 	}
-	return f, at, s.times(&f, at)
+	return s.times(f, at)
 }
 
 // times reads what follows the brackets, to the end of the line.
@@ -113,29 +146,21 @@ func (s *lineScanner) times(f *Fault, at map[string]int) *Mistake {
 	keyword, offset := s.word("")
 	switch keyword {
 	case "at":
-		if bad := s.timed(f, "at", "", at); bad != nil {
-			return bad
-		}
+		s.timed(f, "at", "", at)
 	case "after", "with":
-		if bad := s.timed(f, keyword, "+", at); bad != nil {
-			return bad
-		}
+		s.timed(f, keyword, "+", at)
 		s.blanks()
 		if strings.HasPrefix(s.line[s.at:], "+") {
 			s.at++
-			if bad := s.timed(f, "at", "", at); bad != nil {
-				return bad
-			}
+			s.timed(f, "at", "", at)
 		}
 	default:
-		return s.mistake(offset, "", shownValue(keyword), "at 6s, or after or with the name of a fault")
+		return s.mistake(offset, "", shownStart(keyword), "at 6s, or after or with the name of a fault")
 	}
 	if keyword, offset = s.word(""); keyword != "for" {
-		return s.mistake(offset, "", shownValue(keyword), "for 3s")
+		return s.mistake(offset, "", shownStart(keyword), "for and a duration, such as for 3s")
 	}
-	if bad := s.timed(f, "for", "", at); bad != nil {
-		return bad
-	}
+	s.timed(f, "for", "", at)
 	next := []string{"every", "as"}
 	for {
 		keyword, offset = s.word("")
@@ -158,17 +183,15 @@ func (s *lineScanner) times(f *Fault, at map[string]int) *Mistake {
 		case "as":
 			field, next = "name", nil
 		}
-		if bad := s.timed(f, field, "", at); bad != nil {
-			return bad
-		}
+		s.timed(f, field, "", at)
 	}
 }
 
 // timed reads the value of a field after the brackets, and keeps its column.
-func (s *lineScanner) timed(f *Fault, field, stops string, at map[string]int) *Mistake {
+func (s *lineScanner) timed(f *Fault, field, stops string, at map[string]int) {
 	value, offset := s.word(stops)
 	at[field] = s.column(offset)
-	return s.field(f, field, value, offset)
+	s.value(f, field, value, offset)
 }
 
 // settings reads what is in the brackets, and the closing one.
@@ -199,9 +222,7 @@ func (s *lineScanner) settings(f *Fault, at map[string]int) *Mistake {
 			if at[field] == 0 {
 				at[field] = s.column(offset)
 			}
-			if bad := s.field(f, field, value, offset); bad != nil {
-				return bad
-			}
+			s.value(f, field, value, offset)
 			last = field
 		}
 		s.blanks()
@@ -216,6 +237,13 @@ func (s *lineScanner) settings(f *Fault, at map[string]int) *Mistake {
 		default:
 			return s.mistake(s.at, "", "", "a comma or )")
 		}
+	}
+}
+
+// value sets one field, and remembers what is wrong with it.
+func (s *lineScanner) value(f *Fault, name, text string, offset int) {
+	if bad := s.field(f, name, text, offset); bad != nil {
+		s.wrong = append(s.wrong, *bad)
 	}
 }
 

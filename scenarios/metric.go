@@ -56,6 +56,21 @@ func metricNames() []string {
 	return all
 }
 
+// meantMetric names the metrics that text should have been one of, and the one
+// that was probably meant. The moments of a fault go by shorter names too.
+func meantMetric(text string) string {
+	moments := map[string]string{
+		"detected": "time_to_detect", "detect": "time_to_detect",
+		"failover": "time_to_failover", "failed_over": "time_to_failover",
+		"recovered": "time_to_recover", "recover": "time_to_recover", "recovery": "time_to_recover",
+		"rebalanced": "time_to_rebalance", "rebalance": "time_to_rebalance",
+	}
+	if moment, ok := moments[text]; ok {
+		return meant(moment, metricNames())
+	}
+	return meant(text, metricNames())
+}
+
 func metricNamed(name string) (metric, bool) {
 	if _, ok := percentile(name); ok {
 		return metric{name: name, arguments: timesOf, unit: Time}, true
@@ -116,7 +131,7 @@ func (o Objective) Fault() string {
 
 var (
 	countRE = regexp.MustCompile(`^[0-9]{1,15}$`)
-	ratioRE = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,15})?$`)
+	ratioRE = regexp.MustCompile(`^[0-9]{1,15}\.[0-9]{1,15}$`)
 )
 
 // parse reads a value of the unit. The second result says what was expected,
@@ -142,6 +157,9 @@ func (u Unit) parse(text string) (float64, string) {
 		}
 		return float64(r), ""
 	}
+	if countRE.MatchString(text) { // 1 may be meant as 1 %, or as all
+		return 0, "a percentage such as 1%, or a number with a point such as 0.95"
+	}
 	var s Share
 	err := s.UnmarshalText([]byte(text))
 	if ratioRE.MatchString(text) {
@@ -149,7 +167,7 @@ func (u Unit) parse(text string) (float64, string) {
 		s, err = Share(n), nil
 	}
 	if err != nil || s > 1 {
-		return 0, "a percentage from 0% to 100%, or a number from 0 to 1"
+		return 0, "a percentage from 0% to 100%, or a number with a point from 0.0 to 1.0"
 	}
 	return float64(s), ""
 }

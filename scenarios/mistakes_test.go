@@ -161,7 +161,27 @@ func TestMistakes(t *testing.T) {
 		{"fault too late", "faults: []", "faults: [crash(connector-1) at 20s for 6s]", `
 15:32: faults[0].at: 20s: expected less than 20s, when the load ends`},
 		{"fault line", "faults: []", "faults: ['crash(connector-1) at 5s fro 6s']", `
-15:36: faults[0]: fro: expected for 3s`},
+15:36: faults[0]: fro: expected for and a duration, such as for 3s`},
+		{"what is said of a fault with a mistake", "faults: []\nobjectives: []", "faults:\n  - crash(connector-1) at 3s\n  - crash(connector-2) at 3s as mine\n  - freeze(connector-3, cpu=no) at 3s for 1s\n  - freeze(connector-3) after crash-1 for 1s\nobjectives: [failed == 0 in during(crash-1), lost(mine) == 0, lost(freeze-1) == 0, lost(crsh-1) == 0]", `
+16:29: faults[0]: nothing: expected for and a duration, such as for 3s
+17:30: faults[1]: as: expected for and a duration, such as for 3s
+18:29: faults[2].cpu: no: expected a share from 1% to 10000%
+20:89: objectives[3]: crsh-1: expected a fault of this scenario; did you mean crash-1?`},
+		{"what is said of a fault of no kind", "faults: []\nobjectives: []", "faults:\n  - crsh(connector-1) at 3s for 3s\n  - crash(connector-2) after crash-2 for 1s\nobjectives: [failed == 0 in during(crash-2), lost(mine) == 0]", `
+16:5: faults[0].kind: crsh: expected another word; did you mean crash?
+18:51: objectives[1]: mine: expected a fault of this scenario`},
+		{"all of a fault's line", "faults: []", "faults:\n  - nemesis(kinds=crash,degrade, budget=99) at 1 for 2s every 5s\n  - degrade(connector-1, loss=x, cpu=5%) at 5s for 1s every y until 9s", `
+16:25: faults[0].kinds: degrade: expected crash, freeze, stop, power-loss, block or slow-directory
+16:41: faults[0].budget: 99: expected a whole number from 1 to 40
+16:48: faults[0].at: 1: expected a duration from 0s to 24h
+16:63: faults[0].every: 5s: expected it not for nemesis, which goes on for as long as it lasts
+17:5: faults[1].ports: missing: expected the ports, such as requests, responses or 9350
+17:31: faults[1].loss: x: expected a share from 0.01% to 100%
+17:38: faults[1].cpu: given for degrade: expected it only for limit-cpu
+17:61: faults[1].every: y: expected a duration from 1ms to 24h`},
+		{"too few sign-ins", "faults: []\nobjectives: []", "faults: [crash(connector-1) at 5s for 1200ms]\nobjectives:\n  - p99.99(response) < 1s in during(crash-1)\n  - p99.99(response) == 1s in during(crash-1)\n  - p97.5(response) < 1s in during(crash-1)\n  - p97(response) < 1s in during(crash-1)\n  - p95(lag) > 1s\n  - p99.9(lag) < 1s", `
+17:30: objectives[0]: about 120 sign-ins in during(crash-1): expected at least 29,956, which a claim about p99.99 takes with none over the limit
+22:5: objectives[5]: about 2,000 sign-ins in the load: expected at least 2,995, which a claim about p99.9 takes with none over the limit`},
 		{"fault without for", "faults: []", "faults:\n  - kind: crash\n    target: connector-1\n    at: 3s", `
 16:5: faults[0].for: missing: expected a duration from 1ms to 24h`},
 		{"block without mode", "faults: []", "faults:\n  - {kind: block, target: connector-1, at: 3s, for: 3s, ports: [responses]}", `
@@ -213,7 +233,7 @@ func TestMistakes(t *testing.T) {
 		{"nemesis too large", "faults: []", "faults:\n  - nemesis(budget=4) at 1s for 9s", `
 16:20: faults[0].budget: 4: expected at most 3: connectors.count is 3`},
 		{"nemesis without room", "faults: []", "faults:\n  - nemesis(kinds=crash) at 1s for 9s\n  - freeze(connectors) at 1s for 9s", `
-16:36: faults[0].for: 9s: expected a time when it can break something beside the other faults`},
+16:36: faults[0].for: 9s: expected a time when it can break something beside the other faults, within its budget`},
 		{"nobody's hash is stale", "faults: []", "faults:\n  - stale-hashes(age=1h) at 1s for 9s", `
 16:22: faults[0].age: 1h: expected an age within which somebody changed their password: population.password_changes is 0/s`},
 		{"nobody has an old password", "wrong: 10%,", "wrong: 5%, old: 5%,", `
@@ -223,7 +243,7 @@ func TestMistakes(t *testing.T) {
 19:14: connectors.overrides[2].name: connector-2: expected a connector once: connectors.overrides[1] is about it
 20:14: connectors.overrides[3].name: directory: expected connector-1 to connector-2: connectors.count is 2`},
 		{"windows", "objectives: []", "stop_when: [share(failed) > 50]\nobjectives:\n  - failed == 0 in during(crush-1)\n  - failed == 0 in recovered\n  - time_to_detect(crash-1) < 1s in steady\n  - sent > 0 in warmpu", `
-16:29: stop_when[0]: 50: expected a percentage from 0% to 100%, or a number from 0 to 1, for share(failed)
+16:29: stop_when[0]: 50: expected a percentage such as 1%, or a number with a point such as 0.95, for share(failed)
 18:27: objectives[0]: crush-1: expected a fault of this scenario, and it has none
 19:20: objectives[1]: recovered: expected a window that is not empty: there is no fault
 20:34: objectives[2]: a window: expected the end of the line: time_to_detect(crash-1) is about the time of crash-1 already

@@ -21,9 +21,12 @@ const (
 const nemesisStream = 0x6e656d65736973
 
 // A chaos is a nemesis at work: as many lanes as its budget, each breaking one
-// connector after another with pauses between.
+// connector after another with pauses between. Connectors that other faults of
+// the scenario break are left alone and count against the budget.
 type chaos struct {
-	fault   Fault // the nemesis, from its absolute beginning
+	fault   Fault   // the nemesis, from its absolute beginning
+	faults  []Fault // of the scenario
+	budget  int
 	random  *rand.Rand
 	kinds   deck[FaultKind]
 	ports   deck[string]
@@ -64,6 +67,8 @@ func (p *plan) nemesis(i int) {
 	}
 	c := &chaos{
 		fault:  f,
+		faults: p.scenario.Faults,
+		budget: max(f.Budget, 1),
 		random: rand.New(rand.NewPCG(seed, stream)),
 		kinds:  deck[FaultKind]{all: nemesisStandard},
 		ports:  deck[string]{all: []string{requestPorts, responsePorts}},
@@ -74,13 +79,13 @@ func (p *plan) nemesis(i int) {
 	if len(f.Kinds) > 0 {
 		c.kinds.all = f.Kinds
 	}
-	c.rage(max(f.Budget, 1), maxSchedule-len(p.placed))
+	c.rage(maxSchedule - len(p.placed))
 	switch {
 	case c.limited:
 		p.tooMany(i, "for", f.For.String())
 		return
 	case len(c.done) == 0:
-		p.misplace(i, "for", f.For.String(), "a time when it can break something beside the other faults")
+		p.misplace(i, "for", f.For.String(), "a time when it can break something beside the other faults, within its budget")
 	}
 	for n, one := range c.done {
 		one.Name = f.Name
@@ -94,8 +99,8 @@ func (p *plan) nemesis(i int) {
 func (f Fault) overlaps(other Fault) bool { return f.At <= other.End() && other.At <= f.End() }
 
 // rage fills the time of the nemesis with at most so many faults.
-func (c *chaos) rage(budget, most int) {
-	lanes := make([]Duration, min(budget, len(c.free))) // when each acts next
+func (c *chaos) rage(most int) {
+	lanes := make([]Duration, min(c.budget, len(c.free))) // when each acts next
 	for i := range lanes {
 		lanes[i] = c.fault.At
 		if i > 0 {
@@ -138,13 +143,51 @@ func (c *chaos) next(at Duration) (Fault, bool) {
 			continue
 		}
 		f := c.fill(Fault{Kind: kind, Target: connectorName(n + 1), At: at, For: lasts})
-		if slices.ContainsFunc(c.near, func(o placed) bool { return o.overlaps(f) && o.conflict(f) != "" }) {
+		if c.beyond(f, n) || slices.ContainsFunc(c.near, func(o placed) bool { return o.overlaps(f) && o.conflict(f) != "" }) {
 			continue
 		}
 		c.free[n] = f.End() + nemesisPause
 		return f, true
 	}
 	return Fault{}, false
+}
+
+// beyond says whether a fault of the n-th connector, from 0, would break one
+// that another fault of the scenario breaks, or with those one more than the
+// budget allows. It counts all that are broken at any time of the fault.
+func (c *chaos) beyond(f Fault, n int) bool {
+	broken := make([]bool, len(c.free))
+	total := 0
+	for _, o := range c.near {
+		if c.faults[o.index].Kind == Nemesis || !o.overlaps(f) {
+			continue
+		}
+		for m := range broken {
+			if !broken[m] && o.breaks(connectorName(m+1)) {
+				broken[m] = true
+				total++
+			}
+		}
+	}
+	if total == 0 {
+		return false // the lanes are as many as the budget
+	}
+	for m, free := range c.free {
+		if !broken[m] && free-nemesisPause >= f.At {
+			total++
+		}
+	}
+	return broken[n] || total >= c.budget
+}
+
+// breaks says whether the fault takes a connector out. One that is slowed down
+// is still there.
+func (f Fault) breaks(connector string) bool {
+	switch f.Kind {
+	case Crash, Freeze, Stop, PowerLoss, Block:
+		return sharedTarget(f.Target, connector) != ""
+	}
+	return f.ofBinds() && f.Only == connector
 }
 
 // lookAround finds the other faults that are on between two times. Neither may

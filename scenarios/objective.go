@@ -32,7 +32,7 @@ func (o Objective) String() string { return o.Text }
 // to p99.999 of (response), (service) or (lag); time_to_detect,
 // time_to_failover, time_to_recover, time_to_rebalance and error_window of a
 // fault.
-// Ratios, compared with a percentage or a number from 0 to 1:
+// Ratios, compared with a percentage, or a number with a point from 0.0 to 1.0:
 // jain(connectors), share(pass_through), share(hash_sync), share(failed);
 // availability, the share of what was sent that got a definite answer, accepted
 // or refused.
@@ -108,7 +108,7 @@ func (s *lineScanner) metric(into *string, at map[string]int) (metric, *Mistake)
 	case percentileLike.MatchString(name):
 		return metric{}, s.mistake(offset, "", shownValue(name), percentileForm)
 	default:
-		return metric{}, s.mistake(offset, "", shownValue(name), meant(name, metricNames()))
+		return metric{}, s.mistake(offset, "", shownValue(name), meantMetric(name))
 	}
 	*into = name
 	argument, bad := s.argument(m, at)
@@ -139,6 +139,11 @@ func (s *lineScanner) compared(what string, unit Unit, into *float64) *Mistake {
 	text, offset := s.word("")
 	value, expected := unit.parse(text)
 	if expected != "" {
+		if rest, _ := s.word(""); rest != "" {
+			if _, wrong := unit.parse(text + rest); wrong == "" {
+				return s.mistake(offset, "", shownValue(text+" "+rest), "value and unit written together, "+text+rest+", for "+what)
+			}
+		}
 		return s.mistake(offset, "", shownStart(text), expected+", for "+what)
 	}
 	*into = value

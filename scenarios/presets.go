@@ -32,6 +32,7 @@ const (
 const (
 	sourceOurs    = "default of ours"
 	sourceDropped = "vendor documentation: what a dead agent has in hand is dropped, not given to another"
+	sourceNobody  = "follows from handoff off: nobody else is tried"
 	sourceBreaker = "assumption of ours: none of these documents a breaker; 0 turns it off"
 	sourceWhole   = "assumption of ours: the one interval is the whole documented time to notice"
 )
@@ -66,6 +67,8 @@ var presets = map[Preset][]PresetSetting{
 		{fieldHeartbeat, "2m", "vendor documentation: an agent is marked unavailable after 120 s without a message (help.okta.com, Multiple Okta Active Directory agents)"},
 		{fieldMisses, "1", sourceWhole},
 		{fieldDeadline, "4s", "vendor documentation: a sign-in fails after 4,000 ms (support.okta.com, Troubleshooting delegated authentication timeouts)"},
+		{fieldAttempt, "4s", sourceNobody},
+		{fieldAttempts, "1", sourceNobody},
 		{fieldBreaker, "0", sourceBreaker},
 		{fieldHandoff, "off", sourceDropped},
 		{fieldFallback, "none-left", "vendor documentation: a cached hash answers when no agent is online, for up to 5 days after the last sign-in (support.okta.com, Cache AD credentials); the age is not modelled"},
@@ -75,6 +78,8 @@ var presets = map[Preset][]PresetSetting{
 		{fieldHeartbeat, "10s", "assumption of ours: an unavailable gateway is documented to be excluded (docs.pingidentity.com, Configure multiple gateways), and not after how long; as with entra"},
 		{fieldMisses, "1", "assumption of ours: the one interval is the whole time to notice"},
 		{fieldDeadline, "5s", "vendor documentation: a sign-in waits 5 s for a gateway"},
+		{fieldAttempt, "5s", sourceNobody},
+		{fieldAttempts, "1", sourceNobody},
 		{fieldBreaker, "0", sourceBreaker},
 		{fieldHandoff, "off", sourceDropped},
 		{fieldFallback, "off", "vendor documentation: there is none"},

@@ -30,9 +30,11 @@ func TestPresets(t *testing.T) {
 		}, FallbackManual, 20 * second},
 		{PresetOkta, func(c *Cloud) {
 			c.Dispatch, c.Handoff, c.Deadline, c.Heartbeat, c.HeartbeatMisses, c.BreakerThreshold = FirstAvailable, false, 4*second, 120*second, 1, 0
+			c.Attempts, c.AttemptTimeout = 1, 4*second
 		}, FallbackNoneLeft, 10 * second},
 		{PresetPingOne, func(c *Cloud) {
 			c.Dispatch, c.Handoff, c.Deadline, c.Heartbeat, c.HeartbeatMisses, c.BreakerThreshold = LeastOutstanding, false, 5*second, 10*second, 1, 0
+			c.Attempts, c.AttemptTimeout = 1, 5*second
 		}, FallbackOff, 10 * second},
 	} {
 		s := parse(t, least, "preset="+string(c.preset))

@@ -49,7 +49,7 @@ type Scenario struct {
 	Description string      `yaml:"description,omitempty" is:"text" doc:"what the scenario shows, for people; its first sentence is listed"`
 	Seed        uint64      `yaml:"seed" default:"1" doc:"everything random derives from it: users, arrivals, choices; 1 by default"`
 	Preset      Preset      `yaml:"preset" default:"default" doc:"whose documented behaviour the cloud reproduces: default (default), which is ours, entra, okta, pingone; sets dispatch, detection, deadline, handoff and fallback"`
-	TimeScale   int         `yaml:"time_scale" default:"1" min:"1" max:"1000" doc:"the preset's heartbeats, by which the cloud notices a silent connector, run this many times as fast, but none below 10ms; every table says so; 1 by default"`
+	TimeScale   int         `yaml:"time_scale" default:"1" min:"1" max:"1000" doc:"the preset's heartbeats, by which the cloud notices a silent connector, run this many times as fast, but none below 10ms; deadlines, attempt timeouts and what users feel are not scaled, and times to detect must be multiplied by it; every table says so; 1 by default"`
 	Network     Network     `yaml:"network" default:"loopback" doc:"loopback (default): free ports; namespaces: the real port numbers, and a network namespace for each connector"`
 	Population  Population  `yaml:"population" doc:"who the users are"`
 	Directory   Directory   `yaml:"directory" doc:"how the test directory behaves"`
@@ -163,7 +163,7 @@ type Fault struct {
 	Age         Duration    `yaml:"age,omitempty" min:"1s" max:"8760h" doc:"for stale-hashes: how old the store is"`
 	Share       Share       `yaml:"share,omitempty" min:"0.01%" max:"100%" doc:"for missing-hashes: of the users"`
 	Kinds       []FaultKind `yaml:"kinds,omitempty" is:"nemesis" doc:"for nemesis: what it may do, of crash, freeze, stop, power-loss, block and slow-directory; crash, freeze and block when not given"`
-	Budget      int         `yaml:"budget,omitempty" min:"1" max:"40" doc:"for nemesis: connectors that are broken at the same time, at most; 1 when not given"`
+	Budget      int         `yaml:"budget,omitempty" min:"1" max:"40" doc:"for nemesis: connectors that are broken at the same time, at most, those counted that crash, freeze, stop, power-loss, block and faults of the directory with only break, which it leaves alone; of another nemesis it takes no notice; 1 when not given"`
 	Seed        uint64      `yaml:"seed,omitempty" doc:"for nemesis: of its choices; the scenario's when not given"`
 
 	// Group is the name of the fault as the scenario has it, for one of the

@@ -87,9 +87,9 @@ directory: {delay: 1.5ms}
 cloud:
   dispatch: first-available
   handoff: off
-  attempts: 2
+  attempts: 1
   deadline: 4s
-  attempt_timeout: 300ms
+  attempt_timeout: 4s
   heartbeat: 120s
   heartbeat_misses: 1
   queue: 7

@@ -115,6 +115,9 @@ func (p *plan) find(i int) {
 		}
 		before := p.named(name)
 		switch {
+		case before < 0 && p.scenario.mayBeUnnamed(name):
+			at.state = unknown
+			return
 		case before < 0:
 			p.misplace(i, field, name, "another fault of this scenario"+didYouMean(name, p.scenario.faultNames(i)))
 			at.state = unknown
@@ -160,6 +163,15 @@ func (p *plan) times(i int) int {
 // named is the number of the fault with that name, -1 when there is none.
 func (p *plan) named(name string) int {
 	return slices.IndexFunc(p.scenario.Faults, func(f Fault) bool { return f.Name == name })
+}
+
+// mayBeUnnamed says whether a name may be that of a fault whose kind has a
+// mistake, so that it was not given one.
+func (s *Scenario) mayBeUnnamed(name string) bool {
+	unnamed := slices.ContainsFunc(s.Faults, func(f Fault) bool { return f.Kind == "" && f.Name == "" })
+	return unnamed && slices.ContainsFunc(Crash.words(), func(kind string) bool {
+		return Fault{Kind: FaultKind(kind), Name: name}.defaultNamed()
+	})
 }
 
 // faultNames are the names of the faults but one, as the scenario has them.

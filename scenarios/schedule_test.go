@@ -222,6 +222,51 @@ func TestNemesisBesideOthers(t *testing.T) {
 	}
 }
 
+// What other faults break counts against the budget of a nemesis, and what they
+// break it leaves alone; what they slow down, and what another nemesis breaks,
+// it does not see.
+func TestNemesisCountsOthers(t *testing.T) {
+	for budget, during := range map[int]bool{1: false, 2: true} {
+		s := withFaults(t, nil,
+			fmt.Sprintf("nemesis(kinds=crash,block,slow-directory, budget=%d) at 5s for 5m as wild", budget),
+			"block(connector-1, ports=ldaps, mode=refuse) at 1m for 1m as blocked",
+			"refusing-directory(only=connector-1) at 3m for 1m as refusing",
+			"degrade(connectors, ports=requests, delay=5ms) at 1s for 5m",
+		)
+		var explicit []Fault
+		beside, apart := 0, 0
+		all := s.Schedule()
+		for _, f := range all {
+			if f.Name == "blocked" || f.Name == "refusing" {
+				explicit = append(explicit, f)
+			}
+		}
+		for _, f := range all {
+			if f.Group != "wild" {
+				continue
+			}
+			if !slices.ContainsFunc(explicit, f.overlaps) {
+				apart++
+				continue
+			}
+			beside++
+			if f.Target == "connector-1" || f.Only == "connector-1" {
+				t.Errorf("budget %d: %s breaks what is broken", budget, f)
+			}
+			for _, other := range all {
+				if other.Group == "wild" && other.Name != f.Name && other.overlaps(f) && slices.ContainsFunc(explicit, func(e Fault) bool {
+					return e.At < min(f.End(), other.End()) && e.End() > max(f.At, other.At)
+				}) {
+					t.Errorf("budget %d: %s and %s beside a third", budget, f, other)
+				}
+			}
+		}
+		if beside > 0 != during || apart < 10 {
+			t.Errorf("budget %d: %d faults beside others, %d apart", budget, beside, apart)
+		}
+	}
+}
+
 func BenchmarkSchedule(b *testing.B) {
 	s := &Scenario{Seed: 1, Connectors: Connectors{Count: 5}, Load: Load{Duration: 3600 * second}}
 	for _, line := range []string{"nemesis(budget=2) at 5s for 50m as a", "slow-directory(delay=5ms) at 1s for 1s every 10s as b"} {

@@ -52,7 +52,7 @@ func TestSuites(t *testing.T) {
 name: ours
 runs:
   - scenario: crash-one
-  - {name: without, scenario: crash-one, set: [cloud.handoff=off, "load.rate=10/s"]}
+  - {name: without, scenario: crash-one, set: [cloud.handoff=off, "load.rate=20/s"]}
   - scenario: mine.yaml
   - {name: again, scenario: ./mine.yaml}
 `)
@@ -66,7 +66,7 @@ runs:
 	}
 	want := &Suite{Format: 1, Name: "ours", Runs: []SuiteRun{
 		{Name: "crash-one", Scenario: "crash-one"},
-		{Name: "without", Scenario: "crash-one", Set: []string{"cloud.handoff=off", "load.rate=10/s"}},
+		{Name: "without", Scenario: "crash-one", Set: []string{"cloud.handoff=off", "load.rate=20/s"}},
 		{Name: "base", Scenario: "mine.yaml"},
 		{Name: "again", Scenario: "./mine.yaml"},
 	}}

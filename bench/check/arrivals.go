@@ -13,6 +13,7 @@ import (
 const (
 	arrivalsShare = 0.1
 	arrivalsFew   = 3
+	lateWidth     = 4 // times the lateness allowed is a bin, so that few sign-ins cross into the next
 )
 
 // arrivals counts, by tenth of a second, the sign-ins that were due and those
@@ -49,9 +50,12 @@ func (a *arrivals) count(s *results.Sample) {
 // process is what chance allows to the first. One tenth in a hundred, where
 // the two differ most, is left out, as the gate of the lag leaves out one
 // sign-in in a hundred: it would see a single pause otherwise.
-func (a *arrivals) gate(length int64) results.Gate {
-	g := results.Gate{Name: "arrivals", Unit: "ratio", Limit: arrivalsShare, Holds: true,
-		Text: "in every second, what was sent is within 10 % of what was due, and comes no more or less unevenly"}
+//
+// Lateness, in nanoseconds, is what the gate of the lag allows. It moves
+// sign-ins from one tenth or second into the next, so it widens both.
+func (a *arrivals) gate(length, lateness int64) results.Gate {
+	g := results.Gate{Name: "arrivals", Unit: "ratio", Limit: math.Max(arrivalsShare, float64(lateness)/second), Holds: true}
+	g.Text = fmt.Sprintf("in every second, what was sent is within %s of what was due, and comes no more or less unevenly", results.Percent(g.Limit))
 	k := int(min(length/(second/10), int64(len(a.due))))
 	due, sent := a.due[:k], make([]uint32, k)
 	copy(sent, a.sent)
@@ -69,20 +73,32 @@ func (a *arrivals) gate(length int64) results.Gate {
 			}
 		}
 	}
-	if !g.Holds || k < 20 {
+	wide := max(int(lateWidth*lateness/(second/10)), 1)
+	if !g.Holds || k/wide < 20 {
 		return g
 	}
-	due, sent = alike(due, sent)
+	due, sent = alike(inBins(due, wide), inBins(sent, wide))
 	planned, did := dispersion(due), dispersion(sent)
 	if allowed := 3 * math.Sqrt(2/float64(len(due)-1)); math.Abs(did-planned) > allowed {
-		g.Value, g.Limit, g.Holds = math.Abs(did-planned), allowed, false
+		g.Value, g.Limit, g.Unit, g.Holds = math.Abs(did-planned), allowed, "index", false
 		how := "more"
 		if did < planned {
 			how = "less"
 		}
-		g.Reason = fmt.Sprintf("Sign-ins were sent %s unevenly than planned: their index of dispersion over tenths of a second is %.2f and should be %.2f ± %.2f.", how, did, planned, allowed)
+		g.Reason = fmt.Sprintf("Sign-ins were sent %s unevenly than planned: their index of dispersion over %s is %.2f and should be %.2f ± %.2f.", how, results.Duration(int64(wide)*second/10), did, planned, allowed)
 	}
 	return g
+}
+
+// inBins adds up whole bins of so many counts.
+func inBins(counts []uint32, wide int) []uint32 {
+	bins := make([]uint32, len(counts)/wide)
+	for i := range bins {
+		for _, n := range counts[i*wide : (i+1)*wide] {
+			bins[i] += n
+		}
+	}
+	return bins
 }
 
 // alike leaves out one in a hundred tenths, those that differ most.

@@ -50,7 +50,11 @@ func undecided(n, independent uint64, q float64, op string) string {
 		if op == ">" || op == ">=" {
 			side = "below"
 		}
-		return fmt.Sprintf("%s are too few: the claim takes %s with none %s the limit", counted(n, independent), results.Count(need), side)
+		comma := ""
+		if independent < n {
+			comma = ","
+		}
+		return fmt.Sprintf("%s%s are too few: the claim takes %s with none %s the limit", counted(n, independent), comma, results.Count(need), side)
 	}
 	text := "the limit lies within the 95 % confidence interval"
 	if independent < n {
@@ -62,7 +66,7 @@ func undecided(n, independent uint64, q float64, op string) string {
 // counted says how many sign-ins count as how many.
 func counted(n, independent uint64) string {
 	if independent < n {
-		return fmt.Sprintf("%s sign-ins, which come in bursts and are counted as %s independent ones,", results.Count(n), results.Count(independent))
+		return fmt.Sprintf("%s sign-ins, which come in bursts and are counted as %s independent ones", results.Count(n), results.Count(independent))
 	}
 	return results.Count(n) + " sign-ins"
 }

@@ -169,7 +169,7 @@ func (d *doubles) read(in Input, w *watches) error {
 		}
 		if b.wrong {
 			w.on.each(at, at, func(i int32) {
-				if at >= w.all[i].Began && at <= w.all[i].end {
+				if w.all[i].has(at, at) {
 					failures[account{i, user}]++
 				}
 			})
@@ -185,7 +185,7 @@ func (d *doubles) read(in Input, w *watches) error {
 			continue
 		}
 		w.on.each(h.due, h.done, func(i int32) {
-			if f := w.all[i]; h.done >= f.Began && h.due <= f.end {
+			if f := w.all[i]; f.has(h.due, h.done) {
 				f.out.DoubledBinds += uint64(h.doubled)
 				again[account{i, int(h.user)}] += int(h.relocked)
 			}

@@ -47,7 +47,7 @@ func (o *objective) percentile(out *results.Objective) {
 		}
 	}
 	if out.Verdict == results.Inconclusive {
-		out.Reason = fmt.Sprintf("it is %s, but %s", results.Duration(int64(out.Value)), undecided(n, independent, o.quantile, o.Op))
+		out.Reason = fmt.Sprintf("it is %s, but %s", o.shown(out.Value), undecided(n, independent, o.quantile, o.Op))
 	}
 }
 
@@ -60,7 +60,7 @@ func (o *objective) estimated(out *results.Objective, value, low, high float64, 
 	if !ok {
 		if out.Verdict == "" {
 			out.Verdict = results.Inconclusive
-			out.Reason = fmt.Sprintf("it is %s, but %s sign-ins are too few for a confidence interval", shown(value, o.Unit), results.Count(out.Samples))
+			out.Reason = fmt.Sprintf("it is %s, but %s sign-ins are too few for a confidence interval", o.shown(value), results.Count(out.Samples))
 		}
 		return
 	}
@@ -69,12 +69,12 @@ func (o *objective) estimated(out *results.Objective, value, low, high float64, 
 		return
 	}
 	out.Verdict = side(out.Interval[0], out.Interval[1], o.Op, o.Value)
-	within := fmt.Sprintf("%s to %s", shown(out.Interval[0], o.Unit), shown(out.Interval[1], o.Unit))
+	within := fmt.Sprintf("%s to %s", o.shown(out.Interval[0]), o.shown(out.Interval[1]))
 	switch out.Verdict {
 	case results.Fail:
-		out.Reason = fmt.Sprintf("it is %s, 95 %% confidence interval %s", shown(value, o.Unit), within)
+		out.Reason = fmt.Sprintf("it is %s, 95 %% confidence interval %s", o.shown(value), within)
 	case results.Inconclusive:
-		out.Reason = fmt.Sprintf("it is %s, but the limit lies within its 95 %% confidence interval, %s", shown(value, o.Unit), within)
+		out.Reason = fmt.Sprintf("it is %s, but the limit lies within its 95 %% confidence interval, %s", o.shown(value), within)
 	}
 }
 
@@ -136,14 +136,23 @@ func total(column []float64) (sum float64) {
 
 // ofFault evaluates an objective about a fault, or about all faults that one
 // line of the scenario made: counts add up, and of times the longest counts.
-func (o *objective) ofFault(all []results.Fault, out *results.Objective) {
-	fault, found := o.Fault(), false
-	for i := range all {
-		f := &all[i]
+// When the run was stopped before all of them were injected it cannot be told
+// any more, unless what there was is over an upper limit already.
+func (o *objective) ofFault(r *results.Result, out *results.Objective) {
+	fault, found, ended := o.Fault(), false, ""
+	stopped := r.Verdict == results.Aborted
+	for i := range r.Faults {
+		f := &r.Faults[i]
 		if f.Name != fault && f.Group != fault {
 			continue
 		}
 		found = true
+		if f.At == Never && stopped {
+			if ended == "" {
+				ended = f.Name
+			}
+			continue
+		}
 		value, never := faultFigure(o.name, f)
 		switch {
 		case never != "":
@@ -158,11 +167,18 @@ func (o *objective) ofFault(all []results.Fault, out *results.Objective) {
 			out.Value = max(out.Value, value)
 		}
 	}
-	if !found {
+	over := (o.Op == "<" || o.Op == "<=" || o.Op == "==" && out.Value > o.Value) && !compare(out.Value, o.Op, o.Value)
+	switch {
+	case stopped && (!found || ended != "") && !over:
+		out.Verdict, out.Reason = results.Inconclusive, "it was not injected: the run ended before"
+		if found && ended != fault {
+			out.Reason = ended + " was not injected: the run ended before"
+		}
+	case !found:
 		out.Verdict, out.Reason = results.Fail, "there is no such fault in the result"
-		return
+	default:
+		o.census(out, out.Value)
 	}
-	o.census(out, out.Value)
 }
 
 // faultFigure is a figure of one fault, or why there is none.

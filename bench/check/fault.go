@@ -61,8 +61,10 @@ func (f *Fault) killedBy() int64 {
 // A watch collects what one fault did, in two passes over the samples.
 type watch struct {
 	Fault
-	server    int   // number, as Sample.Server, of the connector that is its target; 0 when the path as a whole is
-	end       int64 // of its window, known after the first pass
+	server    int    // number, as Sample.Server, of the connector that is its target; 0 when the path as a whole is
+	end       int64  // of its window, known after the first pass
+	next      *watch // the first fault that began when the undo of this one had; nil when none did, or it was not undone
+	shared    overlap
 	failover  int64
 	recover   int64
 	seen      int64 // when users first noticed, of a fault that the cloud cannot
@@ -120,6 +122,7 @@ func newWatches(in Input) *watches {
 		}
 		return one.Began, one.UndoneAt
 	})
+	w.findNext()
 	w.watchShares(in.Header.Duration, n)
 	return w
 }
@@ -148,7 +151,7 @@ func (w *watch) cloudToo() bool {
 // of its undo. The samples are only about in order.
 func (w *watches) look(s *results.Sample) {
 	w.doubles.look(s)
-	if s.Outcome == results.OutcomeUnsent || len(w.all) == 0 {
+	if s.Outcome == results.OutcomeUnsent || canceled(s) || len(w.all) == 0 {
 		return
 	}
 	if s.Due >= 0 {
@@ -173,8 +176,12 @@ func (w *watches) look(s *results.Sample) {
 	}
 }
 
-// servedAnother takes in a sign-in that was served another way.
+// servedAnother takes in a sign-in that was served another way: not by the
+// connector that is broken.
 func (w *watch) servedAnother(s *results.Sample) {
+	if w.server > 0 && int(s.Server) == w.server {
+		return
+	}
 	if s.Done >= w.Began && (w.UndoneAt == Never || s.Due <= w.UndoneAt) && !w.ofHashes() && !w.cloudToo() {
 		earliest(&w.failover, w.since(s.Done))
 	}
@@ -192,6 +199,12 @@ func served(list []*watch, at int64) {
 		}
 		w.recover = at - w.UndoBegan
 	}
+}
+
+// canceled says that the harness itself took a sign-in back, because the run
+// was stopped: that is no effect of the system.
+func canceled(s *results.Sample) bool {
+	return !decided(s) && s.Error == results.ErrorCanceled
 }
 
 // since is how long after the injection something happened: after its end, or
@@ -234,16 +247,9 @@ const lateness = second / 10
 func (w *watches) turn(length int64) {
 	w.late = max(lateness, 2*w.before.At(99))
 	for _, one := range w.all {
-		one.end = one.UndoneAt
-		switch {
-		case one.UndoneAt == Never:
-			one.end = math.MaxInt64
-		case one.recover >= 0:
-			one.end = max(one.UndoneAt, one.UndoBegan+one.recover)
-		default:
-			one.end += aftermath
-		}
+		one.endWindow()
 	}
+	w.findOverlaps()
 	w.on = newTimeline(len(w.all), length, func(i int) (from, to int64) {
 		if !w.all[i].on() {
 			return 0, -1
@@ -259,13 +265,16 @@ func (w *watches) count(s *results.Sample) {
 		return
 	}
 	w.doubles.count(s)
+	if canceled(s) {
+		return
+	}
 	w.on.each(s.Due, s.Done, func(i int32) { w.all[i].count(s, w.late) })
 }
 
 // count takes in a sign-in that was under way at any time of the fault and its
 // recovery.
 func (w *watch) count(s *results.Sample, late int64) {
-	if s.Done < w.Began || s.Due > w.end {
+	if !w.has(s.Due, s.Done) {
 		return
 	}
 	took := s.Done - s.Due
@@ -315,9 +324,7 @@ func (w *watch) figures(in Input) results.Fault {
 	f := w.out
 	f.Name, f.Kind, f.Target, f.Text, f.Tier, f.Group = w.Name, string(w.Kind), w.Target, w.Text, w.Tier, w.Group
 	f.Injections, f.Healed, f.Note = w.Injections, w.Healed, w.Note
-	if w.Err != "" {
-		f.Note = joined(f.Note, w.Err)
-	}
+	f.Note = joined(joined(f.Note, w.Err), joined(w.notRecovered(), w.shared.text()))
 	f.At, f.Detect, f.Failover, f.Recover, f.Rebalance = w.InjectedAt, Never, w.failover, w.recover, Never
 	f.Wrong = w.wrong.ByCause(in.Header.Intents)
 	if !w.on() {
@@ -330,13 +337,16 @@ func (w *watch) figures(in Input) results.Fault {
 		f.ErrorWindow = w.lastLost - w.firstLost
 	}
 	f.Detect = w.detect(in.Events)
+	if w.shared.n > 0 && w.server > 0 && f.Detect == Never {
+		f.Failover = Never // the cloud noticed nothing of this connector, so another fault was the cause
+	}
 	f.P99 = w.times.at(.99)
 	return f
 }
 
 func joined(note, more string) string {
-	if note == "" {
-		return more
+	if note == "" || more == "" {
+		return note + more
 	}
 	return note + "; " + more
 }

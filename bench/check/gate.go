@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"ptabench/results"
 	"ptabench/scenarios"
@@ -33,18 +34,37 @@ var spoilTimes = map[string]string{
 // gates holds a run against the rules that make it inconclusive, always all of
 // them. What could not be measured holds, and says so.
 func gates(in Input, r *results.Result, all *objectives, a *arrivals, s *steadiness) []results.Gate {
-	return []results.Gate{
+	lateness, _ := latenessAllowed(in)
+	list := []results.Gate{
 		lagGate(in, r), unsentGate(r), rateGate(r), cpuGate(in),
-		a.gate(r.DurationNS), s.gate(), samplesGate(all), ceilingGate(r),
+		a.gate(r.DurationNS, lateness), s.gate(lagShare * smallestResponse(in.Objectives)), samplesGate(all), ceilingGate(r),
 	}
+	if r.Verdict == results.Aborted {
+		for i := range list {
+			if g := &list[i]; slices.Contains(needEnd, g.Name) {
+				g.Value, g.Holds, g.Reason = 0, true, "Not measured: the run was stopped."
+			}
+		}
+	}
+	return list
+}
+
+// needEnd are the gates that hold a run against its whole plan, which one that
+// was stopped cannot keep.
+var needEnd = []string{"unsent", "rate", "arrivals"}
+
+// latenessAllowed is how late one sign-in in a hundred may be, in nanoseconds
+// and in words.
+func latenessAllowed(in Input) (limit int64, of string) {
+	if smallest := smallestResponse(in.Objectives); smallest > 0 {
+		limit = int64(lagShare * smallest)
+		return limit, fmt.Sprintf("%s, 10 %% of the smallest response time in an objective", results.Duration(limit))
+	}
+	return lagLimit, "10 ms"
 }
 
 func lagGate(in Input, r *results.Result) results.Gate {
-	limit, of := int64(lagLimit), "10 ms"
-	if smallest := smallestResponse(in.Objectives); smallest > 0 {
-		limit = int64(lagShare * smallest)
-		of = fmt.Sprintf("%s, 10 %% of the smallest response time in an objective", results.Duration(limit))
-	}
+	limit, of := latenessAllowed(in)
 	g := results.Gate{Name: "lag", Text: "the p99 of the lag is at most " + of, Unit: "ns",
 		Value: float64(r.Lag.P99), Limit: float64(limit), Holds: r.Lag.P99 <= limit}
 	if !g.Holds {

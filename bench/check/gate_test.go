@@ -111,7 +111,7 @@ func TestArrivals(t *testing.T) {
 				if rate == 5 && !c.holds {
 					continue // three sign-ins more or less are nothing
 				}
-				g := arriving(random, rate, constant, 30, c.delay).gate(30 * second)
+				g := arriving(random, rate, constant, 30, c.delay).gate(30*second, 10*ms)
 				if g.Holds != c.holds || !strings.Contains(g.Reason, c.why) {
 					t.Errorf("%s, %v/s, constant %v: holds %v, %q", name, rate, constant, g.Holds, g.Reason)
 				}
@@ -121,12 +121,17 @@ func TestArrivals(t *testing.T) {
 			}
 		}
 	}
+	// What is late by less than an objective would notice is not off the plan.
+	bursts := func(due int64) int64 { return max(190*ms-due%(200*ms), 0) }
+	if g := arriving(random, 300, false, 30, bursts).gate(30*second, 200*ms); !g.Holds {
+		t.Errorf("bursts of less than is allowed: %+v", g)
+	}
 	// A plan of Poisson arrivals that is sent like clockwork is off it too.
 	a := arriving(random, 5000, false, 30, func(int64) int64 { return 0 })
 	for i := range a.sent {
 		a.sent[i] = 500
 	}
-	if g := a.gate(30 * second); g.Holds || !strings.Contains(g.Reason, "less unevenly") {
+	if g := a.gate(30*second, 10*ms); g.Holds || !strings.Contains(g.Reason, "less unevenly") {
 		t.Errorf("like clockwork: %+v", g)
 	}
 }
@@ -142,13 +147,14 @@ func TestSteady(t *testing.T) {
 	const seed = 6
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
+	var allowed float64
 	run := func(length int64, response func(at int64) float64) results.Gate {
 		s := newSteadiness([]scenarios.Span{{From: 0, To: scenarios.Duration(length)}})
 		for due := int64(0); due < length; due += 4 * ms {
 			took := response(due) * (.5 + random.ExpFloat64()/2)
 			s.count(&results.Sample{Due: due, Sent: due, Done: due + int64(took*float64(ms)), Outcome: results.OutcomeAccepted})
 		}
-		return s.gate()
+		return s.gate(allowed)
 	}
 	at := func(at, from int64, before, after float64) float64 {
 		if at < from {
@@ -179,6 +185,13 @@ func TestSteady(t *testing.T) {
 	if g := run(20*second, func(t int64) float64 { return at(t, 13*second, 9, 3) }); g.Value < float64(12500*ms) || g.Value > float64(13500*ms) {
 		t.Errorf("cut at %v, expected 13 s", g.Value)
 	}
+	// An objective that would not notice makes it steady enough.
+	for _, allowed = range []float64{5 * float64(ms), 7 * float64(ms)} {
+		if g := run(20*second, func(t int64) float64 { return at(t, 13*second, 9, 3) }); g.Holds != (allowed > 6*float64(ms)) {
+			t.Errorf("with %v allowed: %+v", allowed, g)
+		}
+	}
+	allowed = 0
 	// What is steady is rarely taken for unsteady.
 	wrong := 0
 	for i := range 200 {

@@ -28,14 +28,16 @@ func (r *reckoning) add(text string, left uint64, op string, right uint64, note 
 func (r *reckoning) addExcused(text string, left uint64, op string, right uint64, excuse string) {
 	r.add(text, left, op, right, "")
 	if last := &r.checks[len(r.checks)-1]; !last.Holds && excuse != "" {
-		last.Holds, last.Note = true, excuse
+		last.Holds, last.Waived, last.Note = true, true, excuse
 	}
 }
 
 // addSums adds an inequality that must hold for each of several parties. The
-// sums are shown; failing names the parties for which it does not hold.
+// sums are shown; failing names the parties for which it does not hold and that
+// the note does not excuse.
 func (r *reckoning) addSums(text string, left, right uint64, failing []string, of uint64, note string) {
 	check := results.LedgerCheck{Text: text, Left: left, Op: "<=", Right: right, Holds: len(failing) == 0, Note: note}
+	check.Waived = check.Holds && left > right
 	if len(failing) > 0 {
 		check.Note = strings.TrimPrefix(note+"; it does not hold for "+some(failing, of), "; ")
 	}

@@ -112,7 +112,7 @@ func (all *objectives) evaluate(r *results.Result) []results.Objective {
 		out := results.Objective{Text: o.Text, Unit: string(o.Unit), Limit: o.Value}
 		switch {
 		case o.tally == nil:
-			o.ofFault(r.Faults, &out)
+			o.ofFault(r, &out)
 		case o.tally.planned == 0:
 			out.Window, out.Verdict = o.Window.String(), results.Inconclusive
 			out.Reason = "no sign-in was due in " + inWords(o.Window)
@@ -121,7 +121,7 @@ func (all *objectives) evaluate(r *results.Result) []results.Objective {
 			all.measure(o, &out)
 		}
 		if out.Verdict == results.Fail && out.Reason == "" {
-			out.Reason = "it is " + shown(out.Value, o.Unit)
+			out.Reason = "it is " + o.shown(out.Value)
 		}
 		list = append(list, out)
 	}
@@ -216,7 +216,7 @@ func (t *tally) counted(name string) (n, of uint64, ok bool) {
 	case "other_reason":
 		n = t.otherReason
 	case "repeated":
-		n = t.failed + t.unknown
+		n = t.failed + t.unknown - t.canceled // those need not repeat it: the run was stopped
 	case "bad_seconds":
 		n = uint64(t.badSeconds())
 	default:
@@ -264,4 +264,35 @@ func shown(v float64, unit scenarios.Unit) string {
 		return results.PerSecond(v)
 	}
 	return fmt.Sprint(v)
+}
+
+// shown is a value as people read it, with as many digits as it takes to tell
+// it from the limit.
+func (o *objective) shown(v float64) string {
+	text := shown(v, o.Unit)
+	if v == o.Value || text != shown(o.Value, o.Unit) {
+		return text
+	}
+	scale, suffix := 1.0, ""
+	switch o.Unit {
+	case scenarios.Time:
+		scale, suffix = second, " s"
+		switch {
+		case o.Value < 1e3:
+			scale, suffix = 1, " ns"
+		case o.Value < 1e6:
+			scale, suffix = 1e3, " µs"
+		case o.Value < second:
+			scale, suffix = 1e6, " ms"
+		}
+	case scenarios.PerSecond:
+		suffix = "/s"
+	}
+	for decimals := range 13 {
+		text = strconv.FormatFloat(v/scale, 'f', decimals, 64)
+		if text != strconv.FormatFloat(o.Value/scale, 'f', decimals, 64) {
+			break
+		}
+	}
+	return text + suffix
 }

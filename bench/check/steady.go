@@ -17,8 +17,9 @@ const (
 	steadyLeast = 5 * second // what the window must hold at least
 )
 
-// What is cut off matters when its median is this far from the rest's: a
-// window is not unsteady for one slow moment in it.
+// What is cut off matters when its median is this far from the rest's, and by
+// a real share of the smallest response time in an objective: a window is not
+// unsteady for one slow moment in it, nor for what no objective would notice.
 const (
 	steadyShare = 0.1
 	steadyTime  = 100_000 // nanoseconds
@@ -56,8 +57,9 @@ func (s *steadiness) count(o *results.Sample) {
 // cut off is that without which the mean of what is left is known best. When
 // that is half of the window or more, it never became steady. (White, "An
 // effective truncation heuristic for bias reduction in simulation output",
-// Simulation 69, 1997; White, Cobb, Spratt, 2000, for batches of five.)
-func (s *steadiness) gate() results.Gate {
+// Simulation 69, 1997; White, Cobb, Spratt, 2000, for batches of five.) Less
+// than allowed, in nanoseconds, is no difference.
+func (s *steadiness) gate(allowed float64) results.Gate {
 	g := results.Gate{Name: "steady", Unit: "ns", Limit: float64(s.length) / 2, Holds: true,
 		Text: "the response is steady from within the first half of the window steady on (MSER-5)"}
 	if s.length < steadyLeast {
@@ -85,7 +87,7 @@ func (s *steadiness) gate() results.Gate {
 		return g
 	}
 	before, after := median(means[:cut]), median(means[cut:])
-	if math.Abs(before-after) > math.Max(steadyShare*after, steadyTime) {
+	if math.Abs(before-after) > max(steadyShare*after, steadyTime, allowed) {
 		g.Holds = false
 		g.Reason = fmt.Sprintf("The load was not steady before the first fault: the response was %s until %s of %s, and %s afterwards (medians of means over 100 ms).",
 			results.Duration(int64(before)), results.Duration(int64(g.Value)), results.Duration(s.length), results.Duration(int64(after)))

@@ -27,6 +27,7 @@ type tally struct {
 	accepted, refused, failed, unknown       uint64
 	wrongAccepts, wrongRefusals, otherReason uint64
 	handedOff, passThrough, hashSync         uint64
+	canceled                                 uint64 // unknown because the run was stopped
 	max                                      [3]int64
 
 	width     int64 // of an interval
@@ -115,7 +116,9 @@ func (t *tally) count(s *results.Sample) {
 	if decided(s) {
 		t.decided(s, in, own)
 	}
-	if t.seconds != nil {
+	if canceled(s) {
+		t.canceled++
+	} else if t.seconds != nil {
 		c := &t.seconds[inSecond]
 		c.sent++
 		if !decided(s) {

@@ -84,8 +84,8 @@ func faultReasons(in Input, r *results.Result) []string {
 	var all []string
 	for i, f := range r.Faults {
 		why := "."
-		if f.Note != "" {
-			why = ": " + f.Note + "."
+		if note := joined(in.Faults[i].Note, in.Faults[i].Err); note != "" {
+			why = ": " + note + "."
 		}
 		switch {
 		case f.At == Never && r.Verdict == results.Aborted: // the run ended first
