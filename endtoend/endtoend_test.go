@@ -1,6 +1,6 @@
 // Package endtoend runs the program that users get, as they do: real
 // processes, real faults, and what they leave behind. Its tests load both
-// cores, so they run alone (`make scenario`) and one after the other.
+// cores, so they run alone (`make endtoend`) and one after the other.
 package endtoend
 
 import (
