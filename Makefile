@@ -36,7 +36,7 @@ lint:
 
 # All tests but those of whole runs, which load both cores and so run alone.
 # The race detector needs cgo, the binary does not.
-unit: cc network
+unit: cc network openssl
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m $$(go list ./... | grep -v /endtoend)
 
 # Real scenarios, end to end, on the binary that users get.
@@ -58,7 +58,7 @@ generate: protoc
 generated: generate
 	@git diff --exit-code --stat -- wire || { echo "wire/*.pb.go is stale: run 'make generate' and commit"; exit 1; }
 
-.PHONY: protoc cc network
+.PHONY: protoc cc network openssl
 cc:
 	@command -v gcc >/dev/null || { $(sudo) apt-get update -qq && $(sudo) apt-get install -y -qq gcc libc6-dev; }
 protoc:
@@ -66,6 +66,10 @@ protoc:
 # Tests look from outside, by nft and ip, at what the program does without them.
 network:
 	@PATH=$$PATH:/usr/sbin:/sbin; command -v nft >/dev/null && command -v ip >/dev/null || { $(sudo) apt-get update -qq && $(sudo) apt-get install -y -qq nftables iproute2; }
+
+# Tests have the usual tool look at certificates and revocation lists.
+openssl:
+	@command -v openssl >/dev/null || { $(sudo) apt-get update -qq && $(sudo) apt-get install -y -qq openssl; }
 
 # Figures: hot paths, then the whole system.
 bench: build

@@ -19,6 +19,7 @@ func cloudsimCommand() *cobra.Command {
 	cfg := cloudsim.Config{Version: version}
 	var tenants, ports []string
 	var handoff string
+	var severalPerHost bool
 	cmd := &cobra.Command{
 		Use:   "cloudsim --state DIR --tenant name=contoso,domain=contoso.test",
 		Short: "Run the cloud simulator: sign-ins, connector queue, failover, hash store",
@@ -26,7 +27,9 @@ func cloudsimCommand() *cobra.Command {
 
 It listens on loopback, on free ports unless told otherwise, and says which in
 one JSON line, which it also writes to DIR/cloud.json for 'ptabench connector
---cloud'. Its certificates are signed by DIR/ca.pem.
+--cloud'. Its certificates are signed by DIR/ca.pem; which of them are revoked,
+http://PORT80/crl/ca.crl says. A connector is revoked, for good and at once, by
+POST /tenants/TENANT/connectors/NAME/revoke on the observe port.
 
 Secrets come by the environment:
   PTABENCH_OBSERVE_TOKEN   who may read counters and events, set gates and make
@@ -49,6 +52,7 @@ Secrets come by the environment:
 				}
 				cfg.Tenants = append(cfg.Tenants, t)
 			}
+			cfg.OnePerHost = !severalPerHost
 			cfg.Ports = make(map[string]string)
 			for _, text := range ports {
 				port, addr, ok := strings.Cut(text, "=")
@@ -86,6 +90,17 @@ Secrets come by the environment:
 	f.DurationVar(&cfg.SealRollover, "seal-rollover", 10*time.Minute, "age at which a session's sealing context is replaced")
 	f.IntVar(&cfg.SealRolloverCount, "seal-rollover-count", 1_000_000, "passwords after which a session's sealing context is replaced")
 	f.DurationVar(&cfg.CertificateLifetime, "certificate-lifetime", 180*24*time.Hour, "lifetime of connector certificates")
+	f.IntVar(&cfg.ConnectorLimit, "connector-limit", cloudsim.DefaultConnectorLimit, "connectors a tenant may have, active or not")
+	f.BoolVar(&severalPerHost, "several-per-host", false, "let a tenant have several connectors that name the same host")
+	f.DurationVar(&cfg.InactiveAfter, "inactive-after", cloudsim.DefaultInactiveAfter, "time without a session or a status report after which a connector counts as inactive")
+	f.Float64Var(&cfg.Clock, "clock", 1, "how many times as fast documented periods of days pass, such as the 10 days until an inactive connector is dropped")
+	f.DurationVar(&cfg.CRLValidity, "crl-validity", 24*time.Hour, "validity of a revocation list, which is made anew at half of it and at each revocation")
+	f.DurationVar(&cfg.BootstrapInterval, "bootstrap-interval", cloudsim.DefaultBootstrapInterval, "how often connectors are to ask where the cloud listens")
+	f.DurationVar(&cfg.StatusInterval, "status-interval", cloudsim.DefaultStatusInterval, "how often connectors are to report")
+	f.DurationVar(&cfg.RenewalPoll, "renew-poll", cloudsim.DefaultRenewalPoll, "how often connectors are to see whether their certificate needs renewal")
+	f.DurationVar(&cfg.ReconnectMax, "reconnect-max", cloudsim.DefaultReconnectMax, "longest wait of connectors between attempts to attach")
+	f.StringVar(&cfg.MinConnectorVersion, "min-connector-version", "", "version that connectors should have at least; an older one says so and goes on")
+	f.BoolVar(&cfg.RequireMinVersion, "require-min-version", false, "an older connector may not start")
 	f.StringVar(&cfg.SignInLog, "sign-in-log", "", "file to append a CSV line for each sign-in to")
 	return cmd
 }

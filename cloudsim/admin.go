@@ -16,8 +16,11 @@ func (srv *server) admin(metrics http.Handler) http.Handler {
 	mux, handler := observe.Handler(srv.cfg.ObserveToken, func() any { return srv.counters() }, srv.events, metrics)
 	mux.HandleFunc("POST /tenants/{tenant}/registration-tokens", srv.newRegistrationToken)
 	mux.HandleFunc("PUT /tenants/{tenant}/fallback", srv.switchFallback)
+	mux.HandleFunc("DELETE /tenants/{tenant}/connectors/{name}", srv.removeConnector)
+	mux.HandleFunc("GET /tenants/{tenant}/connectors", srv.listConnectors)
+	mux.HandleFunc("POST /tenants/{tenant}/connectors/{name}/revoke", srv.revoke)
 	gate.Handle(mux, srv.gates, srv.events.Add)
-	return handler
+	return srv.withPage(handler)
 }
 
 func (srv *server) newRegistrationToken(w http.ResponseWriter, r *http.Request) {

@@ -79,7 +79,7 @@ func TestGates(t *testing.T) {
 		{"no ports", "x", `{"mode":"stall"}`},
 		{"no mode", "x", `{"ports":["443"]}`},
 		{"unknown mode", "x", `{"ports":["443"],"mode":"drop"}`},
-		{"unknown port", "x", `{"ports":["443","80"],"mode":"stall"}`},
+		{"unknown port", "x", `{"ports":["443","81"],"mode":"stall"}`},
 		{"the observe port", "x", `{"ports":["observe"],"mode":"refuse"}`},
 		{"a name for a source", "x", `{"ports":["443"],"mode":"stall","sources":["localhost"]}`},
 		{"a long id", strings.Repeat("i", 129), `{"ports":["443"],"mode":"stall"}`},

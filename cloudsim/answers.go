@@ -87,6 +87,11 @@ func (a *answers) leave(now time.Duration, as *answerStream) {
 	}
 }
 
+// returns is how long a connector may take from one response port to the next
+// before it counts as one that cannot answer. Until then its tenant's sign-ins
+// wait for it if there is no other connector.
+const returns = 250 * time.Millisecond
+
 // responses says in st whether there is a response stream at present. One
 // stream ends while the next begins: whoever changes the status last must find
 // what is so then.
@@ -94,6 +99,7 @@ func (s *session) responses(st *dispatch.Status) {
 	s.answers.mu.Lock()
 	defer s.answers.mu.Unlock()
 	st.Responses = s.answers.current != nil
+	st.Returning = !st.Responses
 }
 
 // Answer implements wire.ResponsesServer.

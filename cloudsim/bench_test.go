@@ -171,13 +171,15 @@ func benchmarkHandler(b *testing.B, result wire.Result) {
 	}
 	t := srv.tenants["contoso"]
 	t.issuer = srv.signer.Issuer("127.0.0.1:443", t.Name)
-	s := &session{tenant: t, server: srv, wake: make(chan struct{}, 1), log: srv.log, peer: peerIdentity{name: "connector-1"}}
+	s := &session{tenant: t, server: srv, log: srv.log, peer: peerIdentity{name: "connector-1"}}
 	s.connector = dispatch.NewConnector("connector-1", 1<<20, s)
 	s.done, s.ended = context.WithCancelCause(context.Background())
 	stream := &near{session: s, result: result}
-	seal, _ := sealed(b, 1<<30)
+	r := &requestStream{BidiStreamingServer: stream, session: s, number: 1, fast: true, wake: make(chan struct{}, 1)}
+	r.seal, _ = sealed(b, 1<<30)
+	r.done, s.fast = s.done, r
 	var work sync.WaitGroup
-	work.Go(func() { _ = s.send(stream, seal) })
+	work.Go(func() { _ = r.send() })
 	t.locked(func(now time.Duration) { t.queue.Attach(now, s.connector) })
 	mux := srv.userMux()
 	body := form("user000001@contoso.test", password).Encode()

@@ -155,7 +155,7 @@ func settings(t testing.TB) Config {
 		Queue: dispatch.Settings{Policy: dispatch.FirstAvailable, Handoff: true, Attempts: 3, Deadline: 20 * time.Second,
 			AttemptTimeout: 20 * time.Second, Queue: 1000, Threshold: 5, Probe: 10 * time.Millisecond},
 		Heartbeat: 250 * time.Millisecond, HeartbeatMisses: 20,
-		SealRollover: time.Hour, SealRolloverCount: 1 << 20, CertificateLifetime: time.Hour,
+		SealRollover: time.Hour, SealRolloverCount: 1 << 20, CertificateLifetime: time.Hour, CRLValidity: time.Hour,
 		ObserveToken: observeToken, HashSyncToken: hashSyncToken,
 		limits: limits{request: 5 * time.Second, first: 5 * time.Second, shutdown: 20 * time.Second, syncBatch: 1 << 20},
 	}

@@ -18,6 +18,7 @@ import (
 
 	"ptabench/cloudsim/authority"
 	"ptabench/cloudsim/dispatch"
+	"ptabench/cloudsim/state"
 	"ptabench/ports"
 )
 
@@ -64,6 +65,20 @@ type Config struct {
 	SealRollover        time.Duration
 	SealRolloverCount   int
 	CertificateLifetime time.Duration
+	CRLValidity         time.Duration // of a revocation list
+
+	ConnectorLimit int           // connectors of a tenant, active or not; 0 for DefaultConnectorLimit
+	OnePerHost     bool          // two connectors of a tenant may not name the same host
+	InactiveAfter  time.Duration // without a session or a status report; 0 for DefaultInactiveAfter
+	// Clock is how many times as fast documented periods of days pass: those
+	// after which an inactive connector is dropped. 0 for 1.
+	Clock float64
+
+	// What connectors are told by bootstrap; 0 for the default of each.
+	BootstrapInterval, StatusInterval, RenewalPoll, ReconnectMax time.Duration
+
+	MinConnectorVersion string // that connectors should have; empty for any
+	RequireMinVersion   bool   // an older one may not start
 
 	SignInLog string // file; empty for none
 
@@ -87,7 +102,11 @@ var (
 
 const (
 	signInPort       = ports.SignIn
+	revocationPort   = ports.Revocation
+	bootstrapPort    = ports.Bootstrap
 	registrationPort = ports.Registration
+	fastPort         = ports.Fast
+	renewalPort      = ports.Renewal
 )
 
 // Ports are all the ports of the simulator.
@@ -160,6 +179,15 @@ func (c *Config) Validate() error {
 			bad(n.field, n.value, fmt.Sprintf("%d to %d", n.min, n.max))
 		}
 	}
+	if n := c.ConnectorLimit; n < 0 || n > state.MaxConnectors {
+		bad("connector-limit", n, fmt.Sprintf("1 to %d", state.MaxConnectors))
+	}
+	if d := c.InactiveAfter; d < 0 || d > dropAfter {
+		bad("inactive-after", d, fmt.Sprintf("more than 0s, up to %v", dropAfter))
+	}
+	if !(c.Clock >= 0 && c.Clock <= maxClock) { // nor not a number
+		bad("clock", c.Clock, fmt.Sprintf("more than 0, up to %d", maxClock))
+	}
 	for _, d := range []struct {
 		field    string
 		value    time.Duration
@@ -171,11 +199,13 @@ func (c *Config) Validate() error {
 		{"heartbeat", c.Heartbeat, time.Millisecond, time.Hour},
 		{"seal-rollover", c.SealRollover, time.Millisecond, 24 * time.Hour},
 		{"certificate-lifetime", c.CertificateLifetime, time.Second, 20 * 365 * 24 * time.Hour},
+		{"crl-validity", c.CRLValidity, time.Second, 365 * 24 * time.Hour},
 	} {
 		if d.value < d.min || d.value > d.max {
 			bad(d.field, d.value, fmt.Sprintf("%v to %v", d.min, d.max))
 		}
 	}
+	c.validateBootstrap(bad)
 	return errors.Join(errs...)
 }
 

@@ -1,6 +1,7 @@
 package cloudsim
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ func TestValidate(t *testing.T) {
 	}{
 		{`state: ""`, func(c *Config) { c.State = "" }},
 		{`listen: "localhost"`, func(c *Config) { c.Listen = "localhost" }},
-		{`port: 80: expected one of 443, 9090,`, func(c *Config) { c.Ports = map[string]string{"80": "127.0.0.1:0"} }},
+		{`port: 81: expected one of 443, 80, 8080, 9090, 9091,`, func(c *Config) { c.Ports = map[string]string{"81": "127.0.0.1:0"} }},
 		{`port 443: 127.0.0.1: expected host:port`, func(c *Config) { c.Ports = map[string]string{"443": "127.0.0.1"} }},
 		{`tenant: none`, func(c *Config) { c.Tenants = nil }},
 		{`tenant name: ""`, func(c *Config) { c.Tenants = []Tenant{pass("", "a.test")} }},
@@ -45,6 +46,13 @@ func TestValidate(t *testing.T) {
 		{`breaker-probe: -1s`, func(c *Config) { c.Queue.Probe = -time.Second }},
 		{`heartbeat: 1ns`, func(c *Config) { c.Heartbeat = 1 }},
 		{`seal-rollover: 0s`, func(c *Config) { c.SealRollover = 0 }},
+		{`crl-validity: 999ms`, func(c *Config) { c.CRLValidity = 999 * time.Millisecond }},
+		{`connector-limit: 1001`, func(c *Config) { c.ConnectorLimit = 1001 }},
+		{`inactive-after: -1s`, func(c *Config) { c.InactiveAfter = -time.Second }},
+		{`inactive-after: 241h0m0s`, func(c *Config) { c.InactiveAfter = 241 * time.Hour }},
+		{`clock: -1`, func(c *Config) { c.Clock = -1 }},
+		{`clock: NaN`, func(c *Config) { c.Clock = math.NaN() }},
+		{`clock: 1e+08`, func(c *Config) { c.Clock = 1e8 }},
 		{`certificate-lifetime: 1ms`, func(c *Config) { c.CertificateLifetime = time.Millisecond }},
 	} {
 		cfg := settings(t)

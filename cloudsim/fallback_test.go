@@ -387,7 +387,7 @@ func TestFallbackDoesNotFlap(t *testing.T) {
 				t.Errorf("%s: events %v; expected %v", when, got, kinds)
 			}
 		}
-		c := dispatch.NewConnector("connector-1", 1, &session{server: &server{cfg: cfg}, tenant: tenant, wake: make(chan struct{}, 1)})
+		c := dispatch.NewConnector("connector-1", 1, &session{server: &server{cfg: cfg}, tenant: tenant})
 		attach := func() { tenant.locked(func(now time.Duration) { tenant.queue.Attach(now, c) }) }
 		// byHash and passed are sign-ins that either path answered.
 		byHash := func() {

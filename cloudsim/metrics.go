@@ -29,8 +29,11 @@ var (
 	descQueued    = metric("queued", "Sign-ins that wait for a connector.", "tenant")
 	descOpen      = metric("breaker_open", "1 while pass-through is known to be down.", "tenant")
 	descAttempts  = metric("connector_attempts_total", "Sign-ins given to a connector.", "tenant", "connector")
+	descByPath    = metric("connector_attempts_by_path_total", "Sign-ins given to a connector, by path: pushed, signalled, and of the latter those it accepted.", "tenant", "connector", "path")
 	descInFlight  = metric("connector_in_flight", "Sign-ins that a connector has in hand.", "tenant", "connector")
 	descAttached  = metric("connector_attached", "1 while a connector is attached.", "tenant", "connector")
+	descList      = metric("revocation_list_number", "Number of the revocation list that port 80 serves.")
+	descRevoked   = metric("revoked_certificates", "Certificates that the revocation list names.")
 	descDenied    = metric("denied_total", "Refused input, by reason.", "reason")
 )
 
@@ -59,10 +62,15 @@ func (m metrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(descOpen, flag(t.Breaker != "closed"), t.Name)
 		for _, a := range t.Connectors {
 			count(descAttempts, a.Attempts, t.Name, a.Name)
+			count(descByPath, a.Pushed, t.Name, a.Name, "pushed")
+			count(descByPath, a.Signalled, t.Name, a.Name, "signalled")
+			count(descByPath, a.Accepted, t.Name, a.Name, "accepted")
 			gauge(descInFlight, float64(a.InFlight), t.Name, a.Name)
 			gauge(descAttached, flag(a.Attached), t.Name, a.Name)
 		}
 	}
+	gauge(descList, float64(c.RevocationList.Number))
+	gauge(descRevoked, float64(c.RevocationList.Revoked))
 	for reason, n := range c.Denied {
 		count(descDenied, n, reason)
 	}

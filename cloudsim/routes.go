@@ -23,6 +23,7 @@ func (srv *server) userMux() http.Handler {
 			srv.refuse(w, "", http.StatusMethodNotAllowed, "wrong-method", codeWrongMethod)
 		})
 	}
+	srv.connectorRoutes(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		srv.denied("unknown-path", 1)
 		http.NotFound(w, r)

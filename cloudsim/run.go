@@ -104,6 +104,7 @@ func newServer(log *slog.Logger, cfg Config) (_ *server, err error) {
 			srv.state.Close()
 		}
 	}()
+	srv.state.SetRules(cfg.rules())
 	if srv.authority, err = authority.New(srv.state, time.Now, cfg.hosts()...); err != nil {
 		return nil, err
 	}
@@ -179,6 +180,16 @@ func (srv *server) run(ctx context.Context, ready func(observe.Ready)) error {
 	if err != nil {
 		return err
 	}
+	// Certificates name the address of port 80, so it comes before anything
+	// that shows or issues one.
+	if err := srv.publishLists(r.Ports[revocationPort]); err != nil {
+		closeAll(listeners)
+		return err
+	}
+	if srv.bootstrap, err = srv.newBootstrapper(r); err != nil {
+		closeAll(listeners)
+		return err
+	}
 	if err := srv.publish(r); err != nil {
 		closeAll(listeners)
 		return err
@@ -206,6 +217,8 @@ func (srv *server) run(ctx context.Context, ready func(observe.Ready)) error {
 	}
 	users := srv.httpServer(srv.userMux())
 	users.TLSConfig = srv.authority.ServerTLS()
+	bootstrap := srv.httpServer(srv.bootstrapMux())
+	bootstrap.TLSConfig, bootstrap.IdleTimeout = srv.authority.ServerTLS(), idleTimeout
 	accounts := srv.httpServer(srv.syncMux())
 	accounts.TLSConfig = srv.authority.ServerTLS()
 	admin := srv.httpServer(srv.admin(metricsHandler(srv.counters)))
@@ -213,8 +226,18 @@ func (srv *server) run(ctx context.Context, ready func(observe.Ready)) error {
 	watched, endWatch := context.WithCancel(running)
 	admin.BaseContext = func(net.Listener) context.Context { return watched }
 	serve("port 443", func() error { return users.ServeTLS(listeners[signInPort], "", "") })
+	serve("port 8080", func() error { return bootstrap.ServeTLS(listeners[bootstrapPort], "", "") })
 	serve("hash sync", func() error { return accounts.ServeTLS(listeners[hashSyncPort], "", "") })
 	serve("observe", func() error { return admin.Serve(listeners[observePort]) })
+	lists := srv.httpServer(srv.lists)
+	lists.IdleTimeout = idleTimeout
+	serve("port 80", func() error { return lists.Serve(listeners[revocationPort]) })
+	work.Go(func() { srv.lists.Run(running) })
+
+	trust := srv.grpcServer(srv.authority.ConnectorCredentials(srv.known, srv.connectorDenied))
+	wire.RegisterTrustServer(trust, srv.trust())
+	serve("port 9091", func() error { return trust.Serve(listeners[renewalPort]) })
+	work.Go(func() { srv.watchConnectors(running) })
 
 	registration := srv.grpcServer(credentials.NewTLS(srv.authority.ServerTLS()))
 	wire.RegisterRegistrationServer(registration, &authority.Registration{
@@ -246,6 +269,8 @@ func (srv *server) run(ctx context.Context, ready func(observe.Ready)) error {
 	srv.endSessions(errShutdown)
 	connectors.Stop()
 	registration.Stop()
+	trust.Stop()
+	err = errors.Join(err, srv.shutdown("port 80", lists, bound), srv.shutdown("port 8080", bootstrap, bound))
 	srv.streams.Wait()
 	endWatch()
 	return errors.Join(err, srv.shutdown("observe", admin, bound))

@@ -34,7 +34,10 @@ type server struct {
 	state     *state.Store
 	authority *authority.Authority
 	gates     *gate.Gates
+	lists     *authority.Lists
 	signer    *token.Signer
+	bootstrap *bootstrapper
+	reports   reports
 	signInLog *signInLog
 	tenants   map[string]*tenant // by name
 	domains   map[string]*tenant // by domain, lower case
@@ -51,6 +54,8 @@ type server struct {
 // peerIdentity is who dialled, by certificate.
 type peerIdentity struct {
 	tenant, name, id string
+	serial           string // of its certificate
+	expires          time.Time
 	port             string // documented port that was dialled
 }
 
@@ -66,22 +71,31 @@ func (srv *server) identify(ctx context.Context, ports []string) (peerIdentity, 
 		srv.denied(string(authority.DeniedCertificateMalformed), 1)
 		return peerIdentity{}, status.Error(codes.Unauthenticated, err.Error())
 	}
+	if srv.state.Withdrawn(serial) { // since the connection was made
+		srv.denied(string(authority.DeniedCertificateRevoked), 1)
+		return peerIdentity{}, status.Error(codes.Unauthenticated, "the certificate is revoked: the connector must be registered again")
+	}
 	if !srv.known(serial) { // replaced since the connection was made
 		srv.denied(string(authority.DeniedCertificateReplaced), 1)
 		return peerIdentity{}, status.Error(codes.Unauthenticated, "the certificate is not that of a registered connector")
+	}
+	expires := authority.PeerExpiry(p)
+	if time.Now().After(expires) { // since the connection was made
+		srv.denied(string(authority.DeniedCertificateExpired), 1)
+		return peerIdentity{}, status.Error(codes.Unauthenticated, "the certificate has expired: the connector must be registered again")
 	}
 	port := srv.documentedPort(p.LocalAddr)
 	if !slices.Contains(ports, port) {
 		srv.denied("wrong-port", 1)
 		return peerIdentity{}, status.Errorf(codes.PermissionDenied, "port %s: this stream belongs on one of %v", port, ports)
 	}
-	return peerIdentity{tenant: who.Tenant, name: who.Name, id: who.ID, port: port}, nil
+	return peerIdentity{tenant: who.Tenant, name: who.Name, id: who.ID, serial: serial, expires: expires, port: port}, nil
 }
 
 // known reports whether a certificate is that of a registered connector.
 func (srv *server) known(serial string) bool {
-	_, ok := srv.state.Known(serial)
-	return ok
+	c, ok := srv.state.Known(serial)
+	return ok && c.Accepts(serial, time.Now())
 }
 
 // documentedPort is which port a connection came in by; empty for none.
@@ -108,18 +122,28 @@ func portKey(listener net.Addr) string {
 // registration takes over, so that two of one name never serve at once.
 func (p peerIdentity) owner() string { return p.tenant + "/" + p.name }
 
-// enter makes s the connector's session, in place of an older one.
-func (srv *server) enter(s *session) {
+// enter makes s the connector's session, in place of an older one. One that s
+// succeeds goes on: until s is attached as before, and then for what it has.
+func (srv *server) enter(s *session, succeeds string) {
 	srv.mu.Lock()
 	old := srv.current[s.peer.owner()]
+	if old != nil && old.peer.id == s.peer.id && old.id == succeeds {
+		s.before = old
+	}
 	srv.current[s.peer.owner()], srv.sessions[s.id] = s, s
+	var replaced []*session
+	for _, o := range srv.sessions {
+		if o != s && o != s.before && o.peer.owner() == s.peer.owner() && (!o.retired.Load() || s.before == nil) {
+			replaced = append(replaced, o)
+		}
+	}
 	srv.mu.Unlock()
-	switch {
-	case old == nil:
-	case old.peer.id == s.peer.id:
-		old.ended(errReplaced)
-	default:
-		old.ended(errRevoked)
+	for _, o := range replaced {
+		if o.peer.id == s.peer.id {
+			o.ended(errReplaced)
+		} else {
+			o.ended(errRevoked)
+		}
 	}
 }
 
@@ -127,8 +151,12 @@ func (srv *server) leave(s *session) {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	delete(srv.sessions, s.id)
-	if srv.current[s.peer.owner()] == s {
-		delete(srv.current, s.peer.owner())
+	if srv.current[s.peer.owner()] != s {
+		return
+	}
+	delete(srv.current, s.peer.owner())
+	if s.before != nil && srv.sessions[s.before.id] == s.before { // it may be succeeded once more
+		srv.current[s.peer.owner()] = s.before
 	}
 }
 
@@ -158,6 +186,7 @@ func (srv *server) denied(reason string, n uint64) (soFar uint64) {
 // counters is what the simulator counted since it started.
 func (srv *server) counters() observe.CloudCounters {
 	c := observe.CloudCounters{Denied: make(map[string]uint64)}
+	c.RevocationList.Number, c.RevocationList.Revoked = srv.lists.Published()
 	for _, t := range srv.cfg.Tenants {
 		c.Tenants = append(c.Tenants, srv.tenants[t.Name].counters())
 	}

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"ptabench/cloudsim/authority"
 	"ptabench/cloudsim/dispatch"
 	"ptabench/observe"
 	"ptabench/wire"
@@ -29,8 +30,8 @@ const (
 	maxBatch = 256
 )
 
-// session is one connector's request stream and the response stream that
-// belongs to it.
+// session is one connector's attachment: one request stream of each path at
+// most, and the response stream that belongs to it.
 type session struct {
 	id        string
 	peer      peerIdentity
@@ -38,27 +39,31 @@ type session struct {
 	server    *server
 	connector *dispatch.Connector
 	log       *slog.Logger
+	protocol  uint32 // the connector's
+	kem       uint32 // the key that passwords are sealed to
+	key       []byte
 
-	mu     sync.Mutex
-	outbox []gift // what the dispatcher gave and the sender has not sent
-	wake   chan struct{}
+	// mu guards what follows; to change which streams are used takes the
+	// tenant's lock as well.
+	mu       sync.Mutex
+	numbered uint32           // streams so far
+	streams  []*requestStream // that have not ended
+	fast     *requestStream   // of those, the one that pushes
+	signals  *requestStream   // and the one that signals
 
 	ended context.CancelCauseFunc
 	done  context.Context
+	over  chan struct{} // closed when it has ended and is detached
 
-	heard   atomic.Int64 // when the request stream last brought anything, in the tenant's time
 	answers answers
+
+	before  *session    // that this one succeeds; nil for none
+	retired atomic.Bool // another one has succeeded it
 
 	statusMu sync.Mutex // orders status changes; held around the tenant's lock
 	attached bool
+	revision uint32 // of the connector's status
 	status   dispatch.Status
-}
-
-// gift is a sign-in on its way to the sender.
-type gift struct {
-	request *request
-	attempt uint32
-	budget  time.Duration
 }
 
 // The causes of a session's end, in the words of events.
@@ -70,21 +75,25 @@ var (
 	errPeerClosed  = errors.New("closed-by-connector")
 	errStreamBroke = errors.New("connection-lost")
 	errRevoked     = errors.New("revoked")
+	// errDeregistered and errExpired end sessions for good: only a new
+	// registration helps.
+	errDeregistered = errors.New("deregistered")
+	errExpired      = errors.New("certificate-expired")
 )
 
-// give queues a sign-in for the sender. It is called under the tenant's lock
-// and never blocks; the connector's credit bounds the queue.
-func (s *session) give(now time.Duration, signIn *dispatch.SignIn) {
+// give sends a sign-in by the best stream there is. It is called under the
+// tenant's lock and never blocks.
+func (s *session) give(now time.Duration, signIn *dispatch.SignIn) dispatch.Via {
 	s.mu.Lock()
-	s.outbox = append(s.outbox, gift{signIn.Payload.(*request), uint32(signIn.Attempt), signIn.Budget(now)})
-	first := len(s.outbox) == 1
-	s.mu.Unlock()
-	if first {
-		select {
-		case s.wake <- struct{}{}:
-		default:
-		}
+	r := s.fast
+	if r == nil {
+		r = s.signals
 	}
+	s.mu.Unlock()
+	if r == nil { // the session ends, and hands it off in a moment
+		return dispatch.Via{}
+	}
+	return r.give(gift{signIn.Payload.(*request), uint32(signIn.Attempt), signIn.Budget(now)}, !r.fast)
 }
 
 // Listen implements wire.RequestsServer.
@@ -94,13 +103,16 @@ func (srv *server) Listen(stream grpc.BidiStreamingServer[wire.ConnectorMessage,
 		return err
 	}
 	m, err := first(srv, stream.Recv)
-	hello := m.GetHello()
-	if err == nil && hello == nil {
-		err = status.Error(codes.InvalidArgument, "the first message of a request stream must be hello")
+	hello, join := m.GetHello(), m.GetJoin()
+	if err == nil && hello == nil && join == nil {
+		err = status.Error(codes.InvalidArgument, "the first message of a request stream must be hello or join")
 	}
 	if err != nil {
 		srv.deniedFirst("malformed-hello", err)
 		return err
+	}
+	if join != nil {
+		return srv.join(stream, peer, join)
 	}
 	t := srv.tenants[peer.tenant]
 	if t == nil || hello.GetTenant() != peer.tenant {
@@ -111,38 +123,47 @@ func (srv *server) Listen(stream grpc.BidiStreamingServer[wire.ConnectorMessage,
 		srv.denied("malformed-hello", 1)
 		return status.Errorf(codes.InvalidArgument, "concurrency %d: expected 1 to %d", n, maxConcurrency)
 	}
-	seal, err := newSealer(hello.GetHpkeKem(), hello.GetHpkePublicKey(), srv.cfg.SealRollover, srv.cfg.SealRolloverCount)
+	if err := authority.CheckClock(hello.GetConnectorTimeNs(), time.Now()); err != nil {
+		srv.denied("clock-skew", 1)
+		srv.log.Warn("connector refused", "reason", "clock-skew", "connector", peer.name, "tenant", peer.tenant, "error", err)
+		return status.Error(codes.FailedPrecondition, err.Error())
+	}
+	s := &session{id: uuid.NewString(), peer: peer, tenant: t, server: srv,
+		log:      srv.log.With("connector", peer.name, "tenant", peer.tenant),
+		protocol: hello.GetProtocol(), kem: hello.GetHpkeKem(), key: hello.GetHpkePublicKey(),
+		over: make(chan struct{}), status: dispatch.Status{Directory: true}}
+	s.connector = dispatch.NewConnector(peer.name, int(hello.GetConcurrency()), s)
+	s.done, s.ended = context.WithCancelCause(context.Background())
+	s.answers.lost.Store(int64(t.now()))
+
+	r, err := s.newStream(stream, peer.port)
 	if err != nil {
 		srv.denied("malformed-hello", 1)
 		return status.Error(codes.InvalidArgument, err.Error())
 	}
-	s := &session{id: uuid.NewString(), peer: peer, tenant: t, server: srv,
-		log:  srv.log.With("connector", peer.name, "tenant", peer.tenant, "port", peer.port),
-		wake: make(chan struct{}, 1), status: dispatch.Status{Directory: true}}
-	s.connector = dispatch.NewConnector(peer.name, int(hello.GetConcurrency()), s)
-	s.done, s.ended = context.WithCancelCause(stream.Context())
-	s.heard.Store(int64(t.now()))
-	s.answers.lost.Store(int64(t.now()))
+	s.use(r)
 
-	srv.enter(s)
+	srv.enter(s, hello.GetSucceeds())
+	srv.stillGood(s)
+	srv.begun(s)
 	version := hello.GetVersion()
-	s.log.Info("session begun", "version", version[:min(len(version), maxVersion)], "concurrency", hello.GetConcurrency())
-	// Both goroutines end when this handler returns, which ends the stream.
-	srv.streams.Go(func() { s.ended(s.receive(stream)) })
-	srv.streams.Go(func() { s.ended(s.send(stream, seal)) })
-	s.watch()
+	s.log.Info("session begun", "version", version[:min(len(version), maxVersion)], "concurrency", hello.GetConcurrency(),
+		"port", peer.port, "protocol", s.protocol)
+	srv.streams.Go(s.live)
+	return r.serve()
+}
 
+// live watches over a session until the last of its streams has ended.
+func (s *session) live() {
+	defer close(s.over)
+	expiry := time.AfterFunc(time.Until(s.peer.expires), func() { s.ended(errExpired) })
+	defer expiry.Stop()
+	s.watch()
 	cause := context.Cause(s.done)
-	if errors.Is(cause, context.Canceled) {
-		cause = errStreamBroke // gRPC says no more than that of a crash, a reset and a cancel
-	}
-	srv.leave(s)
+	s.server.leave(s)
+	s.server.seen(s)
 	s.detach(cause)
 	s.log.Info("session ended", "cause", cause.Error())
-	if errors.Is(cause, errPeerClosed) {
-		return nil
-	}
-	return status.Error(codes.Aborted, cause.Error())
 }
 
 // first reads the first message of a stream, which must not take long. A
@@ -175,93 +196,20 @@ func (srv *server) deniedFirst(reason string, err error) {
 	}
 }
 
-// receive reads what the connector says until the stream ends, and returns
-// why it did.
-func (s *session) receive(stream grpc.BidiStreamingServer[wire.ConnectorMessage, wire.CloudMessage]) error {
-	for {
-		m, err := stream.Recv()
-		switch {
-		case errors.Is(err, io.EOF):
-			return errPeerClosed
-		case err != nil:
-			return errStreamBroke
+// heardStatus takes what the connector says of itself, unless another stream
+// brought something newer.
+func (s *session) heardStatus(st *wire.Status) {
+	s.setStatus(func(now *dispatch.Status) {
+		if st.GetRevision() < s.revision {
+			return
 		}
-		s.heard.Store(int64(s.tenant.now()))
-		if st := m.GetStatus(); st != nil {
-			s.setStatus(func(now *dispatch.Status) {
-				now.Directory, now.Draining = st.GetDirectoryReachable(), st.GetDraining()
-			})
-		}
-	}
+		s.revision = st.GetRevision()
+		now.Directory, now.Draining = st.GetDirectoryReachable(), st.GetDraining()
+	})
 }
 
-// send writes what the dispatcher gives, in as few messages as it can, and a
-// heartbeat whenever an interval has passed.
-func (s *session) send(stream grpc.BidiStreamingServer[wire.ConnectorMessage, wire.CloudMessage], seal *sealer) error {
-	cfg := &s.server.cfg
-	err := stream.Send(&wire.CloudMessage{Kind: &wire.CloudMessage_Welcome{Welcome: &wire.Welcome{
-		Session:             s.id,
-		HeartbeatIntervalNs: uint64(cfg.Heartbeat),
-		HeartbeatMisses:     uint32(cfg.HeartbeatMisses),
-	}}})
-	if err != nil {
-		return errStreamBroke
-	}
-	beat := time.NewTicker(cfg.beat())
-	defer beat.Stop()
-	var gifts []gift
-	for {
-		select {
-		case <-s.wake:
-			s.mu.Lock()
-			gifts, s.outbox = s.outbox, gifts[:0]
-			s.mu.Unlock()
-			for rest := gifts; len(rest) > 0; {
-				n := min(len(rest), maxBatch, seal.room())
-				if err := s.sendBatch(stream, seal, rest[:n]); err != nil {
-					return err
-				}
-				rest = rest[n:]
-			}
-			clear(gifts)
-		case <-beat.C:
-			if stream.Send(&wire.CloudMessage{Kind: &wire.CloudMessage_Heartbeat{Heartbeat: &wire.Heartbeat{}}}) != nil {
-				return errStreamBroke
-			}
-		case <-s.done.Done():
-			return context.Cause(s.done)
-		}
-	}
-}
-
-func (s *session) sendBatch(stream grpc.BidiStreamingServer[wire.ConnectorMessage, wire.CloudMessage], seal *sealer, gifts []gift) error {
-	enc, err := seal.roll(time.Now())
-	if err != nil {
-		return err
-	}
-	if enc != nil {
-		if stream.Send(&wire.CloudMessage{Kind: &wire.CloudMessage_Seal{Seal: &wire.SealContext{Enc: enc}}}) != nil {
-			return errStreamBroke
-		}
-	}
-	batch := &wire.Batch{SignIns: make([]*wire.SignIn, len(gifts))}
-	slab := make([]wire.SignIn, len(gifts))
-	for i, g := range gifts {
-		m := &slab[i]
-		m.Id, m.Attempt, m.User, m.BudgetNs = g.request.signIn.ID, g.attempt, g.request.user, uint64(max(g.budget, 0))
-		if m.Password, err = seal.reseal(s.tenant.vault, m.Id, m.Attempt, g.request.password); err != nil {
-			return err
-		}
-		batch.SignIns[i] = m
-	}
-	if stream.Send(&wire.CloudMessage{Kind: &wire.CloudMessage_Batch{Batch: batch}}) != nil {
-		return errStreamBroke
-	}
-	return nil
-}
-
-// watch returns when the session has ended, and ends it when the connector
-// falls silent or has had no response stream for too long.
+// watch returns when the session has ended. It ends streams that fall silent,
+// and the session when it has had no response stream for too long.
 func (s *session) watch() {
 	cfg := &s.server.cfg
 	patience := cfg.patience()
@@ -274,13 +222,15 @@ func (s *session) watch() {
 		case <-tick.C:
 			now := s.tenant.now()
 			if now-last > patience/2+look { // it was this process that paused
-				s.heard.Store(int64(now))
+				s.eachStream(func(r *requestStream) { r.heard.Store(int64(now)) })
 				s.answers.heard.Store(int64(now))
 			}
 			last = now
-			if now-time.Duration(s.heard.Load()) > patience {
-				s.ended(errHeartbeat)
-			}
+			s.eachStream(func(r *requestStream) {
+				if now-time.Duration(r.heard.Load()) > patience {
+					r.end(errHeartbeat)
+				}
+			})
 			if s.answers.silent(now, patience) {
 				s.answers.end(errHeartbeat)
 			}
@@ -289,6 +239,9 @@ func (s *session) watch() {
 			lost, since := s.answers.missing(now)
 			if lost && since > 4*patience+s.server.cfg.limits.first {
 				s.ended(errResponses)
+			}
+			if lost && since > min(returns, patience) {
+				s.setStatus(func(st *dispatch.Status) { st.Returning = false })
 			}
 			silent := lost && since > patience
 			if silent && !muted {
@@ -307,9 +260,11 @@ func (s *session) setStatus(change func(*dispatch.Status)) {
 	s.statusMu.Lock()
 	defer s.statusMu.Unlock()
 	change(&s.status)
+	s.status.Draining = s.status.Draining || s.retired.Load()
 	if s.done.Err() != nil {
 		return
 	}
+	first := !s.attached && s.status.Responses
 	s.tenant.locked(func(now time.Duration) {
 		s.tenant.queue.SetStatus(now, s.connector, s.status)
 		if !s.attached && s.status.Responses {
@@ -317,6 +272,15 @@ func (s *session) setStatus(change func(*dispatch.Status)) {
 			s.tenant.queue.Attach(now, s.connector)
 		}
 	})
+	if first && s.before != nil {
+		s.before.retire()
+	}
+}
+
+// retire has the session given nothing more: its successor is.
+func (s *session) retire() {
+	s.retired.Store(true)
+	s.setStatus(func(*dispatch.Status) {})
 }
 
 // mute hands off what the connector has in hand: it returns no answers.
@@ -331,7 +295,10 @@ func (s *session) detach(cause error) {
 		return
 	}
 	word := cause.Error()
-	if s.status.Draining && errors.Is(cause, errPeerClosed) {
+	switch {
+	case s.retired.Load() && errors.Is(cause, errPeerClosed):
+		word = "succeeded"
+	case s.status.Draining && errors.Is(cause, errPeerClosed):
 		word = "drained"
 	}
 	s.tenant.locked(func(now time.Duration) { s.tenant.queue.Detach(now, s.connector, word) })

@@ -19,6 +19,8 @@ func TestPauseOfTheSimulator(t *testing.T) {
 	limit := cfg.Heartbeat * time.Duration(cfg.HeartbeatMisses)
 	s := &session{server: &server{cfg: cfg}, tenant: &tenant{began: time.Now()}}
 	s.done, s.ended = context.WithCancelCause(context.Background())
+	r := &requestStream{session: s, end: s.ended}
+	s.streams = append(s.streams, r)
 	watched := make(chan struct{})
 	s.answers.mu.Lock() // stops the watch, as whatever stops the process would
 	go func() {
@@ -34,7 +36,7 @@ func TestPauseOfTheSimulator(t *testing.T) {
 		if cause := context.Cause(s.done); cause != nil {
 			t.Fatalf("the session ended: %v", cause)
 		}
-		s.heard.Store(int64(s.tenant.now()))
+		r.heard.Store(int64(s.tenant.now()))
 		beats.Reset(cfg.Heartbeat)
 		<-beats.C
 	}
@@ -51,16 +53,19 @@ func TestGive(t *testing.T) {
 		t.Fatal(err)
 	}
 	own := &tenant{began: time.Now(), vault: v}
-	s := &session{tenant: own, wake: make(chan struct{}, 1), log: slog.New(slog.DiscardHandler)}
+	s := &session{tenant: own, log: slog.New(slog.DiscardHandler)}
+	s.fast = &requestStream{session: s, number: 3, fast: true, wake: make(chan struct{}, 1)}
 	for id := range uint64(3) {
 		r := &request{user: user, password: v.hide(password)}
 		r.signIn = dispatch.SignIn{ID: id, Attempt: int(id) + 1, Payload: r}
-		s.give(own.now(), &r.signIn)
+		if via, want := s.give(own.now(), &r.signIn), (dispatch.Via{Stream: 3, Place: id + 1}); via != want {
+			t.Errorf("sign-in %d goes by %+v; expected %+v", id, via, want)
+		}
 	}
-	if len(s.wake) != 1 || len(s.outbox) != 3 {
-		t.Fatalf("woken %d times for %d", len(s.wake), len(s.outbox))
+	if len(s.fast.wake) != 1 || len(s.fast.gifts) != 3 {
+		t.Fatalf("woken %d times for %d", len(s.fast.wake), len(s.fast.gifts))
 	}
-	for id, g := range s.outbox {
+	for id, g := range s.fast.gifts {
 		if g.request.signIn.ID != uint64(id) || g.attempt != uint32(id)+1 || string(v.reveal(nil, g.request.password)) != password {
 			t.Errorf("%d. is %d, attempt %d", id, g.request.signIn.ID, g.attempt)
 		}

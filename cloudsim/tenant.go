@@ -94,8 +94,8 @@ func (t *tenant) locked(f func(now time.Duration)) {
 }
 
 // Give implements dispatch.Effects.
-func (t *tenant) Give(c *dispatch.Connector, s *dispatch.SignIn) {
-	c.Payload.(*session).give(t.now(), s)
+func (t *tenant) Give(c *dispatch.Connector, s *dispatch.SignIn) dispatch.Via {
+	return c.Payload.(*session).give(t.now(), s)
 }
 
 // Resolve implements dispatch.Effects.

@@ -43,6 +43,8 @@ type world struct {
 	observe   *observe.Client
 	users     *http.Client
 
+	log lockedBuffer // of the connectors
+
 	mu     sync.Mutex
 	events []observe.Event
 }
@@ -56,25 +58,27 @@ func newWorld(t *testing.T) *world {
 			Queue: dispatch.Settings{Policy: dispatch.LeastOutstanding, Handoff: true, Attempts: 3, Deadline: 20 * time.Second,
 				AttemptTimeout: 20 * time.Second, Queue: 1000, Threshold: 5, Probe: 50 * time.Millisecond},
 			Heartbeat: 100 * time.Millisecond, HeartbeatMisses: 3,
-			SealRollover: time.Hour, SealRolloverCount: 1 << 20, CertificateLifetime: time.Hour,
+			SealRollover: time.Hour, SealRolloverCount: 1 << 20, CertificateLifetime: time.Hour, CRLValidity: time.Hour,
 			ObserveToken: observeSecret,
 		}}
 }
 
-// serve runs the simulator within this process until the test ends.
-func (w *world) serve() {
+// serve runs the simulator within this process until end is called, or the test
+// ends.
+func (w *world) serve() (end func()) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan observe.Ready, 1), make(chan error, 1)
 	go func() {
 		ended <- cloudsim.Run(ctx, slog.New(slog.DiscardHandler), w.cfg, func(r observe.Ready) { ready <- r })
 	}()
-	w.t.Cleanup(func() {
+	end = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			w.t.Errorf("the simulator ended with %v", err)
 		}
 	})
+	w.t.Cleanup(end)
 	select {
 	case r := <-ready:
 		w.found(r)
@@ -84,6 +88,7 @@ func (w *world) serve() {
 	case <-time.After(waits):
 		w.t.Fatal("the simulator is not ready")
 	}
+	return end
 }
 
 // found takes a simulator's ready line, and watches its events from then on.
@@ -151,7 +156,7 @@ func (w *world) connect(name, source string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- connector.Run(ctx, slog.New(slog.DiscardHandler), connector.Config{
+		ended <- connector.Run(ctx, slog.New(slog.NewTextHandler(&w.log, nil)), connector.Config{
 			Name: name, Tenant: "contoso", Version: "test", Cloud: filepath.Join(w.cfg.State, "cloud.json"), State: dir,
 			Directory: "ldaps://" + w.directory.Address, DirectoryCA: ca,
 			BindDN: bindtest.ServiceDN, BindPassword: bindtest.ServicePassword, BaseDN: bindtest.BaseDN,

@@ -50,6 +50,8 @@ type fakeCloud struct {
 	unacked     atomic.Bool        // acknowledgements stay at 0
 	answered    func(*wire.Answer) // called for each answer, instead of keeping it
 
+	lists fakeLists
+
 	answerBeats atomic.Int64 // heartbeats on response streams
 
 	ca     *x509.Certificate
@@ -116,7 +118,7 @@ func (c *fakeCloud) makeCA() {
 	must(err)
 	c.ca = &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "fake cloud"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(48 * time.Hour), KeyUsage: x509.KeyUsageCertSign,
+		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(48 * time.Hour), KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, c.ca, c.ca, &c.caKey.PublicKey, c.caKey)
 	must(err)
@@ -126,7 +128,7 @@ func (c *fakeCloud) makeCA() {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(err)
 	der, err = x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: big.NewInt(2), NotBefore: c.ca.NotBefore, NotAfter: c.ca.NotAfter,
+		SerialNumber: serverSerial, CRLDistributionPoints: []string{c.serveLists()}, NotBefore: c.ca.NotBefore, NotAfter: c.ca.NotAfter,
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost", "ptabench-cloud"},
 	}, c.ca, &key.PublicKey, c.caKey)
 	must(err)

@@ -8,6 +8,7 @@
 package connector
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -16,9 +17,12 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"ptabench/connector/revocation"
 )
 
 // Defaults of the settings that have one.
@@ -32,6 +36,9 @@ const (
 const (
 	maxConcurrency = 100_000
 	maxTimeout     = time.Hour
+	maxRenew       = 10 * 365 * 24 * time.Hour
+	minInterval    = 10 * time.Millisecond
+	maxInterval    = 7 * 24 * time.Hour
 	minPool        = 4 // connections open before the connector is ready, if it may have so many
 )
 
@@ -40,7 +47,7 @@ type Config struct {
 	Name    string // unique within its tenant
 	Tenant  string
 	Version string // of this software
-	Cloud   string // file with the cloud's ready line; read again before each attempt to attach
+	Cloud   string // file with the cloud's ready line, or its ca_pem and port 8080 or 443; read again before each attempt to attach
 	State   string // directory for key and certificate
 
 	// Directory is ldaps://host or ldaps://host:port; DirectoryCA is a file
@@ -53,6 +60,19 @@ type Config struct {
 	// the directory.
 	MaxPasswordAge time.Duration
 
+	// Revocation is what happens when it is not known whether a certificate of
+	// the cloud is revoked; empty means hard.
+	Revocation revocation.Mode
+
+	// HostName is what the connector says its machine is called; the cloud may
+	// let a tenant have one connector a host. Empty means Source, which plays a
+	// host of its own, or else the system's name.
+	HostName string
+	// RenewPoll is how often the certificate is looked at, RenewBefore how long
+	// before it expires it is renewed; one of a short life, when less than a
+	// third of that is left. 0 means as often as the cloud says, and the default.
+	RenewPoll, RenewBefore time.Duration
+
 	Source      string // IP address to dial from; empty leaves it to the system
 	Concurrency int    // sign-ins taken at once
 	Pool        int    // connections to the directory at most; 0 means as many as Concurrency
@@ -61,6 +81,9 @@ type Config struct {
 	BindTimeout time.Duration
 	// ConnectTimeout bounds each attempt to connect to a port.
 	ConnectTimeout time.Duration
+	// BootstrapInterval and StatusInterval are how often to ask the cloud where
+	// it is and to report to it; 0 for as often as the cloud says.
+	BootstrapInterval, StatusInterval time.Duration
 
 	Observe           string // host:port to serve counters and metrics at
 	ObserveToken      string // lets its bearer read the counters; empty lets nobody
@@ -75,6 +98,9 @@ type checked struct {
 	directoryCA *x509.CertPool
 	cloud       *endpoints
 }
+
+// hostForm is of the names of hosts, and of addresses.
+var hostForm = regexp.MustCompile(`^[A-Za-z0-9._:-]{0,253}$`)
 
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$`)
 
@@ -119,6 +145,21 @@ func (c Config) check() (*checked, error) {
 	if c.BindPassword == "" {
 		wrong("PTABENCH_DIRECTORY_PASSWORD: expected the password of %s", c.BindDN)
 	}
+	if ok.Revocation == "" {
+		ok.Revocation = revocation.Hard
+	}
+	if !slices.Contains(revocation.Modes(), ok.Revocation) {
+		wrong("--revocation %q: expected hard, soft or off", c.Revocation)
+	}
+	if !hostForm.MatchString(c.HostName) {
+		wrong("--host-name %q: expected up to 253 letters, digits, dots, dashes, colons and underscores", c.HostName)
+	}
+	if c.RenewPoll < 0 || c.RenewPoll > maxRenew {
+		wrong("--renew-poll %v: expected 0s (as the cloud says) up to %v", c.RenewPoll, maxRenew)
+	}
+	if c.RenewBefore < 0 || c.RenewBefore > maxRenew {
+		wrong("--renew-before %v: expected more than 0s, up to %v", c.RenewBefore, maxRenew)
+	}
 	if c.Source != "" {
 		if _, err := netip.ParseAddr(c.Source); err != nil {
 			wrong("--source %q: expected an IP address", c.Source)
@@ -136,6 +177,14 @@ func (c Config) check() (*checked, error) {
 	if c.ConnectTimeout <= 0 || c.ConnectTimeout > maxTimeout {
 		wrong("--connect-timeout %v: expected more than 0s, up to %v", c.ConnectTimeout, maxTimeout)
 	}
+	for _, f := range []struct {
+		flag  string
+		value time.Duration
+	}{{"--bootstrap-interval", c.BootstrapInterval}, {"--status-interval", c.StatusInterval}} {
+		if f.value != 0 && (f.value < minInterval || f.value > maxInterval) {
+			wrong("%s %v: expected 0s (as the cloud says) or %v to %v", f.flag, f.value, minInterval, maxInterval)
+		}
+	}
 	if c.MaxPasswordAge < 0 {
 		wrong("--max-password-age %v: expected 0s (none) or more", c.MaxPasswordAge)
 	}
@@ -147,6 +196,23 @@ func (c Config) check() (*checked, error) {
 	}
 	return ok, nil
 }
+
+// hostName is what the cloud is told of the machine; empty when its name is
+// none that could be told.
+func (c *Config) hostName() string {
+	switch {
+	case c.HostName != "":
+		return c.HostName
+	case c.Source != "":
+		return c.Source
+	}
+	if name, err := os.Hostname(); err == nil && hostForm.MatchString(name) {
+		return name
+	}
+	return ""
+}
+
+func (c *Config) renewBefore() time.Duration { return cmp.Or(c.RenewBefore, DefaultRenewBefore) }
 
 // pool is the number of connections to the directory to keep and to have at
 // most.

@@ -157,10 +157,10 @@ func TestSignIns(t *testing.T) {
 	cfg.Source = "127.0.0.9"
 	r := start(t, cfg).serving()
 	s := c.session(1)
-	if s.port != "9350" || s.source != cfg.Source {
-		t.Errorf("attached on port %s from %s, want 9350 from %s", s.port, s.source, cfg.Source)
+	if s.port != "9352" || s.source != cfg.Source {
+		t.Errorf("attached on port %s from %s, want 9352 from %s", s.port, s.source, cfg.Source)
 	}
-	if h := s.hello; h.Tenant != "contoso" || h.Version != "test" || h.Concurrency != 50 || h.HpkeKem != 0x647a {
+	if h := s.hello; h.Tenant != "contoso" || h.Version != "test" || h.Concurrency != 50 || h.HpkeKem != 0x647a || h.Protocol != 2 {
 		t.Errorf("hello: %v", h)
 	}
 	s.give(given{id: 1, user: ann, password: annSecret}, given{id: 2, user: ann, password: wrongSecret}, given{id: 3, user: "bob@c", password: "x"})
@@ -193,17 +193,24 @@ func TestSignIns(t *testing.T) {
 	}
 }
 
-func checkMetrics(t *testing.T, r *running) {
-	t.Helper()
+// metricsText is what /metrics says.
+func (r *running) metricsText() string {
+	r.t.Helper()
 	resp, err := http.Get("http://" + r.at + "/metrics")
 	if err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
+	return string(text)
+}
+
+func checkMetrics(t *testing.T, r *running) {
+	t.Helper()
+	text := r.metricsText()
 	for _, want := range []string{
 		"(# PTA authentications)", "(# PTA failed authentications)", "(# PTA successful authentications)", "(# PTA authentication errors)",
 		"\nptabench_connector_authentications_total 6\n", "\nptabench_connector_authentications_failed_total 4\n",
@@ -211,7 +218,7 @@ func checkMetrics(t *testing.T, r *running) {
 		"\nptabench_connector_in_flight 0\n", "\nptabench_connector_directory_seconds_count 5\n",
 		"\nptabench_connector_results_total{result=\"disabled\"} 1\n", "\nptabench_connector_directory_reachable 1\n",
 	} {
-		if !strings.Contains(string(text), want) {
+		if !strings.Contains(text, want) {
 			t.Errorf("/metrics lacks %q", want)
 		}
 	}
@@ -377,8 +384,8 @@ func TestNoSecretIsWritten(t *testing.T) {
 			written[f.Name()] = string(text)
 		}
 	}
-	if len(written) != 3 || len(written["log"]) < 100 {
-		t.Fatalf("looked at %d places, the log %d bytes long; want 3, and a log", len(written), len(written["log"]))
+	if len(written) != 4 || len(written["log"]) < 100 {
+		t.Fatalf("looked at %d places, the log %d bytes long; want 4, and a log", len(written), len(written["log"]))
 	}
 	for where, text := range written {
 		for _, secret := range []string{annSecret, wrongSecret, cfg.RegistrationToken, cfg.BindPassword, token} {

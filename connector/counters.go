@@ -21,18 +21,32 @@ type counters struct {
 	resent   atomic.Uint64
 	sessions atomic.Uint64
 	results  [results]atomic.Uint64
+	// Of the taken, by path: pushed, or accepted after they were signalled.
+	pushed, signalled, accepted atomic.Uint64
+	// renewals of the certificate, and attempts at one that failed.
+	renewals, renewalFailures atomic.Uint64
 	// directory is the time that the directory took for a sign-in.
 	directory prometheus.Histogram
+	// bootstraps count the documents that were fetched or tried to, reports
+	// those sent or not, by outcome.
+	bootstraps, reports *prometheus.CounterVec
 }
 
 func newCounters() *counters {
-	return &counters{directory: prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name: "ptabench_connector_directory_seconds",
-		Help: "Time the directory took for a sign-in: the bind, and the look-up of the reason of a refusal.",
-		Buckets: []float64{
-			.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5,
-		},
-	})}
+	outcomes := func(name, help string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ptabench_connector_" + name, Help: help}, []string{"outcome"})
+	}
+	return &counters{
+		bootstraps: outcomes("bootstraps_total", "Bootstrap documents: accepted, unreachable, or why one was refused."),
+		reports:    outcomes("status_reports_total", "Status reports: sent-443, sent-8080 or failed."),
+		directory: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "ptabench_connector_directory_seconds",
+			Help: "Time the directory took for a sign-in: the bind, and the look-up of the reason of a refusal.",
+			Buckets: []float64{
+				.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5,
+			},
+		}),
+	}
 }
 
 // answered counts an answer that was queued.
@@ -70,6 +84,9 @@ func (a *connector) snapshot() observe.AgentCounters {
 	reachable, _ := pool.Reachable()
 	s := observe.AgentCounters{
 		Taken:              c.taken.Load(),
+		Pushed:             c.pushed.Load(),
+		Signalled:          c.signalled.Load(),
+		Accepted:           c.accepted.Load(),
 		Answers:            c.answers.Load(),
 		Resent:             c.resent.Load(),
 		Binds:              pool.Counters.Binds.Load(),
@@ -80,6 +97,9 @@ func (a *connector) snapshot() observe.AgentCounters {
 		Results:            map[string]uint64{},
 		InFlight:           int(a.inFlight.Load()),
 		DirectoryReachable: reachable,
+		Renewals:           c.renewals.Load(),
+		RenewalFailures:    c.renewalFailures.Load(),
+		Revocation:         a.revocation.Counters(),
 	}
 	for r := range c.results {
 		if n := c.results[r].Load(); n > 0 {

@@ -40,12 +40,8 @@ func (a *connector) dialCloud(port string, certificate *tls.Certificate) (*grpc.
 	if err != nil {
 		return nil, err
 	}
-	config := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: cloud.ca, ServerName: host}
-	if certificate != nil {
-		config.Certificates = []tls.Certificate{*certificate}
-	}
 	return grpc.NewClient("passthrough:///"+address,
-		grpc.WithTransportCredentials(credentials.NewTLS(config)),
+		grpc.WithTransportCredentials(credentials.NewTLS(a.cloudTLS(cloud, host, certificate))),
 		grpc.WithContextDialer(func(ctx context.Context, to string) (net.Conn, error) {
 			return a.dialer.DialContext(ctx, "tcp", to)
 		}),

@@ -25,13 +25,13 @@ func (s *session) drain(ctx context.Context) {
 		return
 	}
 	close(s.draining)
-	s.a.log.Info("draining", "in_flight", s.a.inFlight.Load())
+	s.a.log.Info("draining", "in_flight", s.inFlight.Load())
 	deadline := time.After(drainTime)
 	told := time.After(min(s.interval, tellTime))
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
 	heard := false
-	for !heard || s.a.inFlight.Load() > 0 || !s.out.empty() {
+	for !heard || s.accepting.Load() > 0 || s.inFlight.Load() > 0 || !s.out.empty() {
 		select {
 		case <-poll.C:
 			continue
@@ -41,7 +41,7 @@ func (s *session) drain(ctx context.Context) {
 		case <-s.ctx.Done():
 			return
 		case <-deadline:
-			s.a.log.Warn("drained not in time", "in_flight", s.a.inFlight.Load(), "limit", drainTime.String())
+			s.a.log.Warn("drained not in time", "in_flight", s.inFlight.Load(), "limit", drainTime.String())
 		}
 		break
 	}

@@ -54,9 +54,30 @@ func checkExpiry(c *tls.Certificate, now time.Time) error {
 	return nil
 }
 
+// obtainedLine begins the line that says when a certificate was obtained: it
+// counts as valid from before that, so its lifetime cannot be told from it.
+// Whoever reads PEM skips the line.
+const obtainedLine = "obtained: "
+
+// obtainedAt is when the certificate in a state directory was obtained, or
+// failing that when it became valid.
+func obtainedAt(dir string, c *tls.Certificate) time.Time {
+	text, err := os.ReadFile(filepath.Join(dir, identityFile))
+	if err != nil {
+		return c.Leaf.NotBefore
+	}
+	defer clear(text)
+	rest, found := bytes.CutPrefix(text, []byte(obtainedLine))
+	line, _, _ := bytes.Cut(rest, []byte("\n"))
+	if at, err := time.Parse(time.RFC3339Nano, string(line)); found && err == nil {
+		return at
+	}
+	return c.Leaf.NotBefore
+}
+
 // saveIdentity keeps a key and its certificate, readable by the owner only.
 // Either both are kept or what was there before stays.
-func saveIdentity(dir string, key *ecdsa.PrivateKey, certificateDER []byte) error {
+func saveIdentity(dir string, key *ecdsa.PrivateKey, certificateDER []byte, obtained time.Time) error {
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return err
@@ -64,6 +85,7 @@ func saveIdentity(dir string, key *ecdsa.PrivateKey, certificateDER []byte) erro
 	defer clear(keyDER)
 	var text bytes.Buffer
 	defer func() { clear(text.Bytes()) }()
+	fmt.Fprintf(&text, "%s%s\n", obtainedLine, obtained.UTC().Format(time.RFC3339Nano))
 	for _, b := range []*pem.Block{
 		{Type: "PRIVATE KEY", Bytes: keyDER},
 		{Type: "CERTIFICATE", Bytes: certificateDER},

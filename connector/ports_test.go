@@ -12,31 +12,37 @@ import (
 	"ptabench/wire"
 )
 
+// With a cloud that knows no joining, a connector has one stream, which it is
+// pushed to on any port: signalling ports first, the one it lost last.
 func TestRequestPortsInOrder(t *testing.T) {
 	c, d := newFakeCloud(t), bindtest.NewDirectory(t, users())
-	c.block("9350")
+	c.block("9352")
 	start(t, settings(t, c, d.Server)).serving()
 	s := c.session(1)
-	if s.port != "9352" {
-		t.Errorf("with 9350 blocked attached on %s, want 9352", s.port)
+	if s.port != "5671" {
+		t.Errorf("with 9352 blocked attached on %s, want 5671", s.port)
 	}
-	c.unblock("9350")
+	c.unblock("9352")
 	s.give(given{id: 1, user: ann, password: annSecret})
 	expectResult(t, c, 1, wire.Result_RESULT_ACCEPTED) // stays where it is
 
-	c.block("9350", "9352")
-	if s = c.session(2); s.port != "5671" {
-		t.Errorf("with 9350 and 9352 blocked attached on %s, want 5671", s.port)
+	c.block("9352", "5671")
+	if s = c.session(2); s.port != "9350" {
+		t.Errorf("with 9352 and 5671 blocked attached on %s, want 9350", s.port)
 	}
-	c.unblock("9350")
+	c.unblock("5671")
 	c.unblock("9352")
 	s.end()
-	if s = c.session(3); s.port != "9350" {
-		t.Errorf("with all ports open attached on %s, want 9350", s.port)
+	if s = c.session(3); s.port != "9352" {
+		t.Errorf("with all ports open attached on %s, want 9352", s.port)
+	}
+	s.end()
+	if s = c.session(4); s.port != "5671" {
+		t.Errorf("after 9352 was lost attached on %s, want 5671", s.port)
 	}
 	c.block(requestPorts...)
 	c.unblock("9352")
-	s = c.session(4)
+	s = c.session(5)
 	s.give(given{id: 2, user: ann, password: annSecret})
 	expectResult(t, c, 2, wire.Result_RESULT_ACCEPTED)
 }
@@ -44,8 +50,8 @@ func TestRequestPortsInOrder(t *testing.T) {
 // A port that takes connections and says nothing is given up in time.
 func TestSilentRequestPort(t *testing.T) {
 	c, d := newFakeCloud(t), bindtest.NewDirectory(t, users())
-	c.block("9350")
-	ln, err := net.Listen("tcp", c.ports["9350"])
+	c.block("9352")
+	ln, err := net.Listen("tcp", c.ports["9352"])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,8 +59,8 @@ func TestSilentRequestPort(t *testing.T) {
 	cfg := settings(t, c, d.Server)
 	cfg.ConnectTimeout = 300 * time.Millisecond
 	r := start(t, cfg).serving()
-	if s := c.session(1); s.port != "9352" {
-		t.Errorf("attached on %s, want 9352", s.port)
+	if s := c.session(1); s.port != "5671" {
+		t.Errorf("attached on %s, want 5671", s.port)
 	}
 	r.stop()
 }
@@ -162,7 +168,7 @@ func TestCloudThatMoves(t *testing.T) {
 	if err := os.Rename(c.file, text); err != nil {
 		t.Fatal(err)
 	}
-	if again := c.session(2); again == s || again.port != "9350" {
-		t.Errorf("attached again on port %s, want 9350", again.port)
+	if again := c.session(2); again == s || again.port != "5671" {
+		t.Errorf("attached again on port %s, want 5671, where it was not lost", again.port)
 	}
 }

@@ -6,9 +6,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -55,6 +52,8 @@ func (a *connector) identify(ctx context.Context) (*tls.Certificate, error) {
 			return c, nil
 		case status.Code(err) != codes.Unavailable && status.Code(err) != codes.DeadlineExceeded:
 			return nil, fmt.Errorf("registering on port %s: %w", registrationPort, err)
+		case clockHint(err) != err:
+			return nil, fmt.Errorf("registering on port %s: %w", registrationPort, clockHint(err))
 		}
 		a.log.Warn("registering", "port", registrationPort, "error", err)
 		if !wait.Wait(ctx) {
@@ -66,9 +65,7 @@ func (a *connector) identify(ctx context.Context) (*tls.Certificate, error) {
 
 // register turns the token into a certificate for the key.
 func (a *connector) register(ctx context.Context, key *ecdsa.PrivateKey) (*tls.Certificate, error) {
-	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
-		Subject: pkix.Name{CommonName: a.cfg.Name, Organization: []string{a.cfg.Tenant}},
-	}, key)
+	csr, err := a.certificateRequest(key)
 	if err != nil {
 		return nil, err
 	}
@@ -81,19 +78,11 @@ func (a *connector) register(ctx context.Context, key *ecdsa.PrivateKey) (*tls.C
 	defer conn.Close()
 	answer, err := wire.NewRegistrationClient(conn).Register(ctx, &wire.RegisterRequest{
 		Tenant: a.cfg.Tenant, Name: a.cfg.Name, Token: a.cfg.RegistrationToken, CsrDer: csr, Version: a.cfg.Version,
+		HostName: a.cfg.hostName(), ConnectorTimeNs: time.Now().UnixNano(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	leaf, err := x509.ParseCertificate(answer.CertificateDer)
-	if err != nil {
-		return nil, fmt.Errorf("the certificate that the cloud issued: %w", err)
-	}
-	if !key.PublicKey.Equal(leaf.PublicKey) {
-		return nil, errors.New("the cloud issued a certificate for another key")
-	}
-	if err := saveIdentity(a.cfg.State, key, answer.CertificateDer); err != nil {
-		return nil, fmt.Errorf("keeping key and certificate: %w", err)
-	}
-	return &tls.Certificate{Certificate: [][]byte{answer.CertificateDer}, PrivateKey: key, Leaf: leaf}, nil
+	a.noteClock(answer.GetCloudTimeNs())
+	return a.keep(key, answer.GetCertificateDer())
 }

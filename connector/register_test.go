@@ -49,8 +49,8 @@ func TestRegistration(t *testing.T) {
 		t.Errorf("the key's file has mode %o, want 600", info.Mode().Perm())
 	}
 	files, err := os.ReadDir(cfg.State)
-	if err != nil || len(files) != 1 {
-		t.Errorf("%d files in the state directory, want 1: %v, %v", len(files), files, err)
+	if err != nil || len(files) != 2 {
+		t.Errorf("%d files in the state directory, want identity and revocation list: %v, %v", len(files), files, err)
 	}
 	before, err := os.ReadFile(file)
 	if err != nil {
@@ -95,8 +95,8 @@ func TestRegistrationThatIsRefused(t *testing.T) {
 	if err := refusesToStart(t, cfg); !strings.Contains(err.Error(), "another key") {
 		t.Errorf("with a certificate for another key: %v", err)
 	}
-	if files, err := os.ReadDir(cfg.State); err != nil || len(files) != 0 {
-		t.Errorf("%d files in the state directory after refusals, want none; %v", len(files), err)
+	if files, err := os.ReadDir(cfg.State); err != nil || len(files) != 1 || files[0].Name() != "revocation.crl" {
+		t.Errorf("in the state directory after refusals there is %v, want only the revocation list; %v", files, err)
 	}
 }
 

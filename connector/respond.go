@@ -49,7 +49,7 @@ func (s *session) answerOn(port string) (worked bool, err error) {
 		}
 		return err
 	}
-	conn, err := s.a.dialCloud(port, s.a.certificate)
+	conn, err := s.a.dialCloud(port, s.a.certificate.Load())
 	if err != nil {
 		return false, err
 	}
@@ -97,6 +97,7 @@ func (s *session) readAcks(stream wire.Responses_AnswerClient, p *pulse, port st
 			worked = true
 			s.a.log.Info("answering", "port", port, "session", s.id)
 			if s.attached.CompareAndSwap(false, true) {
+				close(s.standing)
 				s.a.ready()
 			}
 		}

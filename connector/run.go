@@ -8,11 +8,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"ptabench/connector/backoff"
 	"ptabench/connector/bind"
+	"ptabench/connector/revocation"
 	"ptabench/observe"
 )
 
@@ -27,11 +30,18 @@ type connector struct {
 	cfg         *checked
 	log         *slog.Logger
 	dialer      *net.Dialer
+	began       time.Time
+	where       whereabouts
+	lost        chan struct{} // the cloud is not where it was said to be
 	cloud       atomic.Pointer[endpoints]
-	certificate *tls.Certificate
+	certificate atomic.Pointer[tls.Certificate] // the newest
+	renewed     chan struct{}                   // there is a newer one
+	skew        atomic.Int64                    // what the cloud's clock says beyond ours, in ns
+	revocation  *revocation.Checker
 	pool        *bind.Pool
 	counters    *counters
 	inFlight    atomic.Int64 // sign-ins taken and not answered, of all sessions
+	lostPorts   []string     // request ports that the last session was lost with
 	ready       func()       // calls the caller's ready, the first time
 }
 
@@ -39,30 +49,41 @@ type connector struct {
 // and attaches again whenever it lost it, until ctx ends. Then it drains, and
 // returns nil. ready is called once, when both streams to the cloud stand.
 //
-// It returns an error for mistakes in cfg, for a registration that was refused,
-// for a directory that refuses the service account at the start, and for a
-// certificate that expired; nothing else ends it.
+// It returns an error for mistakes in cfg, for a version that the cloud does not
+// let start, for a registration that was refused, for a directory that refuses
+// the service account at the start, and for a certificate that expired; nothing
+// else ends it.
 func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.Ready)) error {
 	ok, err := cfg.check()
 	if err != nil {
 		return err
 	}
-	a := &connector{cfg: ok, log: log.With("connector", cfg.Name, "tenant", cfg.Tenant), dialer: newDialer(cfg.Source), counters: newCounters()}
+	a := &connector{cfg: ok, log: log.With("connector", cfg.Name, "tenant", cfg.Tenant), dialer: newDialer(cfg.Source), counters: newCounters(),
+		began: time.Now(), lost: make(chan struct{}, 1), renewed: make(chan struct{}, 1)}
 	a.cloud.Store(ok.cloud)
 
+	if a.revocation, err = a.checkRevocation(); err != nil {
+		return err
+	}
+	defer a.revocation.Close()
 	listen := net.ListenConfig{}
 	listen.SetMultipathTCP(false)
 	ln, err := listen.Listen(ctx, "tcp", cfg.Observe)
 	if err != nil {
 		return fmt.Errorf("--observe: %w", err)
 	}
-	if a.certificate, err = a.identify(ctx); err != nil {
+	var certificate *tls.Certificate
+	if err = a.locate(ctx); err == nil {
+		certificate, err = a.identify(ctx)
+	}
+	if err != nil {
 		_ = ln.Close()
 		if ctx.Err() != nil {
 			return nil // told to stop before it began
 		}
 		return err
 	}
+	a.certificate.Store(certificate)
 	least, most := ok.pool()
 	a.pool = bind.Open(bind.Config{
 		Address:        ok.directory,
@@ -76,7 +97,7 @@ func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.R
 		Password:       cfg.BindPassword,
 		BaseDN:         cfg.BaseDN,
 		MaxPasswordAge: cfg.MaxPasswordAge,
-		Waiting:        cfg.Concurrency,
+		Waiting:        2 * cfg.Concurrency, // two sessions at once, when one succeeds the other
 		Log:            a.log,
 	})
 	defer a.pool.Close()
@@ -102,6 +123,13 @@ func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.R
 	case <-ctx.Done():
 		return nil
 	}
+	life, end := context.WithCancel(ctx)
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer end()
+	work.Go(func() { a.stayInformed(life) })
+	work.Go(func() { a.keepRenewed(life) })
+	work.Go(func() { a.reportStatus(life) })
 	return a.stayAttached(ctx)
 }
 
@@ -127,19 +155,23 @@ func (a *connector) serveObserve(ln net.Listener) (stop func()) {
 func (a *connector) stayAttached(ctx context.Context) error {
 	var wait backoff.Backoff
 	for ctx.Err() == nil {
-		if err := checkExpiry(a.certificate, time.Now()); err != nil {
+		if err := checkExpiry(a.certificate.Load(), a.now()); err != nil {
 			return err
 		}
 		a.refresh()
-		s, err := a.attach(ctx)
+		s, err := a.attach(ctx, "")
 		if err == nil {
 			began := time.Now()
 			a.counters.sessions.Add(1)
 			a.log.Info("attached", "port", s.port, "session", s.id)
-			err = s.serve(ctx)
+			s, err = a.follow(ctx, s)
+			a.lostPorts = s.lost
 			if errors.Is(err, errDrained) || ctx.Err() != nil {
 				a.log.Info("detached", "session", s.id, "error", err)
 				return nil
+			}
+			if over := final(err); over != nil {
+				return over
 			}
 			a.log.Warn("session lost", "port", s.port, "session", s.id, "error", err)
 			if s.attached.Load() && time.Since(began) >= settledSession {
@@ -148,18 +180,24 @@ func (a *connector) stayAttached(ctx context.Context) error {
 				continue
 			}
 		} else if ctx.Err() == nil {
-			a.log.Warn("attaching", "error", err)
+			a.log.Warn("attaching", "error", clockHint(err))
+			a.astray()
 		}
+		wait.Longest = a.reconnectMax()
 		wait.Wait(ctx)
 	}
 	return nil
 }
 
-// attach tries the request ports, the fastest first.
-func (a *connector) attach(ctx context.Context) (*session, error) {
+// attach tries the request ports: those for signalling first, because a session
+// that has one outlives the loss of the fast path, which joins it. Ports that
+// the last session was lost with come last. The new session succeeds
+// another one, or replaces all when succeeds is empty.
+func (a *connector) attach(ctx context.Context, succeeds string) (*session, error) {
 	var all []error
-	for _, port := range a.cloud.Load().ports(requestPorts) {
-		s, err := a.listen(ctx, port)
+	ports := a.cloud.Load().ports(slices.Concat(signalling.ports(), fast.ports()))
+	for _, port := range lastly(ports, a.lostPorts) {
+		s, err := a.listen(ctx, port, succeeds)
 		if err == nil {
 			return s, nil
 		}
@@ -179,5 +217,12 @@ func (a *connector) refresh() {
 		a.log.Warn("reading again where the cloud listens", "error", err)
 		return
 	}
-	a.cloud.Store(cloud)
+	changed, err := a.where.setFile(cloud, a.cfg.Tenant)
+	if err != nil {
+		a.log.Warn("the bootstrap document kept is not this cloud's", "error", err)
+	}
+	a.cloud.Store(a.where.endpoints())
+	if changed {
+		a.astray()
+	}
 }

@@ -18,8 +18,8 @@ var (
 
 var errNoContext = errors.New("no sealing context was sent")
 
-// An opener opens the passwords of one session, under a key that exists for
-// that session only. It belongs to the goroutine that reads the request
+// An opener opens the passwords of one request stream, under a key that exists
+// for its session only. It belongs to the goroutine that reads the request
 // stream, because passwords open only in the order they were sealed.
 type opener struct {
 	key       hpke.PrivateKey
@@ -34,6 +34,9 @@ func newOpener() (*opener, error) {
 	}
 	return &opener{key: key}, nil
 }
+
+// sibling is an opener for another stream of the session.
+func (o *opener) sibling() *opener { return &opener{key: o.key} }
 
 // renew takes a new sealing context.
 func (o *opener) renew(enc []byte) error {

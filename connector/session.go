@@ -2,14 +2,13 @@ package connector
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"google.golang.org/grpc"
 
 	"ptabench/connector/bind"
 	"ptabench/wire"
@@ -36,41 +35,51 @@ var (
 	errNoAnswers = errors.New("no response port works")
 )
 
-// A session is one attachment to the cloud: a request stream, and the response
-// streams that follow each other in it.
+// A session is one attachment to the cloud: at most one request stream of each
+// path, and the response streams that follow each other in it. It lasts as long
+// as it has a request stream.
 //
-// Its goroutines: receive (who called serve), beat, respond with what that
-// starts, drain, and the watch over the request stream; serve waits for all.
-// It stays on the request port that it found first, also on a slower one,
-// until it ends; the next session tries the fastest again.
+// Its goroutines: keep for either path, respond with what that starts, and
+// drain; serve waits for all.
 type session struct {
 	a        *connector
-	port     string
+	port     string // of its first request stream
 	id       string
+	joinable bool          // the cloud knows Join
 	interval time.Duration // between heartbeats
 	silence  time.Duration // after which the cloud is given up
-	opener   *opener
-	failures int // passwords in a row that did not open
+	opener   *opener       // has the key; each request stream has a context of its own
 
-	conn   *grpc.ClientConn
-	stream wire.Requests_ListenClient
-	pulse  pulse
 	ctx    context.Context // ends with the session; its cause says why
 	cancel context.CancelCauseFunc
 	gone   func() bool
 	answer func(*bind.SignIn, wire.Result)
 
-	out      *outbox
-	attached atomic.Bool   // the cloud has answered on a response stream
-	draining chan struct{} // closed: say so to the cloud
-	finish   chan struct{} // closed: close the request stream, everything is answered
+	certificate *tls.Certificate // that it was attached by
+	inFlight    atomic.Int64     // sign-ins of this session taken and not answered
+
+	out       *outbox
+	accepting atomic.Int64  // sign-ins that were asked for and have not come
+	attached  atomic.Bool   // the cloud has answered on a response stream
+	standing  chan struct{} // closed when attached is set
+	draining  chan struct{} // closed: say so to the cloud
+	finish    chan struct{} // closed: close the request streams, everything is answered
+
+	mu      sync.Mutex
+	streams [paths]*requestStream
+	lost    []string // request ports whose loss ended the session
+	// What the cloud is told of the connector, and how often that has changed.
+	revision             uint32
+	unreachable, leaving bool
 }
 
-// listen attaches to one request port, as far as the cloud's welcome.
-func (a *connector) listen(ctx context.Context, port string) (_ *session, err error) {
+// listen attaches to one request port, as far as the cloud's welcome. It takes
+// over from the session that it succeeds, unless that is empty.
+func (a *connector) listen(ctx context.Context, port, succeeds string) (_ *session, err error) {
 	s := &session{
 		a: a, port: port, out: newOutbox(max(8192, 8*a.cfg.Concurrency)),
 		draining: make(chan struct{}), finish: make(chan struct{}),
+		certificate: a.certificate.Load(), standing: make(chan struct{}),
 	}
 	// The session outlives ctx, whose end makes it drain.
 	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -78,44 +87,30 @@ func (a *connector) listen(ctx context.Context, port string) (_ *session, err er
 		if err != nil {
 			err = s.why(err)
 			s.cancel(err)
-			if s.conn != nil {
-				_ = s.conn.Close()
-			}
 		}
 	}()
 	stop := context.AfterFunc(ctx, func() { s.cancel(ctx.Err()) })
 	defer stop()
-	limit := time.AfterFunc(a.cfg.ConnectTimeout, func() { s.cancel(errSlow) })
-	defer limit.Stop()
 
 	if s.opener, err = newOpener(); err != nil {
 		return nil, err
 	}
-	if s.conn, err = a.dialCloud(port, a.certificate); err != nil {
-		return nil, err
-	}
-	if s.stream, err = wire.NewRequestsClient(s.conn).Listen(s.ctx); err != nil {
-		return nil, err
-	}
-	// An error of Send is told in full by Recv.
-	_ = s.stream.Send(&wire.ConnectorMessage{Kind: &wire.ConnectorMessage_Hello{Hello: &wire.Hello{
+	r, w, err := s.open(port, &wire.ConnectorMessage{Kind: &wire.ConnectorMessage_Hello{Hello: &wire.Hello{
 		Tenant: a.cfg.Tenant, Version: a.cfg.Version, Concurrency: uint32(a.cfg.Concurrency),
-		HpkePublicKey: s.opener.key.PublicKey().Bytes(), HpkeKem: uint32(kem.ID()),
+		HpkePublicKey: s.opener.key.PublicKey().Bytes(), HpkeKem: uint32(kem.ID()), Protocol: protocol,
+		Succeeds: succeeds, ConnectorTimeNs: time.Now().UnixNano(),
 	}}})
-	first, err := s.stream.Recv()
 	if err != nil {
 		return nil, err
 	}
-	if err := s.welcome(first.GetWelcome()); err != nil {
+	if err = s.welcome(w); err == nil && !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		r.close(err)
 		return nil, err
 	}
-	if !limit.Stop() {
-		return nil, errSlow
-	}
-	if !stop() {
-		return nil, ctx.Err()
-	}
-	s.pulse.beat()
+	s.streams[pathOf(port)] = r
 	s.gone = func() bool { return s.ctx.Err() != nil }
 	s.answer = s.answered
 	return s, nil
@@ -125,8 +120,6 @@ func (s *session) welcome(w *wire.Welcome) error {
 	interval := time.Duration(min(w.GetHeartbeatIntervalNs(), uint64(time.Hour)))
 	misses := w.GetHeartbeatMisses()
 	switch {
-	case w == nil:
-		return errors.New("the cloud did not begin with a welcome")
 	case w.Session == "":
 		return errors.New("the cloud's welcome names no session")
 	case interval < minHeartbeat || interval > maxHeartbeat:
@@ -134,7 +127,9 @@ func (s *session) welcome(w *wire.Welcome) error {
 	case misses < 1 || misses > maxMisses:
 		return fmt.Errorf("the cloud gives up after %d heartbeats: expected 1 to %d", misses, maxMisses)
 	}
+	s.a.noteClock(w.GetCloudTimeNs())
 	s.id, s.interval, s.silence = w.Session, interval, interval*time.Duration(misses)
+	s.joinable = w.GetProtocol() >= protocol
 	return nil
 }
 
@@ -153,51 +148,28 @@ func (s *session) why(err error) error {
 // ctx, which the caller ends to stop the connector.
 func (s *session) serve(ctx context.Context) error {
 	var wg sync.WaitGroup
-	wg.Go(func() { s.pulse.watch(s.ctx, s.silence, s.cancel) })
-	wg.Go(s.beat)
+	for p, r := range s.streams {
+		if r != nil || s.joinable {
+			wg.Go(func() { s.keep(path(p), r) })
+		}
+	}
 	wg.Go(s.respond)
 	wg.Go(func() { s.drain(ctx) })
-	err := s.why(s.receive())
+	<-s.ctx.Done()
+	err := context.Cause(s.ctx)
 	select {
 	case <-s.finish: // by then the cloud had everything, whoever ended the stream first
 		err = errDrained
 	default:
 	}
-	s.cancel(err)
-	_ = s.conn.Close()
 	wg.Wait()
 	return err
 }
 
-// receive reads the request stream.
-func (s *session) receive() error {
-	for {
-		m, err := s.stream.Recv()
-		if err != nil {
-			return err
-		}
-		// After a pause of this process as long as that, the cloud has given
-		// what follows to other connectors already.
-		if s.pulse.beat() > s.silence {
-			return errSilent
-		}
-		switch kind := m.Kind.(type) {
-		case *wire.CloudMessage_Seal:
-			if err := s.opener.renew(kind.Seal.GetEnc()); err != nil {
-				return fmt.Errorf("opening a sealing context: %w", err)
-			}
-		case *wire.CloudMessage_Batch:
-			s.take(kind.Batch.GetSignIns())
-		}
-		if s.failures >= unopened {
-			return errUnopened
-		}
-	}
-}
-
 // take opens the passwords of a batch, in its order, and asks the directory.
-func (s *session) take(batch []*wire.SignIn) {
-	now := time.Now()
+func (r *requestStream) take(batch []*wire.SignIn) {
+	s, now := r.s, time.Now()
+	r.received += uint64(len(batch))
 	s.a.counters.taken.Add(uint64(len(batch)))
 	slab := make([]bind.SignIn, len(batch))
 	for i, m := range batch {
@@ -205,15 +177,16 @@ func (s *session) take(batch []*wire.SignIn) {
 		q.ID, q.Attempt, q.User, q.Taken = m.GetId(), m.GetAttempt(), m.GetUser(), now
 		q.Deadline = now.Add(time.Duration(min(m.GetBudgetNs(), uint64(time.Hour))))
 		q.Gone, q.Answer = s.gone, s.answer
-		busy := s.a.inFlight.Add(1)
+		s.a.inFlight.Add(1)
+		busy := s.inFlight.Add(1)
 		// Also what is refused for load is opened: the next depends on it.
 		var err error
-		if q.Password, err = s.opener.open(q.ID, q.Attempt, m.GetPassword()); err != nil {
-			s.failures++
+		if q.Password, err = r.opener.open(q.ID, q.Attempt, m.GetPassword()); err != nil {
+			r.failures++
 			s.answered(q, wire.Result_RESULT_CANNOT_OPEN)
 			continue
 		}
-		s.failures = 0
+		r.failures = 0
 		if busy > int64(s.a.cfg.Concurrency) {
 			clear(q.Password)
 			s.answered(q, wire.Result_RESULT_OVERLOADED)
@@ -227,6 +200,7 @@ func (s *session) take(batch []*wire.SignIn) {
 // waits for it: the cloud gave the sign-in to another connector.
 func (s *session) answered(q *bind.SignIn, r wire.Result) {
 	s.a.inFlight.Add(-1)
+	s.inFlight.Add(-1)
 	if s.ctx.Err() != nil {
 		return
 	}
@@ -244,37 +218,28 @@ func (s *session) answered(q *bind.SignIn, r wire.Result) {
 // after which it would be given up.
 func (s *session) every() time.Duration { return min(s.interval, max(s.silence/2, minHeartbeat)) }
 
-// beat is the only writer of the request stream.
-func (s *session) beat() {
-	ticker := time.NewTicker(s.every())
-	defer ticker.Stop()
-	heartbeat := &wire.ConnectorMessage{Kind: &wire.ConnectorMessage_Heartbeat{Heartbeat: &wire.Heartbeat{}}}
-	draining := s.draining
+// look returns how often what the cloud is told of the connector has changed,
+// and what happens when it may have changed again.
+func (s *session) look() (revision uint32, changed <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	reachable, changed := s.a.pool.Reachable()
-	tell := !reachable // that it is reachable the cloud takes for granted
-	for {
-		m := heartbeat
-		if tell {
-			m = &wire.ConnectorMessage{Kind: &wire.ConnectorMessage_Status{Status: &wire.Status{
-				DirectoryReachable: reachable, Draining: draining == nil,
-			}}}
-		}
-		if s.stream.Send(m) != nil { // receive learns why
-			return
-		}
-		tell = false
-		select {
-		case <-ticker.C:
-		case <-changed:
-			reachable, changed = s.a.pool.Reachable()
-			tell = true
-		case <-draining:
-			draining, tell = nil, true
-		case <-s.finish:
-			_ = s.stream.CloseSend()
-			return
-		case <-s.ctx.Done():
-			return
-		}
+	leaving := s.leaving
+	select {
+	case <-s.draining:
+		leaving = true
+	default:
 	}
+	if reachable == s.unreachable || leaving != s.leaving {
+		s.unreachable, s.leaving = !reachable, leaving
+		s.revision++
+	}
+	return s.revision, changed
+}
+
+// status is what the cloud is told.
+func (s *session) status() *wire.Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &wire.Status{DirectoryReachable: !s.unreachable, Draining: s.leaving, Revision: s.revision}
 }

@@ -28,8 +28,9 @@ type Kind string
 // The events of the cloud simulator.
 const (
 	ConnectorAttached  Kind = "connector-attached"
-	ConnectorLost      Kind = "connector-lost"   // Cause: connection-lost, heartbeat, responses-lost, replaced, revoked, drained ...
+	ConnectorLost      Kind = "connector-lost"   // Cause: connection-lost, heartbeat, responses-lost, replaced, succeeded, revoked, deregistered, certificate-expired, drained ...
 	ConnectorStatus    Kind = "connector-status" // Cause: directory-unreachable, directory-reachable, responses-lost, draining, fit
+	ConnectorPath      Kind = "connector-path"   // Cause: fast, signalling; by which it is given sign-ins from now on
 	HandedOff          Kind = "handed-off"       // Count sign-ins left Connector for others
 	Dropped            Kind = "dropped"          // Count sign-ins were lost with Connector (handoff: off)
 	AttemptTimedOut    Kind = "attempt-timed-out"
@@ -42,6 +43,9 @@ const (
 	GateCleared        Kind = "gate-cleared"
 	AnswerNotGiven     Kind = "answer-not-given" // an answer to a request the connector did not have
 	RegistrationDenied Kind = "registration-denied"
+	CertificateRenewed Kind = "certificate-renewed"
+	RenewalDenied      Kind = "renewal-denied"    // Cause: the reason, as it is counted
+	ConnectorRemoved   Kind = "connector-removed" // Cause: deregistered (by itself), operator, inactive
 	EventsOverflowed   Kind = "events-overflowed" // Count events were lost to a slow reader
 )
 
@@ -61,6 +65,8 @@ type CloudCounters struct {
 	// Denied counts refused input by reason: malformed sign-ins, unknown
 	// tenants, bad certificates, used registration tokens.
 	Denied map[string]uint64 `json:"denied"`
+	// RevocationList is what port 80 serves.
+	RevocationList RevocationList `json:"revocation_list"`
 }
 
 // TenantCounters counts the sign-ins of one tenant. Received = Accepted +
@@ -97,6 +103,10 @@ type ConnectorCounters struct {
 	HandedOff    uint64 `json:"handed_off"`    // taken from it and given to another
 	Late         uint64 `json:"late"`          // answers after the sign-in was taken from it
 	NotGiven     uint64 `json:"not_given"`     // answers to what it was never given
+	// Attempts by path. One whose stream was lost before it arrived came by two.
+	Pushed       uint64 `json:"pushed"`    // sent on the fast path, without being asked for
+	Signalled    uint64 `json:"signalled"` // announced on a signalling port
+	Accepted     uint64 `json:"accepted"`  // of those, sent because the connector asked in time
 	InFlight     int    `json:"in_flight"`
 	InFlightPeak int    `json:"in_flight_peak"`
 	Credit       int    `json:"credit"` // its concurrency
@@ -104,17 +114,23 @@ type ConnectorCounters struct {
 
 // AgentCounters is what a connector counted since it started.
 type AgentCounters struct {
-	Taken              uint64            `json:"taken"`   // sign-ins read off the request stream
-	Answers            uint64            `json:"answers"` // answers queued for the response stream
-	Resent             uint64            `json:"resent"`  // of those, sent again on another response port
-	Binds              uint64            `json:"binds"`   // bind requests written to the directory for users
-	BindReplies        uint64            `json:"bind_replies"`
-	ReasonLookups      uint64            `json:"reason_lookups"`
-	DirectoryRedials   uint64            `json:"directory_redials"`
-	CloudSessions      uint64            `json:"cloud_sessions"`
-	Results            map[string]uint64 `json:"results"` // answers by wire.Result name, lower case
-	InFlight           int               `json:"in_flight"`
-	DirectoryReachable bool              `json:"directory_reachable"`
+	Taken              uint64             `json:"taken"`     // sign-ins read off the request stream
+	Pushed             uint64             `json:"pushed"`    // of those, without being asked for
+	Signalled          uint64             `json:"signalled"` // sign-ins that the cloud announced; each was asked for
+	Accepted           uint64             `json:"accepted"`  // of those, the ones that came
+	Answers            uint64             `json:"answers"`   // answers queued for the response stream
+	Resent             uint64             `json:"resent"`    // of those, sent again on another response port
+	Binds              uint64             `json:"binds"`     // bind requests written to the directory for users
+	BindReplies        uint64             `json:"bind_replies"`
+	ReasonLookups      uint64             `json:"reason_lookups"`
+	DirectoryRedials   uint64             `json:"directory_redials"`
+	CloudSessions      uint64             `json:"cloud_sessions"`
+	Results            map[string]uint64  `json:"results"` // answers by wire.Result name, lower case
+	InFlight           int                `json:"in_flight"`
+	DirectoryReachable bool               `json:"directory_reachable"`
+	Renewals           uint64             `json:"renewals"`         // of the certificate
+	RenewalFailures    uint64             `json:"renewal_failures"` // attempts at one
+	Revocation         RevocationCounters `json:"revocation"`
 }
 
 // DirectoryCounters is what the directory counted since it started.
@@ -229,4 +245,26 @@ type HashFault struct {
 	ID      string  `json:"id"`
 	Changed int     `json:"changed,omitempty"` // that many users have their former password's hash
 	Missing float64 `json:"missing,omitempty"` // that share of users is not in the store
+}
+
+// RevocationList is the list that the cloud publishes.
+type RevocationList struct {
+	Number  uint64 `json:"number"`
+	Revoked int    `json:"revoked"` // certificates that it names
+}
+
+// RevocationCounters is how a connector fares with the revocation list of the
+// cloud's certificates.
+type RevocationCounters struct {
+	Mode    string            `json:"mode"`    // hard, soft, off
+	Refused map[string]uint64 `json:"refused"` // connections to the cloud, by why: revoked, no-list
+	Warned  uint64            `json:"warned"`  // connections made although there was no list
+	Lists   uint64            `json:"lists"`   // fetched and taken
+	Faults  map[string]uint64 `json:"faults"`  // fetches that gave no good list, by why
+	// The rest is of the list in use; Number is empty when there is none.
+	Number    string `json:"number,omitempty"`
+	Revoked   int    `json:"revoked,omitempty"` // certificates that it names
+	AgeNS     int64  `json:"age_ns,omitempty"`
+	LeftNS    int64  `json:"left_ns,omitempty"`    // until it runs out; negative once it has
+	FailingNS int64  `json:"failing_ns,omitempty"` // since fetches began to fail; 0 while they do not
 }

@@ -14,7 +14,10 @@ import (
 // The ports of the cloud that have one job each.
 const (
 	SignIn       = "443"
+	Revocation   = "80"   // plain HTTP: which certificates are revoked
+	Bootstrap    = "8080" // endpoints and timers, updates; status while SignIn is down
 	Registration = "9090"
+	Renewal      = "9091" // of a connector's certificate
 )
 
 // The ports of a directory.
@@ -26,9 +29,16 @@ const (
 // The first and last port that takes answers.
 const FirstResponse, LastResponse = 10100, 10120
 
+// Fast is the port that pushes sign-ins to connectors.
+const Fast = "9350"
+
+// Signalling are the ports that tell connectors that sign-ins wait, in the
+// order that they are tried in.
+func Signalling() []string { return []string{"9352", "5671"} }
+
 // Requests are the ports that bring sign-ins to connectors. The fastest path
 // comes first.
-func Requests() []string { return []string{"9350", "9352", "5671"} }
+func Requests() []string { return append([]string{Fast}, Signalling()...) }
 
 // Responses are the ports that take answers, in order.
 func Responses() (all []string) {
@@ -40,5 +50,5 @@ func Responses() (all []string) {
 
 // Cloud are all ports of the cloud.
 func Cloud() []string {
-	return slices.Concat([]string{SignIn, Registration}, Requests(), Responses())
+	return slices.Concat([]string{SignIn, Revocation, Bootstrap, Registration, Renewal}, Requests(), Responses())
 }

@@ -9,11 +9,11 @@ import (
 // TestCloud pins the numbers: firewalls are opened by them.
 func TestCloud(t *testing.T) {
 	all := Cloud()
-	if want := []string{"443", "9090", "9350", "9352", "5671", "10100", "10101"}; !slices.Equal(all[:len(want)], want) {
+	if want := []string{"443", "80", "8080", "9090", "9091", "9350", "9352", "5671", "10100", "10101"}; !slices.Equal(all[:len(want)], want) {
 		t.Errorf("%v begins otherwise than %v", all, want)
 	}
-	if len(all) != 5+21 || all[len(all)-1] != "10120" {
-		t.Errorf("%d ports to %s; want 26 to 10120", len(all), all[len(all)-1])
+	if len(all) != 8+21 || all[len(all)-1] != "10120" {
+		t.Errorf("%d ports to %s; want 29 to 10120", len(all), all[len(all)-1])
 	}
 	seen := make(map[string]bool)
 	for _, p := range all {

@@ -97,7 +97,7 @@ func TestFaultLinesRefused(t *testing.T) {
 		{"block(connector-1, ports=requests, mode=dorp) at 6s for 3s", "column 41: mode: dorp: expected refuse, reset, stall, drop or reject; did you mean drop?"},
 		{"block(connector-1, mode=stall, mode=stall, ports=443) at 6s for 3s", "column 32: mode: given twice: expected it once"},
 		{"block(directory, ports=requests, mode=stall) at 6s for 3s", "column 7: target: directory: expected a connector such as connector-1 or connectors for block"},
-		{"block(connector-1, ports=80, mode=stall) at 6s for 3s", "column 26: ports: 80: expected a documented port"},
+		{"block(connector-1, ports=81, mode=stall) at 6s for 3s", "column 26: ports: 81: expected a documented port"},
 		{"block(connector-1, ports=9350,70000, mode=stall) at 6s for 3s", "column 31: ports: 70000: expected a port from 1 to 65535"},
 		{"block(connector-1, ports=10120-10100, mode=stall) at 6s for 3s", "column 26: ports: 10120-10100: expected a documented port"},
 		{"block(connector-1, ports=9350-9352, mode=stall) at 6s for 3s", "column 26: ports: 9350-9352: expected a documented port"},

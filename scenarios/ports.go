@@ -20,10 +20,10 @@ const ldapsPort = "ldaps"
 // The first and last port that answers go to.
 const firstResponsePort, lastResponsePort = ports.FirstResponse, ports.LastResponse
 
-const portForm = "a documented port (443, 9090, 9350, 9352, 5671, 10100 to 10120), a range of them, requests, responses or ldaps"
+const portForm = "a documented port (80, 443, 8080, 9090, 9091, 9350, 9352, 5671, 10100 to 10120), a range of them, requests, responses or ldaps"
 
 // portPattern is what a port may look like, for the JSON schema.
-const portPattern = `^(443|9090|9350|9352|5671|101[01][0-9]|10120|10[0-9]{3}-10[0-9]{3}|requests|responses|ldaps)$`
+const portPattern = `^(80|443|8080|9090|9091|9350|9352|5671|101[01][0-9]|10120|10[0-9]{3}-10[0-9]{3}|requests|responses|ldaps)$`
 
 // documentedPorts are the ports of the cloud that can be blocked.
 var documentedPorts = func() map[string]bool {

@@ -92,7 +92,7 @@ func TestSchemaRefusesWhatIsWrong(t *testing.T) {
 		{"faults: []", "faults: [crash]"},
 		{"faults: []", "faults: [explode(connector-1) at 3s for 3s]"},
 		{"faults: []", "faults: [{kind: crash, target: connector-1, at: 3s}]"},
-		{"faults: []", "faults: [{kind: block, target: connector-1, at: 3s, for: 3s, mode: stall, ports: [80]}]"},
+		{"faults: []", "faults: [{kind: block, target: connector-1, at: 3s, for: 3s, mode: stall, ports: [81]}]"},
 		{"faults: []", "faults: [{kind: crash, target: cloud, at: 3s, for: 3s}]"},
 		{"objectives: []", "objectives: [failed]"},
 		{"objectives: []", "objectives: [{failed: 0}]"},

@@ -115,14 +115,16 @@ func (Result) EnumDescriptor() ([]byte, []int) {
 }
 
 type RegisterRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Tenant        string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`                   // the connector's name, unique within its tenant
-	Token         string                 `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`                 // one-time registration token
-	CsrDer        []byte                 `protobuf:"bytes,4,opt,name=csr_der,json=csrDer,proto3" json:"csr_der,omitempty"` // PKCS #10, ECDSA P-256 or RSA >= 2048; its subject is ignored
-	Version       string                 `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`             // of the connector's software
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Tenant          string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Name            string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`                                                 // the connector's name, unique within its tenant
+	Token           string                 `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`                                               // one-time registration token
+	CsrDer          []byte                 `protobuf:"bytes,4,opt,name=csr_der,json=csrDer,proto3" json:"csr_der,omitempty"`                               // PKCS #10, ECDSA P-256 or RSA 2048 to 4096; its subject is the name (CN), or empty
+	Version         string                 `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`                                           // of the connector's software
+	HostName        string                 `protobuf:"bytes,6,opt,name=host_name,json=hostName,proto3" json:"host_name,omitempty"`                         // of the machine it runs on; a tenant may be limited to one connector a host
+	ConnectorTimeNs int64                  `protobuf:"varint,7,opt,name=connector_time_ns,json=connectorTimeNs,proto3" json:"connector_time_ns,omitempty"` // the connector's clock, Unix; 0 is not checked against the cloud's
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *RegisterRequest) Reset() {
@@ -190,11 +192,26 @@ func (x *RegisterRequest) GetVersion() string {
 	return ""
 }
 
+func (x *RegisterRequest) GetHostName() string {
+	if x != nil {
+		return x.HostName
+	}
+	return ""
+}
+
+func (x *RegisterRequest) GetConnectorTimeNs() int64 {
+	if x != nil {
+		return x.ConnectorTimeNs
+	}
+	return 0
+}
+
 type RegisterResponse struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	ConnectorId    string                 `protobuf:"bytes,1,opt,name=connector_id,json=connectorId,proto3" json:"connector_id,omitempty"`
 	CertificateDer []byte                 `protobuf:"bytes,2,opt,name=certificate_der,json=certificateDer,proto3" json:"certificate_der,omitempty"`
 	CaDer          []byte                 `protobuf:"bytes,3,opt,name=ca_der,json=caDer,proto3" json:"ca_der,omitempty"`
+	CloudTimeNs    int64                  `protobuf:"varint,4,opt,name=cloud_time_ns,json=cloudTimeNs,proto3" json:"cloud_time_ns,omitempty"` // the cloud's clock, Unix
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -250,6 +267,13 @@ func (x *RegisterResponse) GetCaDer() []byte {
 	return nil
 }
 
+func (x *RegisterResponse) GetCloudTimeNs() int64 {
+	if x != nil {
+		return x.CloudTimeNs
+	}
+	return 0
+}
+
 type ConnectorMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Kind:
@@ -257,6 +281,9 @@ type ConnectorMessage struct {
 	//	*ConnectorMessage_Hello
 	//	*ConnectorMessage_Heartbeat
 	//	*ConnectorMessage_Status
+	//	*ConnectorMessage_Join
+	//	*ConnectorMessage_Accept
+	//	*ConnectorMessage_Lost
 	Kind          isConnectorMessage_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -326,6 +353,33 @@ func (x *ConnectorMessage) GetStatus() *Status {
 	return nil
 }
 
+func (x *ConnectorMessage) GetJoin() *Join {
+	if x != nil {
+		if x, ok := x.Kind.(*ConnectorMessage_Join); ok {
+			return x.Join
+		}
+	}
+	return nil
+}
+
+func (x *ConnectorMessage) GetAccept() *Rendezvous {
+	if x != nil {
+		if x, ok := x.Kind.(*ConnectorMessage_Accept); ok {
+			return x.Accept
+		}
+	}
+	return nil
+}
+
+func (x *ConnectorMessage) GetLost() *Lost {
+	if x != nil {
+		if x, ok := x.Kind.(*ConnectorMessage_Lost); ok {
+			return x.Lost
+		}
+	}
+	return nil
+}
+
 type isConnectorMessage_Kind interface {
 	isConnectorMessage_Kind()
 }
@@ -342,11 +396,182 @@ type ConnectorMessage_Status struct {
 	Status *Status `protobuf:"bytes,3,opt,name=status,proto3,oneof"`
 }
 
+type ConnectorMessage_Join struct {
+	Join *Join `protobuf:"bytes,4,opt,name=join,proto3,oneof"` // first, instead of hello
+}
+
+type ConnectorMessage_Accept struct {
+	Accept *Rendezvous `protobuf:"bytes,5,opt,name=accept,proto3,oneof"` // asks for one sign-in of a signal, on the stream of that signal
+}
+
+type ConnectorMessage_Lost struct {
+	Lost *Lost `protobuf:"bytes,6,opt,name=lost,proto3,oneof"`
+}
+
 func (*ConnectorMessage_Hello) isConnectorMessage_Kind() {}
 
 func (*ConnectorMessage_Heartbeat) isConnectorMessage_Kind() {}
 
 func (*ConnectorMessage_Status) isConnectorMessage_Kind() {}
+
+func (*ConnectorMessage_Join) isConnectorMessage_Kind() {}
+
+func (*ConnectorMessage_Accept) isConnectorMessage_Kind() {}
+
+func (*ConnectorMessage_Lost) isConnectorMessage_Kind() {}
+
+// Join adds a stream to a session that has one already.
+type Join struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Session       string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Join) Reset() {
+	*x = Join{}
+	mi := &file_wire_connector_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Join) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Join) ProtoMessage() {}
+
+func (x *Join) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_connector_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Join.ProtoReflect.Descriptor instead.
+func (*Join) Descriptor() ([]byte, []int) {
+	return file_wire_connector_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Join) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+// Rendezvous names one attempt at a sign-in.
+type Rendezvous struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Attempt       uint32                 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Rendezvous) Reset() {
+	*x = Rendezvous{}
+	mi := &file_wire_connector_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rendezvous) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rendezvous) ProtoMessage() {}
+
+func (x *Rendezvous) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_connector_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rendezvous.ProtoReflect.Descriptor instead.
+func (*Rendezvous) Descriptor() ([]byte, []int) {
+	return file_wire_connector_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Rendezvous) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Rendezvous) GetAttempt() uint32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+// Lost says, on a stream of the session that works, that another has ended for
+// the connector, and how many sign-ins had come by it. Those sent after these
+// come again.
+type Lost struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Stream        uint32                 `protobuf:"varint,1,opt,name=stream,proto3" json:"stream,omitempty"`     // as its Welcome named it
+	Received      uint64                 `protobuf:"varint,2,opt,name=received,proto3" json:"received,omitempty"` // sign-ins, also those that would not open
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Lost) Reset() {
+	*x = Lost{}
+	mi := &file_wire_connector_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Lost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Lost) ProtoMessage() {}
+
+func (x *Lost) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_connector_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Lost.ProtoReflect.Descriptor instead.
+func (*Lost) Descriptor() ([]byte, []int) {
+	return file_wire_connector_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Lost) GetStream() uint32 {
+	if x != nil {
+		return x.Stream
+	}
+	return 0
+}
+
+func (x *Lost) GetReceived() uint64 {
+	if x != nil {
+		return x.Received
+	}
+	return 0
+}
 
 type Hello struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -355,13 +580,19 @@ type Hello struct {
 	Concurrency   uint32                 `protobuf:"varint,3,opt,name=concurrency,proto3" json:"concurrency,omitempty"`                           // sign-ins the connector takes at once: its credit
 	HpkePublicKey []byte                 `protobuf:"bytes,4,opt,name=hpke_public_key,json=hpkePublicKey,proto3" json:"hpke_public_key,omitempty"` // of this session, of the KEM below
 	HpkeKem       uint32                 `protobuf:"varint,5,opt,name=hpke_kem,json=hpkeKem,proto3" json:"hpke_kem,omitempty"`                    // RFC 9180 registry, 0x647a = MLKEM768-X25519
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// succeeds names the connector's own session that this one takes over from,
+	// which then goes on until it has answered what it has. Without it a new
+	// session replaces the old one at once.
+	Succeeds        string `protobuf:"bytes,6,opt,name=succeeds,proto3" json:"succeeds,omitempty"`
+	ConnectorTimeNs int64  `protobuf:"varint,7,opt,name=connector_time_ns,json=connectorTimeNs,proto3" json:"connector_time_ns,omitempty"` // the connector's clock, Unix; 0 is not checked against the cloud's
+	Protocol        uint32 `protobuf:"varint,8,opt,name=protocol,proto3" json:"protocol,omitempty"`                                        // 2: it knows Join, Signal and Lost
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_wire_connector_proto_msgTypes[3]
+	mi := &file_wire_connector_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -373,7 +604,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_connector_proto_msgTypes[3]
+	mi := &file_wire_connector_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -386,7 +617,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_wire_connector_proto_rawDescGZIP(), []int{3}
+	return file_wire_connector_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Hello) GetTenant() string {
@@ -424,18 +655,40 @@ func (x *Hello) GetHpkeKem() uint32 {
 	return 0
 }
 
+func (x *Hello) GetSucceeds() string {
+	if x != nil {
+		return x.Succeeds
+	}
+	return ""
+}
+
+func (x *Hello) GetConnectorTimeNs() int64 {
+	if x != nil {
+		return x.ConnectorTimeNs
+	}
+	return 0
+}
+
+func (x *Hello) GetProtocol() uint32 {
+	if x != nil {
+		return x.Protocol
+	}
+	return 0
+}
+
 // Status says what the connector can do at present.
 type Status struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
 	DirectoryReachable bool                   `protobuf:"varint,1,opt,name=directory_reachable,json=directoryReachable,proto3" json:"directory_reachable,omitempty"`
 	Draining           bool                   `protobuf:"varint,2,opt,name=draining,proto3" json:"draining,omitempty"` // takes no new sign-ins; finishes those it has
+	Revision           uint32                 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"` // grows with each change; of two streams, the higher one is so
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_wire_connector_proto_msgTypes[4]
+	mi := &file_wire_connector_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -447,7 +700,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_connector_proto_msgTypes[4]
+	mi := &file_wire_connector_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -460,7 +713,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_wire_connector_proto_rawDescGZIP(), []int{4}
+	return file_wire_connector_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Status) GetDirectoryReachable() bool {
@@ -477,6 +730,13 @@ func (x *Status) GetDraining() bool {
 	return false
 }
 
+func (x *Status) GetRevision() uint32 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
 type CloudMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Kind:
@@ -485,6 +745,9 @@ type CloudMessage struct {
 	//	*CloudMessage_Seal
 	//	*CloudMessage_Batch
 	//	*CloudMessage_Heartbeat
+	//	*CloudMessage_Signal
+	//	*CloudMessage_SignIn
+	//	*CloudMessage_Withdrawn
 	Kind          isCloudMessage_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -492,7 +755,7 @@ type CloudMessage struct {
 
 func (x *CloudMessage) Reset() {
 	*x = CloudMessage{}
-	mi := &file_wire_connector_proto_msgTypes[5]
+	mi := &file_wire_connector_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -504,7 +767,7 @@ func (x *CloudMessage) String() string {
 func (*CloudMessage) ProtoMessage() {}
 
 func (x *CloudMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_connector_proto_msgTypes[5]
+	mi := &file_wire_connector_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -517,7 +780,7 @@ func (x *CloudMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloudMessage.ProtoReflect.Descriptor instead.
 func (*CloudMessage) Descriptor() ([]byte, []int) {
-	return file_wire_connector_proto_rawDescGZIP(), []int{5}
+	return file_wire_connector_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CloudMessage) GetKind() isCloudMessage_Kind {
@@ -563,6 +826,33 @@ func (x *CloudMessage) GetHeartbeat() *Heartbeat {
 	return nil
 }
 
+func (x *CloudMessage) GetSignal() *Signal {
+	if x != nil {
+		if x, ok := x.Kind.(*CloudMessage_Signal); ok {
+			return x.Signal
+		}
+	}
+	return nil
+}
+
+func (x *CloudMessage) GetSignIn() *SignIn {
+	if x != nil {
+		if x, ok := x.Kind.(*CloudMessage_SignIn); ok {
+			return x.SignIn
+		}
+	}
+	return nil
+}
+
+func (x *CloudMessage) GetWithdrawn() *Rendezvous {
+	if x != nil {
+		if x, ok := x.Kind.(*CloudMessage_Withdrawn); ok {
+			return x.Withdrawn
+		}
+	}
+	return nil
+}
+
 type isCloudMessage_Kind interface {
 	isCloudMessage_Kind()
 }
@@ -583,6 +873,18 @@ type CloudMessage_Heartbeat struct {
 	Heartbeat *Heartbeat `protobuf:"bytes,4,opt,name=heartbeat,proto3,oneof"`
 }
 
+type CloudMessage_Signal struct {
+	Signal *Signal `protobuf:"bytes,5,opt,name=signal,proto3,oneof"` // sign-ins wait for the connector to accept them
+}
+
+type CloudMessage_SignIn struct {
+	SignIn *SignIn `protobuf:"bytes,6,opt,name=sign_in,json=signIn,proto3,oneof"` // one that was accepted
+}
+
+type CloudMessage_Withdrawn struct {
+	Withdrawn *Rendezvous `protobuf:"bytes,7,opt,name=withdrawn,proto3,oneof"` // one that was accepted too late: it does not come
+}
+
 func (*CloudMessage_Welcome) isCloudMessage_Kind() {}
 
 func (*CloudMessage_Seal) isCloudMessage_Kind() {}
@@ -591,18 +893,27 @@ func (*CloudMessage_Batch) isCloudMessage_Kind() {}
 
 func (*CloudMessage_Heartbeat) isCloudMessage_Kind() {}
 
+func (*CloudMessage_Signal) isCloudMessage_Kind() {}
+
+func (*CloudMessage_SignIn) isCloudMessage_Kind() {}
+
+func (*CloudMessage_Withdrawn) isCloudMessage_Kind() {}
+
 type Welcome struct {
 	state               protoimpl.MessageState `protogen:"open.v1"`
 	Session             string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`                                                       // names the session on the response port
 	HeartbeatIntervalNs uint64                 `protobuf:"varint,2,opt,name=heartbeat_interval_ns,json=heartbeatIntervalNs,proto3" json:"heartbeat_interval_ns,omitempty"` // both sides send one per interval ...
 	HeartbeatMisses     uint32                 `protobuf:"varint,3,opt,name=heartbeat_misses,json=heartbeatMisses,proto3" json:"heartbeat_misses,omitempty"`               // ... and give the peer up after this many silent ones
+	CloudTimeNs         int64                  `protobuf:"varint,4,opt,name=cloud_time_ns,json=cloudTimeNs,proto3" json:"cloud_time_ns,omitempty"`                         // the cloud's clock, Unix
+	Protocol            uint32                 `protobuf:"varint,5,opt,name=protocol,proto3" json:"protocol,omitempty"`                                                    // 2: the cloud knows Join
+	Stream              uint32                 `protobuf:"varint,6,opt,name=stream,proto3" json:"stream,omitempty"`                                                        // names this stream in Lost
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_wire_connector_proto_msgTypes[6]
+	mi := &file_wire_connector_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -614,7 +925,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_connector_proto_msgTypes[6]
+	mi := &file_wire_connector_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -627,7 +938,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_wire_connector_proto_rawDescGZIP(), []int{6}
+	return file_wire_connector_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Welcome) GetSession() string {
@@ -651,6 +962,73 @@ func (x *Welcome) GetHeartbeatMisses() uint32 {
 	return 0
 }
 
+func (x *Welcome) GetCloudTimeNs() int64 {
+	if x != nil {
+		return x.CloudTimeNs
+	}
+	return 0
+}
+
+func (x *Welcome) GetProtocol() uint32 {
+	if x != nil {
+		return x.Protocol
+	}
+	return 0
+}
+
+func (x *Welcome) GetStream() uint32 {
+	if x != nil {
+		return x.Stream
+	}
+	return 0
+}
+
+// Signal names sign-ins that wait. One that is not accepted in time goes to
+// another connector; to accept it then brings a withdrawal.
+type Signal struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Waiting       []*Rendezvous          `protobuf:"bytes,1,rep,name=waiting,proto3" json:"waiting,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Signal) Reset() {
+	*x = Signal{}
+	mi := &file_wire_connector_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Signal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Signal) ProtoMessage() {}
+
+func (x *Signal) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_connector_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Signal.ProtoReflect.Descriptor instead.
+func (*Signal) Descriptor() ([]byte, []int) {
+	return file_wire_connector_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Signal) GetWaiting() []*Rendezvous {
+	if x != nil {
+		return x.Waiting
+	}
+	return nil
+}
+
 type Heartbeat struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -659,7 +1037,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_wire_connector_proto_msgTypes[7]
+	mi := &file_wire_connector_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -671,7 +1049,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_connector_proto_msgTypes[7]
+	mi := &file_wire_connector_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -684,12 +1062,13 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_wire_connector_proto_rawDescGZIP(), []int{7}
+	return file_wire_connector_proto_rawDescGZIP(), []int{11}
 }
 
 // SealContext opens an HPKE sender context (RFC 9180, base mode, HKDF-SHA256,
-// AES-256-GCM). Passwords sealed under it are opened in the order they come.
-// A new one replaces the last, from the next sign-in of the stream on.
+// AES-256-GCM) for one stream, to the key of the session's Hello. Passwords
+// sealed under it are opened in the order they come. A new one replaces the
+// last, from the next sign-in of the stream on.
 type SealContext struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Enc           []byte                 `protobuf:"bytes,1,opt,name=enc,proto3" json:"enc,omitempty"`
@@ -699,7 +1078,7 @@ type SealContext struct {
 
 func (x *SealContext) Reset() {
 	*x = SealContext{}
-	mi := &file_wire_connector_proto_msgTypes[8]
+	mi := &file_wire_connector_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -711,7 +1090,7 @@ func (x *SealContext) String() string {
 func (*SealContext) ProtoMessage() {}
 
 func (x *SealContext) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_connector_proto_msgTypes[8]
+	mi := &file_wire_connector_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -724,7 +1103,7 @@ func (x *SealContext) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealContext.ProtoReflect.Descriptor instead.
 func (*SealContext) Descriptor() ([]byte, []int) {
-	return file_wire_connector_proto_rawDescGZIP(), []int{8}
+	return file_wire_connector_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SealContext) GetEnc() []byte {
@@ -743,7 +1122,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_wire_connector_proto_msgTypes[9]
+	mi := &file_wire_connector_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -755,7 +1134,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_connector_proto_msgTypes[9]
+	mi := &file_wire_connector_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -768,7 +1147,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_wire_connector_proto_rawDescGZIP(), []int{9}
+	return file_wire_connector_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Batch) GetSignIns() []*SignIn {
@@ -791,7 +1170,7 @@ type SignIn struct {
 
 func (x *SignIn) Reset() {
 	*x = SignIn{}
-	mi := &file_wire_connector_proto_msgTypes[10]
+	mi := &file_wire_connector_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -803,7 +1182,7 @@ func (x *SignIn) String() string {
 func (*SignIn) ProtoMessage() {}
 
 func (x *SignIn) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_connector_proto_msgTypes[10]
+	mi := &file_wire_connector_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -816,7 +1195,7 @@ func (x *SignIn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignIn.ProtoReflect.Descriptor instead.
 func (*SignIn) Descriptor() ([]byte, []int) {
-	return file_wire_connector_proto_rawDescGZIP(), []int{10}
+	return file_wire_connector_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SignIn) GetId() uint64 {
@@ -868,7 +1247,7 @@ type AnswerMessage struct {
 
 func (x *AnswerMessage) Reset() {
 	*x = AnswerMessage{}
-	mi := &file_wire_connector_proto_msgTypes[11]
+	mi := &file_wire_connector_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -880,7 +1259,7 @@ func (x *AnswerMessage) String() string {
 func (*AnswerMessage) ProtoMessage() {}
 
 func (x *AnswerMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_connector_proto_msgTypes[11]
+	mi := &file_wire_connector_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -893,7 +1272,7 @@ func (x *AnswerMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerMessage.ProtoReflect.Descriptor instead.
 func (*AnswerMessage) Descriptor() ([]byte, []int) {
-	return file_wire_connector_proto_rawDescGZIP(), []int{11}
+	return file_wire_connector_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AnswerMessage) GetKind() isAnswerMessage_Kind {
@@ -961,7 +1340,7 @@ type Open struct {
 
 func (x *Open) Reset() {
 	*x = Open{}
-	mi := &file_wire_connector_proto_msgTypes[12]
+	mi := &file_wire_connector_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -973,7 +1352,7 @@ func (x *Open) String() string {
 func (*Open) ProtoMessage() {}
 
 func (x *Open) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_connector_proto_msgTypes[12]
+	mi := &file_wire_connector_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -986,7 +1365,7 @@ func (x *Open) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Open.ProtoReflect.Descriptor instead.
 func (*Open) Descriptor() ([]byte, []int) {
-	return file_wire_connector_proto_rawDescGZIP(), []int{12}
+	return file_wire_connector_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Open) GetSession() string {
@@ -1005,7 +1384,7 @@ type AnswerBatch struct {
 
 func (x *AnswerBatch) Reset() {
 	*x = AnswerBatch{}
-	mi := &file_wire_connector_proto_msgTypes[13]
+	mi := &file_wire_connector_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1017,7 +1396,7 @@ func (x *AnswerBatch) String() string {
 func (*AnswerBatch) ProtoMessage() {}
 
 func (x *AnswerBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_connector_proto_msgTypes[13]
+	mi := &file_wire_connector_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1030,7 +1409,7 @@ func (x *AnswerBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerBatch.ProtoReflect.Descriptor instead.
 func (*AnswerBatch) Descriptor() ([]byte, []int) {
-	return file_wire_connector_proto_rawDescGZIP(), []int{13}
+	return file_wire_connector_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *AnswerBatch) GetAnswers() []*Answer {
@@ -1053,7 +1432,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_wire_connector_proto_msgTypes[14]
+	mi := &file_wire_connector_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1065,7 +1444,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_connector_proto_msgTypes[14]
+	mi := &file_wire_connector_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1078,7 +1457,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_wire_connector_proto_rawDescGZIP(), []int{14}
+	return file_wire_connector_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Answer) GetId() uint64 {
@@ -1127,7 +1506,7 @@ type AnswerAck struct {
 
 func (x *AnswerAck) Reset() {
 	*x = AnswerAck{}
-	mi := &file_wire_connector_proto_msgTypes[15]
+	mi := &file_wire_connector_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1139,7 +1518,7 @@ func (x *AnswerAck) String() string {
 func (*AnswerAck) ProtoMessage() {}
 
 func (x *AnswerAck) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_connector_proto_msgTypes[15]
+	mi := &file_wire_connector_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1152,7 +1531,7 @@ func (x *AnswerAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerAck.ProtoReflect.Descriptor instead.
 func (*AnswerAck) Descriptor() ([]byte, []int) {
-	return file_wire_connector_proto_rawDescGZIP(), []int{15}
+	return file_wire_connector_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *AnswerAck) GetReceived() uint64 {
@@ -1162,45 +1541,256 @@ func (x *AnswerAck) GetReceived() uint64 {
 	return 0
 }
 
+type RenewRequest struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	CsrDer          []byte                 `protobuf:"bytes,1,opt,name=csr_der,json=csrDer,proto3" json:"csr_der,omitempty"`                               // as in RegisterRequest, and for another key than the present one
+	Version         string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`                                           // of the connector's software
+	ConnectorTimeNs int64                  `protobuf:"varint,3,opt,name=connector_time_ns,json=connectorTimeNs,proto3" json:"connector_time_ns,omitempty"` // as in RegisterRequest
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *RenewRequest) Reset() {
+	*x = RenewRequest{}
+	mi := &file_wire_connector_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewRequest) ProtoMessage() {}
+
+func (x *RenewRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_connector_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
+func (*RenewRequest) Descriptor() ([]byte, []int) {
+	return file_wire_connector_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *RenewRequest) GetCsrDer() []byte {
+	if x != nil {
+		return x.CsrDer
+	}
+	return nil
+}
+
+func (x *RenewRequest) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *RenewRequest) GetConnectorTimeNs() int64 {
+	if x != nil {
+		return x.ConnectorTimeNs
+	}
+	return 0
+}
+
+type RenewResponse struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	CertificateDer []byte                 `protobuf:"bytes,1,opt,name=certificate_der,json=certificateDer,proto3" json:"certificate_der,omitempty"`
+	CloudTimeNs    int64                  `protobuf:"varint,2,opt,name=cloud_time_ns,json=cloudTimeNs,proto3" json:"cloud_time_ns,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *RenewResponse) Reset() {
+	*x = RenewResponse{}
+	mi := &file_wire_connector_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewResponse) ProtoMessage() {}
+
+func (x *RenewResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_connector_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewResponse.ProtoReflect.Descriptor instead.
+func (*RenewResponse) Descriptor() ([]byte, []int) {
+	return file_wire_connector_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *RenewResponse) GetCertificateDer() []byte {
+	if x != nil {
+		return x.CertificateDer
+	}
+	return nil
+}
+
+func (x *RenewResponse) GetCloudTimeNs() int64 {
+	if x != nil {
+		return x.CloudTimeNs
+	}
+	return 0
+}
+
+type DeregisterRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeregisterRequest) Reset() {
+	*x = DeregisterRequest{}
+	mi := &file_wire_connector_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeregisterRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeregisterRequest) ProtoMessage() {}
+
+func (x *DeregisterRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_connector_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeregisterRequest.ProtoReflect.Descriptor instead.
+func (*DeregisterRequest) Descriptor() ([]byte, []int) {
+	return file_wire_connector_proto_rawDescGZIP(), []int{22}
+}
+
+type DeregisterResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeregisterResponse) Reset() {
+	*x = DeregisterResponse{}
+	mi := &file_wire_connector_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeregisterResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeregisterResponse) ProtoMessage() {}
+
+func (x *DeregisterResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_connector_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeregisterResponse.ProtoReflect.Descriptor instead.
+func (*DeregisterResponse) Descriptor() ([]byte, []int) {
+	return file_wire_connector_proto_rawDescGZIP(), []int{23}
+}
+
 var File_wire_connector_proto protoreflect.FileDescriptor
 
 const file_wire_connector_proto_rawDesc = "" +
 	"\n" +
-	"\x14wire/connector.proto\x12\x10ptabench.wire.v1\"\x86\x01\n" +
+	"\x14wire/connector.proto\x12\x10ptabench.wire.v1\"\xcf\x01\n" +
 	"\x0fRegisterRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
 	"\x05token\x18\x03 \x01(\tR\x05token\x12\x17\n" +
 	"\acsr_der\x18\x04 \x01(\fR\x06csrDer\x12\x18\n" +
-	"\aversion\x18\x05 \x01(\tR\aversion\"u\n" +
+	"\aversion\x18\x05 \x01(\tR\aversion\x12\x1b\n" +
+	"\thost_name\x18\x06 \x01(\tR\bhostName\x12*\n" +
+	"\x11connector_time_ns\x18\a \x01(\x03R\x0fconnectorTimeNs\"\x99\x01\n" +
 	"\x10RegisterResponse\x12!\n" +
 	"\fconnector_id\x18\x01 \x01(\tR\vconnectorId\x12'\n" +
 	"\x0fcertificate_der\x18\x02 \x01(\fR\x0ecertificateDer\x12\x15\n" +
-	"\x06ca_der\x18\x03 \x01(\fR\x05caDer\"\xbc\x01\n" +
+	"\x06ca_der\x18\x03 \x01(\fR\x05caDer\x12\"\n" +
+	"\rcloud_time_ns\x18\x04 \x01(\x03R\vcloudTimeNs\"\xd0\x02\n" +
 	"\x10ConnectorMessage\x12/\n" +
 	"\x05hello\x18\x01 \x01(\v2\x17.ptabench.wire.v1.HelloH\x00R\x05hello\x12;\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x1b.ptabench.wire.v1.HeartbeatH\x00R\theartbeat\x122\n" +
-	"\x06status\x18\x03 \x01(\v2\x18.ptabench.wire.v1.StatusH\x00R\x06statusB\x06\n" +
-	"\x04kind\"\x9e\x01\n" +
+	"\x06status\x18\x03 \x01(\v2\x18.ptabench.wire.v1.StatusH\x00R\x06status\x12,\n" +
+	"\x04join\x18\x04 \x01(\v2\x16.ptabench.wire.v1.JoinH\x00R\x04join\x126\n" +
+	"\x06accept\x18\x05 \x01(\v2\x1c.ptabench.wire.v1.RendezvousH\x00R\x06accept\x12,\n" +
+	"\x04lost\x18\x06 \x01(\v2\x16.ptabench.wire.v1.LostH\x00R\x04lostB\x06\n" +
+	"\x04kind\" \n" +
+	"\x04Join\x12\x18\n" +
+	"\asession\x18\x01 \x01(\tR\asession\"6\n" +
+	"\n" +
+	"Rendezvous\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\rR\aattempt\":\n" +
+	"\x04Lost\x12\x16\n" +
+	"\x06stream\x18\x01 \x01(\rR\x06stream\x12\x1a\n" +
+	"\breceived\x18\x02 \x01(\x04R\breceived\"\x82\x02\n" +
 	"\x05Hello\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12 \n" +
 	"\vconcurrency\x18\x03 \x01(\rR\vconcurrency\x12&\n" +
 	"\x0fhpke_public_key\x18\x04 \x01(\fR\rhpkePublicKey\x12\x19\n" +
-	"\bhpke_kem\x18\x05 \x01(\rR\ahpkeKem\"U\n" +
+	"\bhpke_kem\x18\x05 \x01(\rR\ahpkeKem\x12\x1a\n" +
+	"\bsucceeds\x18\x06 \x01(\tR\bsucceeds\x12*\n" +
+	"\x11connector_time_ns\x18\a \x01(\x03R\x0fconnectorTimeNs\x12\x1a\n" +
+	"\bprotocol\x18\b \x01(\rR\bprotocol\"q\n" +
 	"\x06Status\x12/\n" +
 	"\x13directory_reachable\x18\x01 \x01(\bR\x12directoryReachable\x12\x1a\n" +
-	"\bdraining\x18\x02 \x01(\bR\bdraining\"\xf0\x01\n" +
+	"\bdraining\x18\x02 \x01(\bR\bdraining\x12\x1a\n" +
+	"\brevision\x18\x03 \x01(\rR\brevision\"\x97\x03\n" +
 	"\fCloudMessage\x125\n" +
 	"\awelcome\x18\x01 \x01(\v2\x19.ptabench.wire.v1.WelcomeH\x00R\awelcome\x123\n" +
 	"\x04seal\x18\x02 \x01(\v2\x1d.ptabench.wire.v1.SealContextH\x00R\x04seal\x12/\n" +
 	"\x05batch\x18\x03 \x01(\v2\x17.ptabench.wire.v1.BatchH\x00R\x05batch\x12;\n" +
-	"\theartbeat\x18\x04 \x01(\v2\x1b.ptabench.wire.v1.HeartbeatH\x00R\theartbeatB\x06\n" +
-	"\x04kind\"\x82\x01\n" +
+	"\theartbeat\x18\x04 \x01(\v2\x1b.ptabench.wire.v1.HeartbeatH\x00R\theartbeat\x122\n" +
+	"\x06signal\x18\x05 \x01(\v2\x18.ptabench.wire.v1.SignalH\x00R\x06signal\x123\n" +
+	"\asign_in\x18\x06 \x01(\v2\x18.ptabench.wire.v1.SignInH\x00R\x06signIn\x12<\n" +
+	"\twithdrawn\x18\a \x01(\v2\x1c.ptabench.wire.v1.RendezvousH\x00R\twithdrawnB\x06\n" +
+	"\x04kind\"\xda\x01\n" +
 	"\aWelcome\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x122\n" +
 	"\x15heartbeat_interval_ns\x18\x02 \x01(\x04R\x13heartbeatIntervalNs\x12)\n" +
-	"\x10heartbeat_misses\x18\x03 \x01(\rR\x0fheartbeatMisses\"\v\n" +
+	"\x10heartbeat_misses\x18\x03 \x01(\rR\x0fheartbeatMisses\x12\"\n" +
+	"\rcloud_time_ns\x18\x04 \x01(\x03R\vcloudTimeNs\x12\x1a\n" +
+	"\bprotocol\x18\x05 \x01(\rR\bprotocol\x12\x16\n" +
+	"\x06stream\x18\x06 \x01(\rR\x06stream\"@\n" +
+	"\x06Signal\x126\n" +
+	"\awaiting\x18\x01 \x03(\v2\x1c.ptabench.wire.v1.RendezvousR\awaiting\"\v\n" +
 	"\tHeartbeat\"\x1f\n" +
 	"\vSealContext\x12\x10\n" +
 	"\x03enc\x18\x01 \x01(\fR\x03enc\"<\n" +
@@ -1228,7 +1818,16 @@ const file_wire_connector_proto_rawDesc = "" +
 	"\fconnector_ns\x18\x04 \x01(\x04R\vconnectorNs\x12!\n" +
 	"\fdirectory_ns\x18\x05 \x01(\x04R\vdirectoryNs\"'\n" +
 	"\tAnswerAck\x12\x1a\n" +
-	"\breceived\x18\x01 \x01(\x04R\breceived*\x81\x03\n" +
+	"\breceived\x18\x01 \x01(\x04R\breceived\"m\n" +
+	"\fRenewRequest\x12\x17\n" +
+	"\acsr_der\x18\x01 \x01(\fR\x06csrDer\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12*\n" +
+	"\x11connector_time_ns\x18\x03 \x01(\x03R\x0fconnectorTimeNs\"\\\n" +
+	"\rRenewResponse\x12'\n" +
+	"\x0fcertificate_der\x18\x01 \x01(\fR\x0ecertificateDer\x12\"\n" +
+	"\rcloud_time_ns\x18\x02 \x01(\x03R\vcloudTimeNs\"\x13\n" +
+	"\x11DeregisterRequest\"\x14\n" +
+	"\x12DeregisterResponse*\x81\x03\n" +
 	"\x06Result\x12\x16\n" +
 	"\x12RESULT_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fRESULT_ACCEPTED\x10\x01\x12\x19\n" +
@@ -1251,7 +1850,11 @@ const file_wire_connector_proto_rawDesc = "" +
 	"\bRequests\x12P\n" +
 	"\x06Listen\x12\".ptabench.wire.v1.ConnectorMessage\x1a\x1e.ptabench.wire.v1.CloudMessage(\x010\x012W\n" +
 	"\tResponses\x12J\n" +
-	"\x06Answer\x12\x1f.ptabench.wire.v1.AnswerMessage\x1a\x1b.ptabench.wire.v1.AnswerAck(\x010\x01B\x0fZ\rptabench/wireb\x06proto3"
+	"\x06Answer\x12\x1f.ptabench.wire.v1.AnswerMessage\x1a\x1b.ptabench.wire.v1.AnswerAck(\x010\x012\xaa\x01\n" +
+	"\x05Trust\x12H\n" +
+	"\x05Renew\x12\x1e.ptabench.wire.v1.RenewRequest\x1a\x1f.ptabench.wire.v1.RenewResponse\x12W\n" +
+	"\n" +
+	"Deregister\x12#.ptabench.wire.v1.DeregisterRequest\x1a$.ptabench.wire.v1.DeregisterResponseB\x0fZ\rptabench/wireb\x06proto3"
 
 var (
 	file_wire_connector_proto_rawDescOnce sync.Once
@@ -1266,51 +1869,70 @@ func file_wire_connector_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_connector_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_wire_connector_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_wire_connector_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_wire_connector_proto_goTypes = []any{
-	(Result)(0),              // 0: ptabench.wire.v1.Result
-	(*RegisterRequest)(nil),  // 1: ptabench.wire.v1.RegisterRequest
-	(*RegisterResponse)(nil), // 2: ptabench.wire.v1.RegisterResponse
-	(*ConnectorMessage)(nil), // 3: ptabench.wire.v1.ConnectorMessage
-	(*Hello)(nil),            // 4: ptabench.wire.v1.Hello
-	(*Status)(nil),           // 5: ptabench.wire.v1.Status
-	(*CloudMessage)(nil),     // 6: ptabench.wire.v1.CloudMessage
-	(*Welcome)(nil),          // 7: ptabench.wire.v1.Welcome
-	(*Heartbeat)(nil),        // 8: ptabench.wire.v1.Heartbeat
-	(*SealContext)(nil),      // 9: ptabench.wire.v1.SealContext
-	(*Batch)(nil),            // 10: ptabench.wire.v1.Batch
-	(*SignIn)(nil),           // 11: ptabench.wire.v1.SignIn
-	(*AnswerMessage)(nil),    // 12: ptabench.wire.v1.AnswerMessage
-	(*Open)(nil),             // 13: ptabench.wire.v1.Open
-	(*AnswerBatch)(nil),      // 14: ptabench.wire.v1.AnswerBatch
-	(*Answer)(nil),           // 15: ptabench.wire.v1.Answer
-	(*AnswerAck)(nil),        // 16: ptabench.wire.v1.AnswerAck
+	(Result)(0),                // 0: ptabench.wire.v1.Result
+	(*RegisterRequest)(nil),    // 1: ptabench.wire.v1.RegisterRequest
+	(*RegisterResponse)(nil),   // 2: ptabench.wire.v1.RegisterResponse
+	(*ConnectorMessage)(nil),   // 3: ptabench.wire.v1.ConnectorMessage
+	(*Join)(nil),               // 4: ptabench.wire.v1.Join
+	(*Rendezvous)(nil),         // 5: ptabench.wire.v1.Rendezvous
+	(*Lost)(nil),               // 6: ptabench.wire.v1.Lost
+	(*Hello)(nil),              // 7: ptabench.wire.v1.Hello
+	(*Status)(nil),             // 8: ptabench.wire.v1.Status
+	(*CloudMessage)(nil),       // 9: ptabench.wire.v1.CloudMessage
+	(*Welcome)(nil),            // 10: ptabench.wire.v1.Welcome
+	(*Signal)(nil),             // 11: ptabench.wire.v1.Signal
+	(*Heartbeat)(nil),          // 12: ptabench.wire.v1.Heartbeat
+	(*SealContext)(nil),        // 13: ptabench.wire.v1.SealContext
+	(*Batch)(nil),              // 14: ptabench.wire.v1.Batch
+	(*SignIn)(nil),             // 15: ptabench.wire.v1.SignIn
+	(*AnswerMessage)(nil),      // 16: ptabench.wire.v1.AnswerMessage
+	(*Open)(nil),               // 17: ptabench.wire.v1.Open
+	(*AnswerBatch)(nil),        // 18: ptabench.wire.v1.AnswerBatch
+	(*Answer)(nil),             // 19: ptabench.wire.v1.Answer
+	(*AnswerAck)(nil),          // 20: ptabench.wire.v1.AnswerAck
+	(*RenewRequest)(nil),       // 21: ptabench.wire.v1.RenewRequest
+	(*RenewResponse)(nil),      // 22: ptabench.wire.v1.RenewResponse
+	(*DeregisterRequest)(nil),  // 23: ptabench.wire.v1.DeregisterRequest
+	(*DeregisterResponse)(nil), // 24: ptabench.wire.v1.DeregisterResponse
 }
 var file_wire_connector_proto_depIdxs = []int32{
-	4,  // 0: ptabench.wire.v1.ConnectorMessage.hello:type_name -> ptabench.wire.v1.Hello
-	8,  // 1: ptabench.wire.v1.ConnectorMessage.heartbeat:type_name -> ptabench.wire.v1.Heartbeat
-	5,  // 2: ptabench.wire.v1.ConnectorMessage.status:type_name -> ptabench.wire.v1.Status
-	7,  // 3: ptabench.wire.v1.CloudMessage.welcome:type_name -> ptabench.wire.v1.Welcome
-	9,  // 4: ptabench.wire.v1.CloudMessage.seal:type_name -> ptabench.wire.v1.SealContext
-	10, // 5: ptabench.wire.v1.CloudMessage.batch:type_name -> ptabench.wire.v1.Batch
-	8,  // 6: ptabench.wire.v1.CloudMessage.heartbeat:type_name -> ptabench.wire.v1.Heartbeat
-	11, // 7: ptabench.wire.v1.Batch.sign_ins:type_name -> ptabench.wire.v1.SignIn
-	13, // 8: ptabench.wire.v1.AnswerMessage.open:type_name -> ptabench.wire.v1.Open
-	14, // 9: ptabench.wire.v1.AnswerMessage.batch:type_name -> ptabench.wire.v1.AnswerBatch
-	8,  // 10: ptabench.wire.v1.AnswerMessage.heartbeat:type_name -> ptabench.wire.v1.Heartbeat
-	15, // 11: ptabench.wire.v1.AnswerBatch.answers:type_name -> ptabench.wire.v1.Answer
-	0,  // 12: ptabench.wire.v1.Answer.result:type_name -> ptabench.wire.v1.Result
-	1,  // 13: ptabench.wire.v1.Registration.Register:input_type -> ptabench.wire.v1.RegisterRequest
-	3,  // 14: ptabench.wire.v1.Requests.Listen:input_type -> ptabench.wire.v1.ConnectorMessage
-	12, // 15: ptabench.wire.v1.Responses.Answer:input_type -> ptabench.wire.v1.AnswerMessage
-	2,  // 16: ptabench.wire.v1.Registration.Register:output_type -> ptabench.wire.v1.RegisterResponse
-	6,  // 17: ptabench.wire.v1.Requests.Listen:output_type -> ptabench.wire.v1.CloudMessage
-	16, // 18: ptabench.wire.v1.Responses.Answer:output_type -> ptabench.wire.v1.AnswerAck
-	16, // [16:19] is the sub-list for method output_type
-	13, // [13:16] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	7,  // 0: ptabench.wire.v1.ConnectorMessage.hello:type_name -> ptabench.wire.v1.Hello
+	12, // 1: ptabench.wire.v1.ConnectorMessage.heartbeat:type_name -> ptabench.wire.v1.Heartbeat
+	8,  // 2: ptabench.wire.v1.ConnectorMessage.status:type_name -> ptabench.wire.v1.Status
+	4,  // 3: ptabench.wire.v1.ConnectorMessage.join:type_name -> ptabench.wire.v1.Join
+	5,  // 4: ptabench.wire.v1.ConnectorMessage.accept:type_name -> ptabench.wire.v1.Rendezvous
+	6,  // 5: ptabench.wire.v1.ConnectorMessage.lost:type_name -> ptabench.wire.v1.Lost
+	10, // 6: ptabench.wire.v1.CloudMessage.welcome:type_name -> ptabench.wire.v1.Welcome
+	13, // 7: ptabench.wire.v1.CloudMessage.seal:type_name -> ptabench.wire.v1.SealContext
+	14, // 8: ptabench.wire.v1.CloudMessage.batch:type_name -> ptabench.wire.v1.Batch
+	12, // 9: ptabench.wire.v1.CloudMessage.heartbeat:type_name -> ptabench.wire.v1.Heartbeat
+	11, // 10: ptabench.wire.v1.CloudMessage.signal:type_name -> ptabench.wire.v1.Signal
+	15, // 11: ptabench.wire.v1.CloudMessage.sign_in:type_name -> ptabench.wire.v1.SignIn
+	5,  // 12: ptabench.wire.v1.CloudMessage.withdrawn:type_name -> ptabench.wire.v1.Rendezvous
+	5,  // 13: ptabench.wire.v1.Signal.waiting:type_name -> ptabench.wire.v1.Rendezvous
+	15, // 14: ptabench.wire.v1.Batch.sign_ins:type_name -> ptabench.wire.v1.SignIn
+	17, // 15: ptabench.wire.v1.AnswerMessage.open:type_name -> ptabench.wire.v1.Open
+	18, // 16: ptabench.wire.v1.AnswerMessage.batch:type_name -> ptabench.wire.v1.AnswerBatch
+	12, // 17: ptabench.wire.v1.AnswerMessage.heartbeat:type_name -> ptabench.wire.v1.Heartbeat
+	19, // 18: ptabench.wire.v1.AnswerBatch.answers:type_name -> ptabench.wire.v1.Answer
+	0,  // 19: ptabench.wire.v1.Answer.result:type_name -> ptabench.wire.v1.Result
+	1,  // 20: ptabench.wire.v1.Registration.Register:input_type -> ptabench.wire.v1.RegisterRequest
+	3,  // 21: ptabench.wire.v1.Requests.Listen:input_type -> ptabench.wire.v1.ConnectorMessage
+	16, // 22: ptabench.wire.v1.Responses.Answer:input_type -> ptabench.wire.v1.AnswerMessage
+	21, // 23: ptabench.wire.v1.Trust.Renew:input_type -> ptabench.wire.v1.RenewRequest
+	23, // 24: ptabench.wire.v1.Trust.Deregister:input_type -> ptabench.wire.v1.DeregisterRequest
+	2,  // 25: ptabench.wire.v1.Registration.Register:output_type -> ptabench.wire.v1.RegisterResponse
+	9,  // 26: ptabench.wire.v1.Requests.Listen:output_type -> ptabench.wire.v1.CloudMessage
+	20, // 27: ptabench.wire.v1.Responses.Answer:output_type -> ptabench.wire.v1.AnswerAck
+	22, // 28: ptabench.wire.v1.Trust.Renew:output_type -> ptabench.wire.v1.RenewResponse
+	24, // 29: ptabench.wire.v1.Trust.Deregister:output_type -> ptabench.wire.v1.DeregisterResponse
+	25, // [25:30] is the sub-list for method output_type
+	20, // [20:25] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_wire_connector_proto_init() }
@@ -1322,14 +1944,20 @@ func file_wire_connector_proto_init() {
 		(*ConnectorMessage_Hello)(nil),
 		(*ConnectorMessage_Heartbeat)(nil),
 		(*ConnectorMessage_Status)(nil),
+		(*ConnectorMessage_Join)(nil),
+		(*ConnectorMessage_Accept)(nil),
+		(*ConnectorMessage_Lost)(nil),
 	}
-	file_wire_connector_proto_msgTypes[5].OneofWrappers = []any{
+	file_wire_connector_proto_msgTypes[8].OneofWrappers = []any{
 		(*CloudMessage_Welcome)(nil),
 		(*CloudMessage_Seal)(nil),
 		(*CloudMessage_Batch)(nil),
 		(*CloudMessage_Heartbeat)(nil),
+		(*CloudMessage_Signal)(nil),
+		(*CloudMessage_SignIn)(nil),
+		(*CloudMessage_Withdrawn)(nil),
 	}
-	file_wire_connector_proto_msgTypes[11].OneofWrappers = []any{
+	file_wire_connector_proto_msgTypes[15].OneofWrappers = []any{
 		(*AnswerMessage_Open)(nil),
 		(*AnswerMessage_Batch)(nil),
 		(*AnswerMessage_Heartbeat)(nil),
@@ -1340,9 +1968,9 @@ func file_wire_connector_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_connector_proto_rawDesc), len(file_wire_connector_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   16,
+			NumMessages:   24,
 			NumExtensions: 0,
-			NumServices:   3,
+			NumServices:   4,
 		},
 		GoTypes:           file_wire_connector_proto_goTypes,
 		DependencyIndexes: file_wire_connector_proto_depIdxs,

@@ -137,8 +137,26 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Requests (ports 9350, 9352, 5671): the cloud gives sign-ins to a connector.
-// A connector has one stream at a time; a new one replaces the old.
+// Requests (ports 9350, 9352, 5671): the cloud gives sign-ins to a connector,
+// by one of two paths, which are streams of the same form.
+//
+// Signalling (9352 or 5671): a Signal says that sign-ins wait. The connector
+// sends one Accept for each and is sent that one: a round trip a request, as
+// with the rendezvous of the real service. It is a message on the stream and no
+// call of its own, which would cost the same round trip but leave no order for
+// the passwords to be opened in.
+//
+// The fast path (9350): sign-ins are pushed in batches, without being asked for.
+//
+// A session begins with Hello on any of these ports, and may have one stream of
+// each path: the second comes in by Join. The cloud pushes while it can, else
+// it signals. A stream that is lost leaves the session to the other one, on
+// which the connector says how far it had come (Lost); with the last one the
+// session ends. A connector has one session at a time; a new one replaces the
+// old, or succeeds it (Hello.succeeds).
+//
+// A connector whose Hello says less than protocol 2 knows no signals: it has
+// one stream and is pushed to, whatever its port.
 type RequestsClient interface {
 	Listen(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ConnectorMessage, CloudMessage], error)
 }
@@ -168,8 +186,26 @@ type Requests_ListenClient = grpc.BidiStreamingClient[ConnectorMessage, CloudMes
 // All implementations must embed UnimplementedRequestsServer
 // for forward compatibility.
 //
-// Requests (ports 9350, 9352, 5671): the cloud gives sign-ins to a connector.
-// A connector has one stream at a time; a new one replaces the old.
+// Requests (ports 9350, 9352, 5671): the cloud gives sign-ins to a connector,
+// by one of two paths, which are streams of the same form.
+//
+// Signalling (9352 or 5671): a Signal says that sign-ins wait. The connector
+// sends one Accept for each and is sent that one: a round trip a request, as
+// with the rendezvous of the real service. It is a message on the stream and no
+// call of its own, which would cost the same round trip but leave no order for
+// the passwords to be opened in.
+//
+// The fast path (9350): sign-ins are pushed in batches, without being asked for.
+//
+// A session begins with Hello on any of these ports, and may have one stream of
+// each path: the second comes in by Join. The cloud pushes while it can, else
+// it signals. A stream that is lost leaves the session to the other one, on
+// which the connector says how far it had come (Lost); with the last one the
+// session ends. A connector has one session at a time; a new one replaces the
+// old, or succeeds it (Hello.succeeds).
+//
+// A connector whose Hello says less than protocol 2 knows no signals: it has
+// one stream and is pushed to, whatever its port.
 type RequestsServer interface {
 	Listen(grpc.BidiStreamingServer[ConnectorMessage, CloudMessage]) error
 	mustEmbedUnimplementedRequestsServer()
@@ -332,5 +368,159 @@ var Responses_ServiceDesc = grpc.ServiceDesc{
 			ClientStreams: true,
 		},
 	},
+	Metadata: "wire/connector.proto",
+}
+
+const (
+	Trust_Renew_FullMethodName      = "/ptabench.wire.v1.Trust/Renew"
+	Trust_Deregister_FullMethodName = "/ptabench.wire.v1.Trust/Deregister"
+)
+
+// TrustClient is the client API for Trust service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Trust (port 9091) renews and ends what registration began. A connector calls
+// it with its present certificate, and for itself only.
+type TrustClient interface {
+	// Renew issues a certificate for a new key. The present one stays good until
+	// it expires, or until the new one was used and a grace has passed.
+	Renew(ctx context.Context, in *RenewRequest, opts ...grpc.CallOption) (*RenewResponse, error)
+	// Deregister ends the connector's registration: its certificates are refused
+	// from then on, and its sessions end.
+	Deregister(ctx context.Context, in *DeregisterRequest, opts ...grpc.CallOption) (*DeregisterResponse, error)
+}
+
+type trustClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewTrustClient(cc grpc.ClientConnInterface) TrustClient {
+	return &trustClient{cc}
+}
+
+func (c *trustClient) Renew(ctx context.Context, in *RenewRequest, opts ...grpc.CallOption) (*RenewResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RenewResponse)
+	err := c.cc.Invoke(ctx, Trust_Renew_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *trustClient) Deregister(ctx context.Context, in *DeregisterRequest, opts ...grpc.CallOption) (*DeregisterResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeregisterResponse)
+	err := c.cc.Invoke(ctx, Trust_Deregister_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// TrustServer is the server API for Trust service.
+// All implementations must embed UnimplementedTrustServer
+// for forward compatibility.
+//
+// Trust (port 9091) renews and ends what registration began. A connector calls
+// it with its present certificate, and for itself only.
+type TrustServer interface {
+	// Renew issues a certificate for a new key. The present one stays good until
+	// it expires, or until the new one was used and a grace has passed.
+	Renew(context.Context, *RenewRequest) (*RenewResponse, error)
+	// Deregister ends the connector's registration: its certificates are refused
+	// from then on, and its sessions end.
+	Deregister(context.Context, *DeregisterRequest) (*DeregisterResponse, error)
+	mustEmbedUnimplementedTrustServer()
+}
+
+// UnimplementedTrustServer must be embedded to have
+// forward compatible implementations.
+//
+// NOTE: this should be embedded by value instead of pointer to avoid a nil
+// pointer dereference when methods are called.
+type UnimplementedTrustServer struct{}
+
+func (UnimplementedTrustServer) Renew(context.Context, *RenewRequest) (*RenewResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Renew not implemented")
+}
+func (UnimplementedTrustServer) Deregister(context.Context, *DeregisterRequest) (*DeregisterResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Deregister not implemented")
+}
+func (UnimplementedTrustServer) mustEmbedUnimplementedTrustServer() {}
+func (UnimplementedTrustServer) testEmbeddedByValue()               {}
+
+// UnsafeTrustServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to TrustServer will
+// result in compilation errors.
+type UnsafeTrustServer interface {
+	mustEmbedUnimplementedTrustServer()
+}
+
+func RegisterTrustServer(s grpc.ServiceRegistrar, srv TrustServer) {
+	// If the following call panics, it indicates UnimplementedTrustServer was
+	// embedded by pointer and is nil.  This will cause panics if an
+	// unimplemented method is ever invoked, so we test this at initialization
+	// time to prevent it from happening at runtime later due to I/O.
+	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
+		t.testEmbeddedByValue()
+	}
+	s.RegisterService(&Trust_ServiceDesc, srv)
+}
+
+func _Trust_Renew_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RenewRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TrustServer).Renew(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Trust_Renew_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TrustServer).Renew(ctx, req.(*RenewRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Trust_Deregister_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeregisterRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TrustServer).Deregister(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Trust_Deregister_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TrustServer).Deregister(ctx, req.(*DeregisterRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+// Trust_ServiceDesc is the grpc.ServiceDesc for Trust service.
+// It's only intended for direct use with grpc.RegisterService,
+// and not to be introspected or modified (even as a copy)
+var Trust_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "ptabench.wire.v1.Trust",
+	HandlerType: (*TrustServer)(nil),
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Renew",
+			Handler:    _Trust_Renew_Handler,
+		},
+		{
+			MethodName: "Deregister",
+			Handler:    _Trust_Deregister_Handler,
+		},
+	},
+	Streams:  []grpc.StreamDesc{},
 	Metadata: "wire/connector.proto",
 }

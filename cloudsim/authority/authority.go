@@ -27,8 +27,9 @@ const (
 
 	authorityLifetime = 20 * 365 * 24 * time.Hour
 	serverLifetime    = 2 * 365 * 24 * time.Hour
-	// backdate is by how much the clock of a peer may be behind.
-	backdate = 5 * time.Minute
+	// backdate is by how much the clock of a peer may be behind: 10 minutes
+	// are promised, and some are left for what it takes to get there.
+	backdate = 15 * time.Minute
 )
 
 // A Keeper keeps bytes over a restart: what make returns the first time.
@@ -42,7 +43,10 @@ type Authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
 	pool        *x509.CertPool
+	hosts       []string // of the simulator
 	server      tls.Certificate
+	lists       []string // where the revocation list is, as certificates say it
+	revoked     func(serial string) bool
 	now         func() time.Time
 }
 
@@ -54,7 +58,7 @@ func New(keep Keeper, now func() time.Time, hosts ...string) (*Authority, error)
 	if err != nil {
 		return nil, err
 	}
-	a := &Authority{now: now}
+	a := &Authority{now: now, hosts: hosts, revoked: func(string) bool { return false }}
 	if err := a.parse(kept); err != nil {
 		return nil, fmt.Errorf("reading the certificate authority: %w", err)
 	}
@@ -63,10 +67,26 @@ func New(keep Keeper, now func() time.Time, hosts ...string) (*Authority, error)
 	}
 	a.pool = x509.NewCertPool()
 	a.pool.AddCert(a.certificate)
-	if a.server, err = a.issueServer(hosts); err != nil {
-		return nil, fmt.Errorf("issuing the server certificate: %w", err)
+	return a, a.renewServer()
+}
+
+// ListAt has every certificate from now on, the simulator's own included, say
+// where the revocation list is to be had: on port 80, whose address is known
+// only once it listens. It belongs before anything is served.
+func (a *Authority) ListAt(url string) error {
+	a.lists = []string{url}
+	return a.renewServer()
+}
+
+// RefuseRevoked has connectors refused whose certificate is revoked, as told
+// by the function. It belongs before anything is served.
+func (a *Authority) RefuseRevoked(revoked func(serial string) bool) { a.revoked = revoked }
+
+func (a *Authority) renewServer() (err error) {
+	if a.server, err = a.issueServer(a.hosts); err != nil {
+		return fmt.Errorf("issuing the server certificate: %w", err)
 	}
-	return a, nil
+	return nil
 }
 
 // newAuthority makes a key and its certificate, as PEM.
@@ -156,6 +176,7 @@ func (a *Authority) template(lifetime time.Duration) *x509.Certificate {
 		NotAfter:              end,
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		BasicConstraintsValid: true,
+		CRLDistributionPoints: a.lists,
 	}
 }
 
@@ -188,7 +209,8 @@ func (a *Authority) ServerTLS() *tls.Config {
 }
 
 // ConnectorTLS is for ports whose peers must show the certificate of a
-// connector: issued here for clients, not expired, and known by its serial.
+// connector: issued here for clients, not expired, not revoked, and known by
+// its serial.
 func (a *Authority) ConnectorTLS(known func(serial string) bool) *tls.Config {
 	config := a.ServerTLS()
 	config.ClientAuth = tls.RequireAndVerifyClientCert
@@ -203,6 +225,9 @@ func (a *Authority) ConnectorTLS(known func(serial string) bool) *tls.Config {
 		id, err := IdentityOf(leaf)
 		if err != nil {
 			return err
+		}
+		if a.revoked(Serial(leaf)) {
+			return fmt.Errorf("%w: %s of %s shows %s", errRevoked, id.Name, id.Tenant, Serial(leaf))
 		}
 		if !known(Serial(leaf)) {
 			return fmt.Errorf("%w: %s of %s shows %s", errNotCurrent, id.Name, id.Tenant, Serial(leaf))

@@ -85,14 +85,10 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// request makes a certificate request whose subject is a lie.
+// request makes a certificate request without a subject.
 func request(t testing.TB, key crypto.Signer, change func(*x509.CertificateRequest)) []byte {
 	t.Helper()
-	template := &x509.CertificateRequest{
-		Subject:  pkix.Name{CommonName: "administrator", Organization: []string{"fabrikam"}},
-		DNSNames: []string{"login.example"},
-		URIs:     []*url.URL{{Scheme: scheme, Host: "fabrikam", Path: "/other"}},
-	}
+	template := &x509.CertificateRequest{}
 	if change != nil {
 		change(template)
 	}
@@ -137,7 +133,11 @@ func TestIssue(t *testing.T) {
 			t.Errorf("%s: it is for another key", name)
 		}
 	}
-	c, err := a.Issue(request(t, ecKey(), nil), connector1, 100*365*24*time.Hour)
+	full := request(t, ecKey(), func(c *x509.CertificateRequest) {
+		c.Subject = pkix.Name{CommonName: connector1.Name, Organization: []string{connector1.Tenant}}
+		c.ExtraExtensions = []pkix.Extension{{Id: []int{2, 5, 29, 15}, Value: []byte{3, 2, 7, 0x80}}} // as openssl does
+	})
+	c, err := a.Issue(full, connector1, 100*365*24*time.Hour)
 	if err != nil || !c.NotAfter.Equal(a.certificate.NotAfter) {
 		t.Errorf("a long lifetime: %v; expected it to end with the authority", err)
 	}
@@ -175,6 +175,24 @@ func TestIssueRefuses(t *testing.T) {
 		{"Ed25519", request(t, ed, nil), ErrWeakKey, "Ed25519; expected"},
 		{"RSA of 1024 bits", request(t, must(rsa.GenerateKey(rand.Reader, 1024)), nil), ErrWeakKey, "RSA of 1024 bits; expected 2048 to 4096"},
 		{"RSA of 8192 bits", hugeRSA(t), ErrWeakKey, "RSA of 8192 bits"},
+		{"another connector's name", request(t, ecKey(), func(c *x509.CertificateRequest) {
+			c.Subject = pkix.Name{CommonName: "connector-2"}
+		}), ErrSubject, `"CN=connector-2"; expected CN=connector-1, with or without O=contoso, or none`},
+		{"another tenant's name", request(t, ecKey(), func(c *x509.CertificateRequest) {
+			c.Subject = pkix.Name{CommonName: "connector-1", Organization: []string{"fabrikam"}}
+		}), ErrSubject, "expected CN=connector-1"},
+		{"a unit in the subject", request(t, ecKey(), func(c *x509.CertificateRequest) {
+			c.Subject = pkix.Name{CommonName: "connector-1", OrganizationalUnit: []string{"administrators"}}
+		}), ErrSubject, "expected CN=connector-1"},
+		{"a name of a host", request(t, ecKey(), func(c *x509.CertificateRequest) {
+			c.DNSNames = []string{"login.example"}
+		}), ErrMalformedCSR, "extension 2.5.29.17; expected none but"},
+		{"another connector's URI", request(t, ecKey(), func(c *x509.CertificateRequest) {
+			c.URIs = []*url.URL{{Scheme: scheme, Host: "fabrikam", Path: "/other"}}
+		}), ErrMalformedCSR, "extension 2.5.29.17"},
+		{"to be an authority", request(t, ecKey(), func(c *x509.CertificateRequest) {
+			c.ExtraExtensions = []pkix.Extension{{Id: []int{2, 5, 29, 19}, Critical: true, Value: []byte{0x30, 3, 1, 1, 0xff}}}
+		}), ErrMalformedCSR, "extension 2.5.29.19"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c, err := a.Issue(tc.csr, connector1, time.Hour)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"time"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
@@ -17,12 +18,14 @@ const (
 	DeniedCertificateUntrusted Denial = "certificate-untrusted" // forged, or not for clients
 	DeniedCertificateMalformed Denial = "certificate-of-no-connector"
 	DeniedCertificateReplaced  Denial = "certificate-not-current"
+	DeniedCertificateRevoked   Denial = "certificate-revoked"
 	DeniedHandshake            Denial = "handshake-refused" // no certificate, no TLS 1.3, no TLS
 )
 
 // What VerifyConnection refuses.
 var (
 	errNoConnector = errors.New("the peer's certificate is no connector's")
+	errRevoked     = errors.New("the peer's certificate is revoked")
 	errNotCurrent  = errors.New("the peer's certificate is not the current one of its connector")
 )
 
@@ -66,6 +69,8 @@ func denialOfHandshake(err error) (Denial, bool) {
 			return DeniedCertificateExpired, true
 		}
 		return DeniedCertificateUntrusted, true
+	case errors.Is(err, errRevoked):
+		return DeniedCertificateRevoked, true
 	case errors.Is(err, errNotCurrent):
 		return DeniedCertificateReplaced, true
 	case errors.Is(err, errNoConnector):
@@ -89,3 +94,11 @@ func PeerIdentity(p *peer.Peer) (Identity, string, error) {
 	id, err := IdentityOf(leaf)
 	return id, Serial(leaf), err
 }
+
+// leafOf is the certificate of a peer that PeerIdentity accepts.
+func leafOf(p *peer.Peer) *x509.Certificate {
+	return p.AuthInfo.(credentials.TLSInfo).State.PeerCertificates[0]
+}
+
+// PeerExpiry is when the certificate of such a peer expires.
+func PeerExpiry(p *peer.Peer) time.Time { return leafOf(p).NotAfter }

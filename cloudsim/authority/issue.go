@@ -7,9 +7,11 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -25,11 +27,17 @@ const (
 var (
 	ErrMalformedCSR = errors.New("malformed certificate request")
 	ErrWeakKey      = errors.New("unfit key in certificate request")
+	ErrSubject      = errors.New("unfit subject in certificate request")
 )
 
+// askable are the extensions that a request may have, as common tools put them
+// in: key usage, extended key usage, subject key identifier. They are ignored,
+// and any other is refused: it asks for what a connector does not get.
+var askable = []asn1.ObjectIdentifier{{2, 5, 29, 15}, {2, 5, 29, 37}, {2, 5, 29, 14}}
+
 // Issue signs a client certificate for the key of a certificate request, PKCS
-// #10. It is for the given identity: whatever else the request asks for is
-// ignored. A lifetime past the authority's own end is cut off there.
+// #10. It is for the given identity, and the request may name no other. A
+// lifetime past the authority's own end is cut off there.
 func (a *Authority) Issue(csrDER []byte, id Identity, lifetime time.Duration) (*x509.Certificate, error) {
 	if err := id.check(); err != nil {
 		return nil, fmt.Errorf("issuing a certificate: %w", err)
@@ -37,7 +45,7 @@ func (a *Authority) Issue(csrDER []byte, id Identity, lifetime time.Duration) (*
 	if lifetime <= 0 {
 		return nil, fmt.Errorf("issuing a certificate: lifetime %v: expected more than 0", lifetime)
 	}
-	key, err := checkCSR(csrDER)
+	key, err := checkCSR(csrDER, id)
 	if err != nil {
 		return nil, fmt.Errorf("issuing a certificate: %w", err)
 	}
@@ -53,8 +61,8 @@ func (a *Authority) Issue(csrDER []byte, id Identity, lifetime time.Duration) (*
 }
 
 // checkCSR returns the public key of a request that is signed with its private
-// one.
-func checkCSR(der []byte) (any, error) {
+// one, and that asks for nothing but a certificate for the identity.
+func checkCSR(der []byte, id Identity) (any, error) {
 	if len(der) > maxCSR {
 		return nil, fmt.Errorf("%w: %d bytes; expected at most %d", ErrMalformedCSR, len(der), maxCSR)
 	}
@@ -85,5 +93,33 @@ func checkCSR(der []byte) (any, error) {
 	if err := csr.CheckSignature(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformedCSR, err)
 	}
+	if err := checkWishes(csr, id); err != nil {
+		return nil, err
+	}
 	return csr.PublicKey, nil
 }
+
+// checkWishes refuses a request for anything but a certificate of the
+// connector: the subject is its name, with or without its tenant, or empty.
+func checkWishes(csr *x509.CertificateRequest, id Identity) error {
+	for _, part := range csr.Subject.Names {
+		value, _ := part.Value.(string)
+		switch {
+		case part.Type.Equal(commonName) && value == id.Name:
+		case part.Type.Equal(organization) && value == id.Tenant:
+		default:
+			return fmt.Errorf("%w: %.100q; expected CN=%s, with or without O=%s, or none", ErrSubject, csr.Subject, id.Name, id.Tenant)
+		}
+	}
+	for _, e := range csr.Extensions {
+		if !slices.ContainsFunc(askable, e.Id.Equal) {
+			return fmt.Errorf("%w: extension %s; expected none but key usage, extended key usage and subject key identifier", ErrMalformedCSR, e.Id)
+		}
+	}
+	return nil
+}
+
+var (
+	commonName   = asn1.ObjectIdentifier{2, 5, 4, 3}
+	organization = asn1.ObjectIdentifier{2, 5, 4, 10}
+)

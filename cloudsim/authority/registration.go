@@ -3,6 +3,7 @@ package authority
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"regexp"
 	"time"
@@ -29,6 +30,10 @@ const (
 	DeniedTokenExpired   Denial = "registration-token-expired"
 	DeniedTokenTenant    Denial = "registration-token-of-another-tenant"
 	DeniedTooMany        Denial = "registration-too-many-connectors"
+	DeniedHost           Denial = "registration-host-has-a-connector"
+	DeniedHostName       Denial = "registration-malformed-host-name"
+	DeniedSubject        Denial = "registration-unfit-subject"
+	DeniedClock          Denial = "registration-clock-skew"
 	DeniedStateUnwilling Denial = "registration-state-error" // the simulator's own fault
 )
 
@@ -38,8 +43,12 @@ const (
 	maxVersion = 64
 )
 
-// versionSyntax is of what a connector says of its software.
-var versionSyntax = regexp.MustCompile(`^[A-Za-z0-9.+_-]*$`)
+// versionSyntax is of what a connector says of its software, hostSyntax of the
+// machine that it runs on: a name, or an address.
+var (
+	versionSyntax = regexp.MustCompile(`^[A-Za-z0-9.+_-]*$`)
+	hostSyntax    = regexp.MustCompile(`^[A-Za-z0-9._:-]{0,253}$`)
+)
 
 // Registration serves the registration port: it grants a client certificate
 // for a one-time token, and replaces the connector of the same name. All
@@ -76,7 +85,8 @@ func (r *Registration) Register(ctx context.Context, q *wire.RegisterRequest) (*
 	}
 	r.Log.Info("registered", "tenant", c.Tenant, "connector", c.Name, "id", c.ID, "version", c.Version,
 		"serial", c.Serial, "not_after", c.NotAfter)
-	return &wire.RegisterResponse{ConnectorId: c.ID, CertificateDer: der, CaDer: r.Authority.DER()}, nil
+	return &wire.RegisterResponse{ConnectorId: c.ID, CertificateDer: der, CaDer: r.Authority.DER(),
+		CloudTimeNs: r.Now().UnixNano()}, nil
 }
 
 // grant checks everything before it uses the token up, and the token before
@@ -94,7 +104,13 @@ func (r *Registration) grant(ctx context.Context, id Identity, q *wire.RegisterR
 	if len(q.GetToken()) > maxToken {
 		return c, nil, state.ErrTokenUnknown
 	}
+	if !hostSyntax.MatchString(q.GetHostName()) {
+		return c, nil, &denial{DeniedHostName, codes.InvalidArgument, fmt.Sprintf("host name %.80q: expected up to 253 of A-Z, a-z, 0-9, ., _, : and -", q.GetHostName())}
+	}
 	now := r.Now()
+	if err := CheckClock(q.GetConnectorTimeNs(), now); err != nil {
+		return c, nil, err
+	}
 	if err := r.Store.CheckToken(id.Tenant, q.GetToken(), now); err != nil {
 		return c, nil, err
 	}
@@ -106,7 +122,7 @@ func (r *Registration) grant(ctx context.Context, id Identity, q *wire.RegisterR
 		return c, nil, err
 	}
 	c = state.Connector{
-		ID: id.ID, Tenant: id.Tenant, Name: id.Name, Version: q.GetVersion(),
+		ID: id.ID, Tenant: id.Tenant, Name: id.Name, Version: q.GetVersion(), HostName: q.GetHostName(),
 		Serial: Serial(certificate), NotAfter: certificate.NotAfter, RegisteredAt: now,
 	}
 	return c, certificate.Raw, r.Store.Register(q.GetToken(), c, certificate.RawSubjectPublicKeyInfo, now)
@@ -148,6 +164,9 @@ func denialOf(err error) *denial {
 		{state.ErrTooManyConnectors, DeniedTooMany, codes.ResourceExhausted},
 		{ErrMalformedCSR, DeniedCSR, codes.InvalidArgument},
 		{ErrWeakKey, DeniedKey, codes.InvalidArgument},
+		{ErrSubject, DeniedSubject, codes.InvalidArgument},
+		{ErrClock, DeniedClock, codes.FailedPrecondition},
+		{state.ErrHostTaken, DeniedHost, codes.ResourceExhausted},
 	} {
 		if errors.Is(err, known.err) {
 			return &denial{known.word, known.code, err.Error()}

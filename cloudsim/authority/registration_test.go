@@ -194,6 +194,19 @@ func TestRegister(t *testing.T) {
 	}
 }
 
+// occupy has other connectors register on the hosts, by certain rules.
+func (o *office) occupy(rules state.Rules, hosts ...string) {
+	o.t.Helper()
+	o.store.SetRules(rules)
+	for i, host := range hosts {
+		q := o.form()
+		q.Name, q.HostName = fmt.Sprint("other-", i), host
+		if _, err := o.client.Register(o.t.Context(), q); err != nil {
+			o.t.Fatal(err)
+		}
+	}
+}
+
 func TestRegisterDenies(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
@@ -222,6 +235,21 @@ func TestRegisterDenies(t *testing.T) {
 			codes.Unauthenticated, "registration-token-expired contoso connector-1", "expired"},
 		{"no request", func(_ *office, q *wire.RegisterRequest) { q.CsrDer = nil },
 			codes.InvalidArgument, "registration-malformed-csr contoso connector-1", "malformed certificate request"},
+		{"another name in the request", func(o *office, q *wire.RegisterRequest) {
+			q.CsrDer = request(o.t, ecKey(), func(c *x509.CertificateRequest) { c.Subject.CommonName = "connector-2" })
+		}, codes.InvalidArgument, "registration-unfit-subject contoso connector-1", "expected CN=connector-1"},
+		{"a hostile host name", func(_ *office, q *wire.RegisterRequest) { q.HostName = "host\n1" },
+			codes.InvalidArgument, "registration-malformed-host-name contoso connector-1", "host name"},
+		{"a clock that is ahead", func(_ *office, q *wire.RegisterRequest) {
+			q.ConnectorTimeNs = noon.Add(ClockTolerance + time.Second).UnixNano()
+		}, codes.FailedPrecondition, "registration-clock-skew contoso connector-1", "differ by 10m1s"},
+		{"a host that has a connector", func(o *office, q *wire.RegisterRequest) {
+			o.occupy(state.Rules{OnePerHost: true}, "host-1")
+			q.HostName = "host-1"
+		}, codes.ResourceExhausted, "registration-host-has-a-connector contoso connector-1", "host host-1 has connector other-0"},
+		{"one more than there may be", func(o *office, q *wire.RegisterRequest) {
+			o.occupy(state.Rules{Limit: 2}, "host-1", "host-2")
+		}, codes.ResourceExhausted, "registration-too-many-connectors contoso connector-1", "as many connectors as it may, active or not; remove one first: 2"},
 		{"a weak key", func(o *office, q *wire.RegisterRequest) {
 			q.CsrDer = request(o.t, must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader)), nil)
 		}, codes.InvalidArgument, "registration-unfit-key contoso connector-1", "P-256"},
@@ -255,8 +283,10 @@ func TestRegisterDenies(t *testing.T) {
 					t.Errorf("the token: %v", err)
 				}
 			}
-			if len(o.store.Connectors("contoso")) != 0 {
-				t.Error("a connector was recorded")
+			for _, c := range o.store.Connectors("contoso") {
+				if c.Name == q.GetName() {
+					t.Error("a connector was recorded")
+				}
 			}
 		})
 	}

@@ -73,6 +73,10 @@ type Status struct {
 	Directory bool // it reaches its directory
 	Responses bool // it can return answers
 	Draining  bool // it finishes what it has and takes nothing more
+	// Returning says that it cannot return answers for a moment, as between one
+	// response port and the next. It is given nothing, but if nobody else is
+	// there, sign-ins wait for it.
+	Returning bool
 }
 
 // Fit is the status of a session that can do its work.
@@ -98,7 +102,13 @@ func (t *Tenant) SetStatus(now time.Duration, c *Connector, s Status) {
 	case !c.status.Directory:
 		cause = "directory-reachable"
 	}
+	moment := c.status
+	moment.Returning = s.Returning
 	c.status = s
+	if moment == s { // it was said what it is not fit for
+		t.lookAround(now)
+		return
+	}
 	t.effects.Event(observe.Event{Kind: observe.ConnectorStatus, Tenant: t.name, Connector: c.Name, Cause: cause})
 	if c.usable() {
 		t.breaker.hint(now)
@@ -133,7 +143,7 @@ func (t *Tenant) Mute(now time.Duration, c *Connector, cause string) {
 // lookAround opens the breaker when nobody is left to ask, and answers those
 // who wait: the path is known to be down, so nobody waits for it.
 func (t *Tenant) lookAround(now time.Duration) {
-	if slices.ContainsFunc(t.connectors, (*Connector).usable) {
+	if slices.ContainsFunc(t.connectors, func(c *Connector) bool { return c.usable() || c.returning() }) {
 		return
 	}
 	cause := NoConnector

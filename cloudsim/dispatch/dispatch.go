@@ -46,8 +46,9 @@ type Settings struct {
 // Effects is what a Tenant does to the world. Its methods must not block and
 // must not call back.
 type Effects interface {
-	// Give sends a sign-in down the connector's request stream.
-	Give(c *Connector, s *SignIn)
+	// Give sends a sign-in down one of the connector's request streams, or
+	// signals it there, and says which.
+	Give(c *Connector, s *SignIn) Via
 	// Resolve answers a sign-in; it is out of the tenant's hands.
 	Resolve(s *SignIn, r Resolution)
 	// Event reports what happened.
@@ -121,7 +122,7 @@ type Connector struct {
 	attached bool
 	// given holds every attempt without an answer, also those taken away
 	// since: the connector still works on them, so they use up credit.
-	given    map[attempt]*SignIn
+	given    map[attempt]flight
 	inFlight list // those it still owns, oldest first
 	counters *observe.ConnectorCounters
 }
@@ -135,7 +136,7 @@ type attempt struct {
 // NewConnector describes a session that may be attached.
 func NewConnector(name string, credit int, payload any) *Connector {
 	return &Connector{Name: name, Payload: payload, credit: credit, status: Fit,
-		given: make(map[attempt]*SignIn)}
+		given: make(map[attempt]flight)}
 }
 
 // free reports whether the connector could take one more.
@@ -143,6 +144,11 @@ func (c *Connector) free() bool { return len(c.given) < c.credit }
 
 // usable reports whether the connector is fit to be given sign-ins.
 func (c *Connector) usable() bool { return c.attached && c.status == Fit }
+
+// returning reports whether the connector will most likely be usable in a moment.
+func (c *Connector) returning() bool {
+	return c.attached && c.status.Returning && c.status.Directory && !c.status.Draining
+}
 
 // answers reports whether the connector would answer what it is given, if only
 // that it cannot reach its directory.
@@ -264,12 +270,11 @@ func (t *Tenant) give(now time.Duration, c *Connector, s *SignIn) {
 	s.timeout = min(now+t.settings.AttemptTimeout, s.deadline)
 	s.Attempt++
 	s.tried = append(s.tried, c)
-	c.given[attempt{s.ID, s.Attempt}] = s
+	c.given[attempt{s.ID, s.Attempt}] = flight{s, t.send(c, s)}
 	c.inFlight.pushBack(s)
 	t.counters.Attempts++
 	c.counters.Attempts++
 	c.counters.InFlightPeak = max(c.counters.InFlightPeak, len(c.given))
-	t.effects.Give(c, s)
 }
 
 // Budget is the time left for the current attempt of s.
@@ -298,7 +303,7 @@ func (t *Tenant) Answer(now time.Duration, c *Connector, a Answer) (given bool) 
 		return true
 	}
 	key := attempt{a.ID, a.Attempt}
-	s, ok := c.given[key]
+	f, ok := c.given[key]
 	switch {
 	case ok:
 	case a.Resent:
@@ -309,7 +314,8 @@ func (t *Tenant) Answer(now time.Duration, c *Connector, a Answer) (given bool) 
 		return false
 	}
 	delete(c.given, key)
-	owned := s.owner == c && s.state == flying && s.Attempt == a.Attempt
+	s := f.signIn
+	owned := c.owns(key, s)
 	if owned {
 		c.inFlight.remove(s)
 	} else {

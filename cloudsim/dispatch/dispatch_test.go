@@ -24,12 +24,18 @@ type world struct {
 	given    []gift // in order
 	resolved map[uint64]Resolution
 	events   []observe.Event
+
+	// How the owner sends: by which stream, as which there, or by signals.
+	stream  uint32
+	place   uint64
+	signals bool
 }
 
 type gift struct {
 	c       *Connector
 	id      uint64
 	attempt int
+	via     Via
 }
 
 func newWorld(t *testing.T, s Settings) *world {
@@ -38,8 +44,14 @@ func newWorld(t *testing.T, s Settings) *world {
 	return w
 }
 
-func (w *world) Give(c *Connector, s *SignIn) {
-	w.given = append(w.given, gift{c, s.ID, s.Attempt})
+func (w *world) Give(c *Connector, s *SignIn) Via {
+	via := Via{Stream: w.stream}
+	if !w.signals {
+		w.place++
+		via.Place = w.place
+	}
+	w.given = append(w.given, gift{c, s.ID, s.Attempt, via})
+	return via
 }
 
 func (w *world) Resolve(s *SignIn, r Resolution) {

@@ -111,7 +111,7 @@ func TestMute(t *testing.T) {
 			t.Errorf("sign-in %d is at %s, attempt %d; expected connector-2, attempt 2", id, g.c.Name, g.attempt)
 		}
 	}
-	w.answerAs(gift{silent, had[0], 1}, 0) // late, and yet first
+	w.answerAs(gift{c: silent, id: had[0], attempt: 1}, 0) // late, and yet first
 	w.wants(had[0], true, 0)
 	for _, id := range had[1:] {
 		w.answer(id)

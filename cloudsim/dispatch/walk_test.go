@@ -24,7 +24,8 @@ func TestRandomWalk(t *testing.T) {
 		var sessions []*Connector
 		arrived := make(map[uint64]time.Duration)
 		for range 2000 {
-			switch r.IntN(13) {
+			w.signals = r.IntN(3) == 0
+			switch r.IntN(15) {
 			case 0:
 				if len(sessions) < 5 {
 					c := NewConnector(fmt.Sprintf("connector-%d", r.IntN(4)), 1+r.IntN(8), nil)
@@ -40,11 +41,21 @@ func TestRandomWalk(t *testing.T) {
 			case 2:
 				if len(sessions) > 0 {
 					w.tenant.SetStatus(w.now, sessions[r.IntN(len(sessions))],
-						Status{Directory: r.IntN(3) > 0, Responses: r.IntN(5) > 0, Draining: r.IntN(6) == 0})
+						Status{Directory: r.IntN(3) > 0, Responses: r.IntN(5) > 0, Draining: r.IntN(6) == 0, Returning: r.IntN(6) == 0})
 				}
 			case 12:
 				if len(sessions) > 0 {
 					w.tenant.Mute(w.now, sessions[r.IntN(len(sessions))], "heartbeat")
+				}
+			case 13:
+				if len(w.given) > 0 {
+					w.place++
+					g := w.given[len(w.given)-1-r.IntN(min(len(w.given), 20))]
+					w.tenant.Accept(w.now, g.c, g.id, g.attempt, Via{g.via.Stream, w.place})
+				}
+			case 14:
+				if len(sessions) > 0 && r.IntN(3) == 0 {
+					lose(t, w, sessions[r.IntN(len(sessions))], r)
 				}
 			case 3, 4, 5, 6:
 				arrived[w.submit()] = w.now
@@ -80,6 +91,23 @@ func TestRandomWalk(t *testing.T) {
 	}
 }
 
+// lose ends the stream that everybody is sent sign-ins by at present, for one
+// of them, somewhere in the middle of what came last.
+func lose(t *testing.T, w *world, c *Connector, r *rand.Rand) {
+	t.Helper()
+	lost, received := w.stream, AnyPlace
+	if r.IntN(2) == 0 {
+		received = w.place - min(w.place, uint64(r.IntN(10)))
+	}
+	w.stream++
+	w.tenant.Lost(w.now, c, lost, received)
+	for key, f := range c.given {
+		if f.via.Stream == lost && (f.via.Place == 0 || f.via.Place > received) {
+			t.Errorf("%s has attempt %v on a stream that was lost at %d: %+v", c.Name, key, received, f.via)
+		}
+	}
+}
+
 func checkBooks(t *testing.T, w *world, seed uint64) {
 	t.Helper()
 	inFlight := 0
@@ -103,9 +131,12 @@ func checkBooks(t *testing.T, w *world, seed uint64) {
 
 type discard struct{ last *SignIn }
 
-func (d *discard) Give(_ *Connector, s *SignIn) { d.last = s }
-func (*discard) Resolve(*SignIn, Resolution)    {}
-func (*discard) Event(observe.Event)            {}
+func (d *discard) Give(_ *Connector, s *SignIn) Via {
+	d.last = s
+	return Via{Place: 1}
+}
+func (*discard) Resolve(*SignIn, Resolution) {}
+func (*discard) Event(observe.Event)         {}
 
 func BenchmarkSubmitAndAnswer(b *testing.B) {
 	for _, connectors := range []int{3, 40} {

@@ -11,12 +11,15 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// MaxConnectors bounds the connectors of one tenant. The documented product
-// allows 40; more are of interest here.
+// MaxConnectors bounds the connectors of one tenant, whatever the rules say.
+// The documented product allows 40; more are of interest here.
 const MaxConnectors = 1000
 
-// ErrTooManyConnectors is returned for one more than MaxConnectors.
-var ErrTooManyConnectors = errors.New("the tenant has as many connectors as it may")
+// What the rules can refuse.
+var (
+	ErrTooManyConnectors = errors.New("the tenant has as many connectors as it may, active or not; remove one first")
+	ErrHostTaken         = errors.New("the tenant has a connector on this host already, and may have one: give it another --host-name, or start the cloud with --several-per-host")
+)
 
 // A Connector is one that registered. Its name is unique within its tenant;
 // registering again under it replaces the record.
@@ -25,9 +28,19 @@ type Connector struct {
 	Tenant       string    `json:"tenant"`
 	Name         string    `json:"name"`
 	Version      string    `json:"version"` // of its software
-	Serial       string    `json:"serial"`  // of its certificate, lower-case hexadecimal
+	HostName     string    `json:"host_name,omitempty"`
+	Serial       string    `json:"serial"` // of its certificate, lower-case hexadecimal
 	NotAfter     time.Time `json:"not_after"`
 	RegisteredAt time.Time `json:"registered_at"`
+	RenewedAt    time.Time `json:"renewed_at,omitzero"`
+	// LastSeen is when it last had a session or reported its status.
+	LastSeen time.Time `json:"last_seen,omitzero"`
+	// FormerSerial is that of the certificate before the last renewal, which is
+	// good too: until FormerUntil, once that is known.
+	FormerSerial   string    `json:"former_serial,omitempty"`
+	FormerNotAfter time.Time `json:"former_not_after,omitzero"`
+	FormerUntil    time.Time `json:"former_until,omitzero"`
+	RevokedAt      time.Time `json:"revoked_at,omitzero"` // zero while it is not
 }
 
 // owner is what a connector is told apart by.
@@ -37,7 +50,7 @@ func (o owner) key() []byte { return []byte(o.tenant + "\x00" + o.name) }
 
 // Register records a connector and uses up the registration token, both or
 // neither. It replaces the connector of that name, whose certificate is then
-// no longer known. The errors of CheckToken apply, and ErrTooManyConnectors.
+// revoked and no longer known. The errors of CheckToken apply, and ErrTooManyConnectors.
 // The same name and public key may use a token again for RetryTime: who asks
 // twice never got the first answer.
 func (s *Store) Register(token string, c Connector, publicKey []byte, now time.Time) error {
@@ -47,12 +60,20 @@ func (s *Store) Register(token string, c Connector, publicKey []byte, now time.T
 	s.connectorWriter.Lock()
 	defer s.connectorWriter.Unlock()
 	at := owner{c.Tenant, c.Name}
-	if s.full(at) {
-		return fmt.Errorf("registering a connector: %w: %d", ErrTooManyConnectors, MaxConnectors)
+	if err := s.admits(at, c.HostName); err != nil {
+		return fmt.Errorf("registering a connector: %w", err)
 	}
+	s.mu.RLock()
+	replaced, found := s.connectors[at]
+	s.mu.RUnlock()
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		if err := useToken(tx, c.Tenant, token, userOf(c.Name, publicKey), now); err != nil {
 			return err
+		}
+		if found && replaced.Serial != c.Serial {
+			if err := s.revokeConnector(tx, replaced, Superseded, now); err != nil {
+				return err
+			}
 		}
 		return putConnector(tx, c)
 	})
@@ -63,23 +84,34 @@ func (s *Store) Register(token string, c Connector, publicKey []byte, now time.T
 	return nil
 }
 
-// full reports whether one more connector would be too many for its tenant.
-func (s *Store) full(at owner) bool {
+// admits says whether the rules let one more connector in. One that registers
+// again takes its own place.
+func (s *Store) admits(at owner, host string) error {
+	limit := s.rules.Limit
+	if limit == 0 {
+		limit = MaxConnectors
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if _, found := s.connectors[at]; found {
-		return false
-	}
+	_, found := s.connectors[at]
 	n := 0
-	for o := range s.connectors {
-		if o.tenant == at.tenant {
-			n++
+	for o, c := range s.connectors {
+		if o.tenant != at.tenant || o == at {
+			continue
+		}
+		n++
+		if s.rules.OnePerHost && host != "" && strings.EqualFold(host, c.HostName) {
+			return fmt.Errorf("%w: host %s has connector %s", ErrHostTaken, host, o.name)
 		}
 	}
-	return n >= MaxConnectors
+	if !found && n >= limit {
+		return fmt.Errorf("%w: %d", ErrTooManyConnectors, limit)
+	}
+	return nil
 }
 
-// Known returns the connector whose current certificate has the serial.
+// Known returns the connector whose certificate, current or former, has the
+// serial. Accepts says whether a former one is still good.
 func (s *Store) Known(serial string) (Connector, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -110,9 +142,19 @@ func (s *Store) remember(c Connector) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := owner{c.Tenant, c.Name}
-	delete(s.serials, s.connectors[at].Serial)
+	if old := s.connectors[at]; old.ID == c.ID && old.LastSeen.After(c.LastSeen) {
+		c.LastSeen = old.LastSeen // seen while the record was written
+	}
+	unsaved := s.seen[at]
+	s.forget(at)
+	if unsaved {
+		s.seen[at] = true
+	}
 	s.connectors[at] = c
 	s.serials[c.Serial] = at
+	if c.FormerSerial != "" {
+		s.serials[c.FormerSerial] = at
+	}
 }
 
 func putConnector(tx *bbolt.Tx, c Connector) error {

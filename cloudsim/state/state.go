@@ -43,13 +43,17 @@ var formatKey = []byte("format")
 
 // Store is the open state of one simulator. It is safe for concurrent use.
 type Store struct {
-	db *bbolt.DB
+	db    *bbolt.DB
+	rules Rules
 
 	// mu guards what is in memory. It is never held during a transaction.
 	mu         sync.RWMutex
 	connectors map[owner]Connector
-	serials    map[string]owner // of current certificates
+	serials    map[string]owner // of current and former certificates
+	seen       map[owner]bool   // whose LastSeen is newer than in the file
 	accounts   map[string]*accounts
+
+	revokedAny chan struct{} // see Revoked
 
 	// accountWriter orders whoever writes accounts, so that memory and file
 	// see the same order; connectorWriter likewise. Each is held around the
@@ -77,7 +81,9 @@ func Open(dir string) (*Store, error) {
 		db:         db,
 		connectors: make(map[owner]Connector),
 		serials:    make(map[string]owner),
+		seen:       make(map[owner]bool),
 		accounts:   make(map[string]*accounts),
+		revokedAny: make(chan struct{}, 1),
 	}
 	if err := s.load(path); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), db.Close())
@@ -118,7 +124,7 @@ func prepare(tx *bbolt.Tx) error {
 	} else if first, _ := tx.Cursor().First(); first != nil {
 		return fmt.Errorf("this is a database of something else: it has no format, but %q", first)
 	}
-	for _, name := range [][]byte{metaBucket, keysBucket, connectorBucket, tokenBucket, accountBucket} {
+	for _, name := range [][]byte{metaBucket, keysBucket, connectorBucket, tokenBucket, accountBucket, revocationBucket} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}

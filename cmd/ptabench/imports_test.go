@@ -37,6 +37,8 @@ func TestImportDirections(t *testing.T) {
 			"a scenario can be checked without anything that runs it"},
 		{"ports", []string{"bench", "gate", "connector", "cloudsim", "onprem", "scenarios", "population", "observe", "synchash", "results", "wire", "cli"},
 			"a list of numbers that everybody may import imports nothing"},
+		{"signed", []string{"bench", "gate", "connector", "cloudsim", "onprem", "scenarios", "population", "observe", "synchash", "results", "wire", "cli"},
+			"cloud and connector verify each other's documents by it, and so may another implementation of either"},
 		{"gate", []string{"bench", "connector", "cloudsim", "onprem", "scenarios", "population", "synchash", "results", "wire", "cli"},
 			"every role that breaks its own ports imports it, so it knows none of them"},
 		{"cloudsim/dispatch", []string{"wire", "gate", "cloudsim/state", "cloudsim/authority", "cloudsim/token"},

@@ -3,6 +3,7 @@
 package backoff
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"time"
@@ -22,8 +23,10 @@ const (
 // for use. It is not safe for concurrent use.
 type Backoff struct {
 	// Rand yields numbers in [0, 1); math/rand when nil.
-	Rand  func() float64
-	tries int
+	Rand func() float64
+	// Longest is the longest wait, Max when 0; it is at least Min.
+	Longest time.Duration
+	tries   int
 }
 
 // Next is how long to wait now; the one after will be longer.
@@ -32,12 +35,14 @@ func (b *Backoff) Next() time.Duration {
 	if random == nil {
 		random = rand.Float64
 	}
-	ceiling := Max
-	if b.tries < 3 { // 200, 400, 800 ms
-		ceiling = 2 * Min << b.tries
+	longest := cmp.Or(b.Longest, Max)
+	ceiling := longest
+	if next := 2 * Min << b.tries; next < longest {
+		ceiling = next
 		b.tries++
 	}
-	floor := ceiling / 2
+	floor := max(ceiling/2, Min)
+	ceiling = max(ceiling, floor)
 	return floor + time.Duration(random()*float64(ceiling-floor))
 }
 

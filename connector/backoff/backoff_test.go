@@ -45,6 +45,23 @@ func TestWait(t *testing.T) {
 	})
 }
 
+func TestLongest(t *testing.T) {
+	for _, tt := range []struct{ longest, want time.Duration }{
+		{0, Max}, {Min, Min}, {300 * time.Millisecond, 300 * time.Millisecond}, {30 * time.Second, 30 * time.Second},
+	} {
+		b := Backoff{Rand: func() float64 { return 1 }, Longest: tt.longest}
+		var last time.Duration
+		for range 20 {
+			if last = b.Next(); last < Min || last > tt.want {
+				t.Errorf("longest %v: %v is outside [%v, %v]", tt.longest, last, Min, tt.want)
+			}
+		}
+		if last != tt.want {
+			t.Errorf("longest %v: settles at %v, want %v", tt.longest, last, tt.want)
+		}
+	}
+}
+
 // Those who lost the same peer at the same instant come back over all of Min.
 func TestSpread(t *testing.T) {
 	const many = 1000

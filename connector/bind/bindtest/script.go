@@ -15,10 +15,10 @@ type Bind struct {
 
 // Reply is the bytes of a bind response.
 func (b Bind) Reply(code byte, diagnostic string) []byte {
-	id := b.wire[4:8]
+	id := b.wire[4 : 4+b.wire[3]]
 	op := []byte{0x0a, 1, code, 0x04, 0, 0x04, 0x84, 0, 0, byte(len(diagnostic) >> 8), byte(len(diagnostic))}
 	op = append(op, diagnostic...)
-	body := append([]byte{0x02, 4}, id...)
+	body := append([]byte{0x02, byte(len(id))}, id...)
 	body = append(body, 0x61, 0x84, 0, 0, byte(len(op)>>8), byte(len(op)))
 	body = append(body, op...)
 	return append([]byte{0x30, 0x84, 0, 0, byte(len(body) >> 8), byte(len(body))}, body...)
@@ -50,11 +50,16 @@ func Script(t testing.TB, answer func(Bind) (write []byte, keep bool)) *Server {
 }
 
 func parse(b []byte) (Bind, bool) {
-	// 30 len 02 04 id id id id 60 len 02 01 03 04 len name 80 len password
-	if len(b) < 15 || b[1] >= 0x80 || b[0] != 0x30 || b[8] != 0x60 || int(b[1])+2 != len(b) {
+	// 30 len 02 n id (n times) 60 len 02 01 03 04 len name 80 len password;
+	// the service account's request has a shorter id than the users'
+	if len(b) < 4 || b[1] >= 0x80 || b[0] != 0x30 || int(b[1])+2 != len(b) || b[3] < 1 || b[3] > 4 {
 		return Bind{}, false
 	}
-	name := b[15 : 15+int(b[14])]
-	password := b[15+len(name)+2:]
-	return Bind{ID: b[7], Name: string(name), Password: string(password), wire: b}, true
+	op := b[4+int(b[3]):]
+	if len(op) < 7 || op[0] != 0x60 {
+		return Bind{}, false
+	}
+	name := op[7 : 7+int(op[6])]
+	password := op[7+len(name)+2:]
+	return Bind{ID: b[3+int(b[3])], Name: string(name), Password: string(password), wire: b}, true
 }

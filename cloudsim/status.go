@@ -1,0 +1,124 @@
+package cloudsim
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"ptabench/cloudsim/authority"
+	"ptabench/cloudsim/state"
+	"ptabench/signed"
+)
+
+// A status report is signed by the connector's key rather than sent by mutual
+// TLS. Port 443 is the users' too: asking everybody there for a certificate
+// makes browsers ask their users for one, and costs every sign-in's handshake.
+// Signed, one form is good for 443 and 8080 alike, and through a firewall that
+// ends TLS on its way.
+
+// reports are the last ones of all connectors. They say something to whoever
+// reads the inventory, and nothing to the dispatcher: a connector is as fit as
+// its streams.
+type reports struct {
+	mu   sync.Mutex
+	last map[string]report // by owner
+}
+
+type report struct {
+	signed.Report
+	id         string // of the registration
+	serial     string // of the certificate that it is signed by
+	receivedAt time.Time
+}
+
+// errReplayed refuses a report older than the last.
+var errReplayed = errors.New("sent_at: a later report came before this one")
+
+// take keeps a report. The same one may come twice, when the answer to it was
+// lost. To make room for a connector's first one it forgets those of
+// connectors that are gone.
+func (rs *reports) take(owner string, r report, known func(serial string) bool) error {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	last, found := rs.last[owner]
+	if found && last.id == r.id && r.SentAt.Before(last.SentAt) {
+		return errReplayed
+	}
+	if !found {
+		for o, old := range rs.last {
+			if !known(old.serial) {
+				delete(rs.last, o)
+			}
+		}
+		if rs.last == nil {
+			rs.last = make(map[string]report)
+		}
+	}
+	rs.last[owner] = r
+	return nil
+}
+
+// of is the last report of a registration.
+func (rs *reports) of(c state.Connector) (report, bool) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	r, found := rs.last[peerIdentity{tenant: c.Tenant, name: c.Name}.owner()]
+	return r, found && r.id == c.ID
+}
+
+// takeStatus is POST /{tenant}/connectors/status.
+func (srv *server) takeStatus(w http.ResponseWriter, r *http.Request) {
+	t := srv.tenants[r.PathValue("tenant")]
+	if t == nil {
+		srv.denied("unknown-tenant", 1)
+		http.Error(w, "there is no such tenant", http.StatusNotFound)
+		return
+	}
+	text, err := io.ReadAll(io.LimitReader(r.Body, signed.MaxReport+1))
+	if err != nil {
+		return // it went away
+	}
+	who, err := srv.keepStatus(t, text, time.Now())
+	if err == nil {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	reason, status := string(signed.ReasonOf(err)), http.StatusBadRequest
+	switch {
+	case errors.Is(err, errReplayed):
+		reason, status = "replayed", http.StatusConflict
+	case errors.Is(err, errUnknownReporter):
+		reason, status = "unknown-connector", http.StatusForbidden
+	case signed.ReasonOf(err) == signed.BadSignature:
+		status = http.StatusForbidden
+	case signed.ReasonOf(err) == signed.Oversized:
+		status = http.StatusRequestEntityTooLarge
+	}
+	srv.denied("status-"+reason, 1)
+	srv.log.Warn("status report refused", "reason", reason, "tenant", t.Name, "connector", who.Name, "from", r.RemoteAddr, "error", err)
+	http.Error(w, err.Error(), status)
+}
+
+var errUnknownReporter = errors.New("the certificate is not that of a registered connector of this tenant")
+
+// keepStatus checks and keeps a report. It says who sent it, once that is
+// known.
+func (srv *server) keepStatus(t *tenant, text []byte, now time.Time) (who authority.Identity, err error) {
+	r, certificate, err := signed.VerifyReport(text, srv.authority.Pool(), t.Name, now)
+	if err != nil {
+		return who, err
+	}
+	who, err = authority.IdentityOf(certificate)
+	serial := authority.Serial(certificate)
+	if err != nil || who.Tenant != t.Name || srv.state.Withdrawn(serial) || !srv.known(serial) {
+		return who, errUnknownReporter
+	}
+	at := report{Report: *r, id: who.ID, serial: serial, receivedAt: now}
+	if err := srv.reports.take(peerIdentity{tenant: who.Tenant, name: who.Name}.owner(), at, srv.known); err != nil {
+		return who, err
+	}
+	srv.state.Seen(who.Tenant, who.Name, who.ID, now)
+	return who, nil
+}
