@@ -1,0 +1,118 @@
+package page
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"encoding/json"
+	"html/template"
+	"io"
+	"strings"
+)
+
+//go:embed assets/uplot.js
+var uplotScript string
+
+//go:embed assets/uplot.css
+var uplotStyle string
+
+//go:embed assets/uplot.LICENSE
+var uplotLicence string
+
+//go:embed assets/page.js
+var pageScript string
+
+//go:embed assets/page.css
+var pageStyle string
+
+//go:embed assets/page.html
+var pageText string
+
+//go:embed assets/compare.html
+var compareText string
+
+//go:embed assets/parts.html
+var partsText string
+
+var (
+	style   = uplotStyle + "\n" + pageStyle
+	library = "/*! uPlot\n" + uplotLicence + "\n*/\n" + uplotScript
+)
+
+var templates = template.Must(template.Must(template.New("page").Funcs(template.FuncMap{
+	"figure": func(v charted, id string) figureView { return v.figure(id) },
+}).Parse(pageText + compareText)).Parse(partsText))
+
+// figureView is a chart for its template, with the footnotes that concern it.
+type figureView struct {
+	Chart *Chart
+	Notes []note
+}
+
+// charted is a view with charts.
+type charted interface{ figure(id string) figureView }
+
+// hash names a script or a style in a policy.
+func hash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// Policy is the content security policy of a page: what stands in it, by hash,
+// and nothing else. A live page may ask where it came from, and no one else.
+func Policy(d *Data) string {
+	parts := []string{"default-src 'none'", "script-src " + hash(library) + " " + hash(pageScript), "style-src " + hash(style),
+		"img-src data:", "base-uri 'none'", "form-action 'none'"}
+	if d != nil && d.Live != nil {
+		parts = append(parts, "connect-src 'self'")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// whole is what the template of a page is filled with.
+type whole struct {
+	View    any
+	Policy  string
+	Style   template.CSS
+	Library template.JS
+	Script  template.JS
+	Data    template.JS
+}
+
+// liveParts are those that an update carries: what has figures outside of
+// charts. Each is the template of its name, within an element of the id
+// part-NAME.
+var liveParts = []string{"verdict", "objectives", "faults", "counts", "load", "latencies", "spent", "ledgers", "costs", "events"}
+
+// Render writes the page of some data.
+func Render(w io.Writer, d *Data) error {
+	// JSON of the standard library has no <, > or &, so it ends no script.
+	text, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	name := "page"
+	if _, several := d.view.(*compareView); several {
+		name = "compare"
+	}
+	return templates.ExecuteTemplate(w, name, whole{View: d.view, Policy: Policy(d), Style: template.CSS(style),
+		Library: template.JS(library), Script: template.JS(pageScript), Data: template.JS(text)})
+}
+
+// Update is the payload of one event of a live page: one line of JSON, the data
+// and the parts of the page that have changed figures, as HTML by name.
+func Update(d *Data) ([]byte, error) {
+	update := struct {
+		Data  *Data             `json:"data"`
+		Parts map[string]string `json:"parts"`
+	}{d, map[string]string{}}
+	for _, name := range liveParts {
+		var text bytes.Buffer
+		if err := templates.ExecuteTemplate(&text, name, d.view); err != nil {
+			return nil, err
+		}
+		update.Parts[name] = text.String()
+	}
+	return json.Marshal(update)
+}

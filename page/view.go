@@ -1,0 +1,453 @@
+package page
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ptabench/results"
+)
+
+// A view is the texts of a page, for its template.
+type view struct {
+	Title, Mark string
+	Verdict     results.Verdict
+	About       string
+	Setting     string
+	Reasons     []string
+	Live        *Live
+	Progress    string // of a live page
+	Figures     []keyFigure
+	Objectives  []objectiveView
+	Faults      []faultView
+	FaultHeads  []string
+	Believed    []string // that do not hold
+	Held        string
+	Unknown     string
+	Ceiling     string
+	Felt        string
+	SignIns     []pairView
+	Codes       []pairView
+	Wrong       []pairView
+	Times       []rowView
+	Connectors  []connectorView
+	Balance     []string
+	Spent       []spentView
+	Books       []bookView
+	BooksText   string
+	Balanced    bool
+	Checks      []checkView
+	Named       []string // sign-ins missing or doubled
+	Processes   []rowView
+	Events      []rowView
+	MoreEvents  string
+	Scenario    string
+	Facts       []pairView
+	Command     string
+	Charts      map[string]*Chart
+	Notes       map[string][]note // by part
+}
+
+// A note is a footnote, shown at the part that it concerns.
+type note struct {
+	Number int
+	Text   string
+}
+
+type keyFigure struct {
+	Name, Value, Basis string
+	Bad                bool
+}
+
+type pairView struct{ Name, Value, Share string }
+
+type rowView struct {
+	Name  string
+	Cells []string
+	Bad   bool
+}
+
+type objectiveView struct {
+	results.ObjectiveText
+	Mark, Reason string
+	Verdict      results.Verdict
+	Bar          *bar
+}
+
+// A bar places a value and its interval beside its limit, in hundredths of the
+// bar's length.
+type bar struct{ Value, Limit, Low, Width float64 }
+
+type faultView struct {
+	Name, Text string
+	Bad, Group bool
+	Rows       []rowView
+}
+
+type connectorView struct {
+	rowView
+	Role  string
+	Share float64 // hundredths
+}
+
+type spentView struct {
+	Role, Name, Value string
+	From, Width       float64 // hundredths
+}
+
+type bookView struct {
+	Name    string
+	Entries []pairView
+}
+
+type checkView struct{ Mark, Class, Text, Note string }
+
+func (v *view) figure(id string) figureView { return figureView{v.Charts[id], v.Notes[id]} }
+
+func newView(in *Input, d *Data) *view {
+	r := in.Result
+	v := &view{Title: r.Scenario, Mark: results.Mark(r.Verdict), Verdict: r.Verdict, About: strings.TrimPrefix(r.About(), r.Scenario+": "), Setting: r.Setting(),
+		Reasons: r.Reasons, Live: in.Live, Ceiling: r.CeilingText(), Felt: r.Felt(), FaultHeads: results.FaultHeads(),
+		Scenario: in.Scenario, Command: r.Command, Charts: map[string]*Chart{}}
+	if v.Live != nil && v.Live.Done {
+		v.Live = nil
+	}
+	if v.Live != nil {
+		v.Progress = progressText(v.Live)
+	}
+	for i := range d.Charts {
+		v.Charts[d.Charts[i].ID] = &d.Charts[i]
+	}
+	v.Believed, v.Held, v.Unknown = r.Believed()
+	v.Figures = keyFigures(r)
+	for i := range r.Objectives {
+		o := &r.Objectives[i]
+		shown := objectiveView{ObjectiveText: o.Tell(), Mark: results.Mark(o.Verdict), Verdict: o.Verdict, Reason: o.Reason, Bar: barOf(o)}
+		if v.Live != nil && o.Samples == 0 { // its value comes at the end
+			shown.Value, shown.Bar = "–", nil
+		}
+		v.Objectives = append(v.Objectives, shown)
+	}
+	faults := r.FaultTexts()
+	if v.Live != nil {
+		faults = r.FaultTextsSoFar()
+	}
+	for _, f := range faults {
+		v.Faults = append(v.Faults, faultOf(f))
+	}
+	v.counts(r)
+	v.connectors(in)
+	v.spent(&r.Time)
+	v.books(&r.Ledgers)
+	v.costs(r)
+	for _, e := range in.Events {
+		count := ""
+		if e.Count > 1 {
+			count = strconv.FormatInt(e.Count, 10)
+		}
+		v.Events = append(v.Events, rowView{Name: results.Duration(e.At), Cells: []string{e.Source, words(e.Kind),
+			cmp.Or(e.Connector, e.Tenant), words(e.Cause), count}})
+	}
+	if in.More > 0 {
+		v.MoreEvents = fmt.Sprintf("%s more are in %s of the run directory.", results.Count(uint64(in.More)), results.EventsFile)
+	}
+	v.Facts = facts(r)
+	v.Notes = footnotes(r.Warnings)
+	return v
+}
+
+// words is a name of the run format as people read it.
+func words(s string) string { return strings.ReplaceAll(s, "-", " ") }
+
+func progressText(l *Live) string {
+	switch left := l.End - l.At; {
+	case l.At < 0:
+		return "begins in " + results.Duration(int64(-l.At*1e9))
+	case left > 0:
+		return results.Duration(int64(l.At)*1e9) + " of " + results.Duration(int64(l.End*1e9)) + ", " + results.Duration(int64(math.Ceil(left))*1e9) + " left"
+	}
+	return "the load has ended"
+}
+
+// keyFigures are what one looks for first.
+func keyFigures(r *results.Result) []keyFigure {
+	n := &r.SignIns
+	decided := n.ByPath.PassThrough + n.ByPath.HashSync
+	list := []keyFigure{
+		{Name: "p99 response", Value: "–", Basis: "no sign-in was sent"},
+		{Name: "lost", Value: results.Count(n.Lost()), Basis: "of " + results.Count(n.Sent) + " sign-ins", Bad: n.Lost() > 0},
+		{Name: "answered wrongly", Value: results.Count(n.Wrong()), Basis: "of " + results.Count(decided) + " answers", Bad: n.Wrong() > 0},
+		{Name: "handed off", Value: results.Count(n.HandedOff), Basis: "to another connector"},
+		{Name: "by hash sync", Value: results.Count(n.ByPath.HashSync), Basis: "no answer yet"},
+		{Name: "rate", Value: results.PerSecond(r.Rate.AchievedPerS), Basis: "of " + results.PerSecond(r.Rate.PlannedPerS) + " planned"},
+	}
+	if r.Response.Samples > 0 {
+		list[0].Value, list[0].Basis = results.Duration(r.Response.P99), "p50 "+results.Duration(r.Response.P50)
+	}
+	if decided > 0 {
+		list[4].Basis = results.Percent(float64(n.ByPath.HashSync)/float64(decided)) + " of answers"
+	}
+	return list
+}
+
+// barOf is nil where there is nothing to compare: no limit, or one of zero.
+func barOf(o *results.Objective) *bar {
+	low, high := o.Value, o.Value
+	if o.Interval != nil {
+		low, high = o.Interval[0], o.Interval[1]
+	}
+	whole := max(o.Limit*1.25, high*1.05)
+	if o.Limit <= 0 || o.Value < 0 || low < 0 || math.IsNaN(whole) || math.IsInf(whole, 0) {
+		return nil
+	}
+	if o.Unit == "ratio" {
+		whole = max(1, whole/1.25)
+	}
+	at := func(v float64) float64 { return math.Round(min(100*v/whole, 100)*100) / 100 }
+	b := &bar{Value: at(o.Value), Limit: at(o.Limit), Low: at(low)}
+	if o.Interval != nil {
+		b.Width = max(at(high)-b.Low, 0.5)
+	}
+	return b
+}
+
+func faultOf(f results.FaultText) faultView {
+	v := faultView{Name: f.Name, Text: f.Text, Bad: f.Bad, Group: f.Group}
+	// The name stands before the sentence, in bold.
+	v.Text = strings.TrimLeft(strings.TrimPrefix(v.Text, f.Name), ": ")
+	if !f.Group {
+		return v
+	}
+	for i := range f.Parts {
+		p := &f.Parts[i]
+		v.Rows = append(v.Rows, rowView{Name: p.Name, Cells: append([]string{p.When()}, p.Cells()...), Bad: p.Lost > 0 || p.At < 0 || !p.Healed})
+	}
+	return v
+}
+
+func share(part, whole uint64) string {
+	if whole == 0 {
+		return ""
+	}
+	return results.Percent(float64(part) / float64(whole))
+}
+
+func (v *view) counts(r *results.Result) {
+	n := &r.SignIns
+	decided := n.ByPath.PassThrough + n.ByPath.HashSync
+	for _, c := range []struct {
+		name     string
+		n, whole uint64
+	}{
+		{"planned", n.Planned, 0}, {"accepted", n.Accepted, n.Planned}, {"refused", n.Refused, n.Planned},
+		{"failed", n.Failed, n.Planned}, {"unknown", n.Unknown, n.Planned}, {"unsent", n.Unsent, n.Planned},
+		{"by pass-through", n.ByPath.PassThrough, decided}, {"by hash sync", n.ByPath.HashSync, decided},
+		{"handed off", n.HandedOff, decided}, {"wrong accepts", n.WrongAccepts, decided},
+		{"wrong refusals", n.WrongRefusals, decided}, {"refused for another reason", n.OtherReason, decided},
+	} {
+		v.SignIns = append(v.SignIns, pairView{c.name, results.Count(c.n), share(c.n, c.whole)})
+	}
+	for _, code := range sorted(n.ByCode) {
+		name := "accepted"
+		if code != "0" {
+			name = strings.TrimSpace("AADSTS" + code + " " + results.CodeMeaning(code))
+		}
+		v.Codes = append(v.Codes, pairView{name, results.Count(n.ByCode[code]), share(n.ByCode[code], n.Planned)})
+	}
+	for _, class := range sorted(n.Errors) {
+		v.Codes = append(v.Codes, pairView{"error: " + class, results.Count(n.Errors[class]), share(n.Errors[class], n.Planned)})
+	}
+	for i := range r.WrongByCause {
+		w := &r.WrongByCause[i]
+		v.Wrong = append(v.Wrong, pairView{w.Text(), results.Count(w.Count), ""})
+	}
+	for _, t := range []struct {
+		name string
+		of   *results.Percentiles
+	}{{"response", &r.Response}, {"service", &r.Service}, {"lag", &r.Lag}} {
+		v.Times = append(v.Times, rowView{Name: t.name, Cells: t.of.Cells()})
+	}
+}
+
+// sorted are the keys of counts, the most frequent first.
+func sorted(counts map[string]uint64) []string {
+	return slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+}
+
+// mostRows bounds the rows of a table of connectors, processes or checks.
+const mostRows = 200
+
+func (v *view) connectors(in *Input) {
+	r := in.Result
+	shown, _ := in.shown()
+	most := 0.0
+	for i := range r.Connectors {
+		most = max(most, r.Connectors[i].Share)
+	}
+	for i := range r.Connectors {
+		c := &r.Connectors[i]
+		if i == mostRows {
+			v.Balance = append(v.Balance, fmt.Sprintf("%s more connectors are in %s.", results.Count(uint64(len(r.Connectors)-i)), results.ResultFile))
+			break
+		}
+		row := connectorView{rowView: rowView{Name: c.Name, Cells: []string{results.Count(c.SignIns), results.Percent(c.Share),
+			strconv.Itoa(c.InFlightPeak), results.Count(c.HandedOff), strconv.Itoa(c.Restarts)}, Bad: c.SignIns == 0}, Role: "others"}
+		if at := slices.Index(shown, c.Name); at >= 0 {
+			row.Role = connectorRole(at)
+		}
+		if most > 0 {
+			row.Share = math.Round(1e4*c.Share/most) / 100
+		}
+		v.Connectors = append(v.Connectors, row)
+		if odd := c.Odd(); odd != "" && len(v.Balance) < 2*mostConnectors {
+			v.Balance = append(v.Balance, odd)
+		}
+	}
+	if even := r.BalanceText(); even != "" && v.Charts["shares"].Missing != "" {
+		v.Balance = slices.Insert(v.Balance, 0, even)
+	}
+	if n := len(r.Balance.Nothing); n > mostConnectors {
+		v.Balance = append(v.Balance, results.Count(uint64(n))+" connectors got nothing.")
+	} else if n > 0 {
+		v.Balance = append(v.Balance, strings.Join(r.Balance.Nothing, ", ")+" got nothing.")
+	}
+}
+
+func (v *view) spent(t *results.TimeSpent) {
+	whole := t.Queue + t.Connector + t.Directory + t.Rest
+	if whole <= 0 {
+		return
+	}
+	from := 0.0
+	for _, p := range []struct {
+		name string
+		ns   int64
+	}{{"directory", t.Directory}, {"connector", t.Connector}, {"queue", t.Queue}, {"rest", t.Rest}} {
+		width := 100 * float64(p.ns) / float64(whole)
+		v.Spent = append(v.Spent, spentView{Role: p.name, Name: p.name,
+			Value: results.Duration(p.ns) + ", " + results.Percent(float64(p.ns)/float64(whole)),
+			From:  math.Round(from*100) / 100, Width: math.Round(width*100) / 100})
+		from += width
+	}
+}
+
+func (v *view) books(l *results.Ledgers) {
+	if len(l.Checks) == 0 {
+		return
+	}
+	v.BooksText, v.Balanced = l.Text(), l.Balanced
+	for _, b := range []struct {
+		name    string
+		entries map[string]uint64
+	}{{"harness", l.Harness}, {"cloud", l.Cloud}, {"connectors", l.Connectors}, {"directory", l.Directory}} {
+		book := bookView{Name: b.name}
+		for _, name := range slices.Sorted(maps.Keys(b.entries)) {
+			if len(book.Entries) < mostRows {
+				book.Entries = append(book.Entries, pairView{strings.ReplaceAll(name, "_", " "), results.Count(b.entries[name]), ""})
+			}
+		}
+		v.Books = append(v.Books, book)
+	}
+	checks := slices.Clone(l.Checks)
+	slices.SortStableFunc(checks, func(a, b results.LedgerCheck) int { return cmp.Compare(rank(&a), rank(&b)) })
+	for i := range checks[:min(len(checks), mostRows)] {
+		c := &checks[i]
+		w := checkView{Mark: results.Mark(results.Pass), Class: "pass", Text: c.Tell(), Note: c.Note}
+		switch {
+		case c.Waived:
+			w.Mark, w.Class = "–", "inconclusive"
+		case !c.Holds:
+			w.Mark, w.Class = results.Mark(results.Fail), "fail"
+		}
+		v.Checks = append(v.Checks, w)
+	}
+	for _, id := range l.Missing {
+		v.Named = append(v.Named, "missing: "+id)
+	}
+	for _, id := range l.Doubled {
+		v.Named = append(v.Named, "doubled: "+id)
+	}
+}
+
+// rank has what is broken first, then what is waived.
+func rank(c *results.LedgerCheck) int {
+	switch {
+	case c.Waived:
+		return 1
+	case !c.Holds:
+		return 0
+	}
+	return 2
+}
+
+func (v *view) costs(r *results.Result) {
+	for i := range r.Processes {
+		if i == mostRows {
+			break
+		}
+		p := &r.Processes[i]
+		v.Processes = append(v.Processes, rowView{Name: p.Name, Cells: []string{results.Duration(p.CPUPerSignIn), results.Duration(p.CPU),
+			results.Bytes(p.RSSMax), strconv.Itoa(p.Starts)}})
+	}
+}
+
+func facts(r *results.Result) []pairView {
+	list := []pairView{{Name: "seed", Value: strconv.FormatUint(r.Seed, 10)}}
+	add := func(name, value string) {
+		if value != "" {
+			list = append(list, pairView{Name: name, Value: value})
+		}
+	}
+	begun := r.StartedAt
+	if at, err := time.Parse(time.RFC3339Nano, begun); err == nil {
+		begun = at.UTC().Format("2006-01-02 15:04:05 UTC")
+	}
+	add("begun", begun)
+	add("length of the load", results.Duration(r.DurationNS))
+	add("preset", r.Preset)
+	add("network", r.Network)
+	add("ptabench", r.Version)
+	add("machine", r.Machine.Text())
+	return list
+}
+
+// concerns tells from the words of a warning which part of the page it is
+// about; the first that fits. What fits none stands with the verdict.
+var concerns = []struct {
+	part  string
+	words []string
+}{
+	{"faults", []string{"fault", "inject", "undo", "heal"}},
+	{"ledgers", []string{"ledger", "books", "binds", "counter"}},
+	{"response", []string{"samples", "recorded before the end", "percentile", "p99"}},
+	{"rate", []string{"generator", "ceiling", "rate", "lag", "unsent"}},
+	{"connectors", []string{"connector"}},
+	{"processes", []string{"cpu", "memory", "process", "profile"}},
+	{"events", []string{"event"}},
+}
+
+// footnotes puts warnings where they belong, numbered in their order.
+func footnotes(warnings []string) map[string][]note {
+	notes := map[string][]note{}
+	for i, w := range warnings {
+		part, lower := "verdict", strings.ToLower(w)
+	search:
+		for _, c := range concerns {
+			for _, word := range c.words {
+				if strings.Contains(lower, word) {
+					part = c.part
+					break search
+				}
+			}
+		}
+		notes[part] = append(notes[part], note{i + 1, w})
+	}
+	return notes
+}
