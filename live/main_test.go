@@ -1,0 +1,10 @@
+package live
+
+import (
+	"os"
+	"testing"
+
+	"ptabench/page/pagetest"
+)
+
+func TestMain(m *testing.M) { os.Exit(pagetest.Main(m)) }
