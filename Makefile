@@ -14,7 +14,10 @@ ifneq ($(root),)
 test unit endtoend: export PTABENCH_REQUIRE_ROOT_TESTS := 1
 endif
 
-.PHONY: run test build bench lint generate generated unit endtoend cross clean
+# Nor are tests of pages, which need a browser.
+test unit: export PTABENCH_REQUIRE_BROWSER_TESTS := 1
+
+.PHONY: run test build bench lint generate generated unit endtoend cross clean pictures
 
 # The main job: real processes, three faults, a verdict and a report.
 run: build
@@ -36,7 +39,7 @@ lint:
 
 # All tests but those of whole runs, which load both cores and so run alone.
 # The race detector needs cgo, the binary does not.
-unit: cc network openssl
+unit: cc network openssl chromium
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m $$(go list ./... | grep -v /endtoend)
 
 # Real scenarios, end to end, on the binary that users get.
@@ -58,7 +61,7 @@ generate: protoc
 generated: generate
 	@git diff --exit-code --stat -- wire || { echo "wire/*.pb.go is stale: run 'make generate' and commit"; exit 1; }
 
-.PHONY: protoc cc network openssl
+.PHONY: protoc cc network openssl chromium page-assets
 cc:
 	@command -v gcc >/dev/null || { $(sudo) apt-get update -qq && $(sudo) apt-get install -y -qq gcc libc6-dev; }
 protoc:
@@ -71,10 +74,25 @@ network:
 openssl:
 	@command -v openssl >/dev/null || { $(sudo) apt-get update -qq && $(sudo) apt-get install -y -qq openssl; }
 
+# Tests open the report pages in a browser.
+chromium:
+	@command -v chromium >/dev/null || { $(sudo) apt-get update -qq && $(sudo) apt-get install -y -qq chromium; }
+
+# Fetches anew what the report page embeds, at the versions that the script pins.
+page-assets:
+	scripts/page-assets.sh
+
 # Figures: hot paths, then the whole system.
 bench: build
 	go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -v /endtoend)
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./endtoend
+
+# The pictures in README.md, from a fresh run of quickstart.
+pictures: build
+	rm -rf runs/pictures
+	bin/ptabench run quickstart --quiet --out runs/pictures
+	for chart in overview heatmap; do \
+		bin/ptabench report runs/pictures --format svg --chart $$chart > docs/quickstart-$$chart.svg || exit 1; done
 
 clean:
 	rm -rf bin runs

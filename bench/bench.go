@@ -49,6 +49,11 @@ type Options struct {
 	// Progress is told several times a second how far the run is, from one
 	// goroutine. It may be nil.
 	Progress func(Progress)
+	// Follower is told what is kept of the run. It may be nil.
+	Follower Follower
+	// Notes is asked once, when the load is over, for warnings about what was
+	// done beside the run. It may be nil, and may take some seconds.
+	Notes func() []string
 }
 
 // ErrNotHealed says that a fault could not be undone.
@@ -179,6 +184,13 @@ func (r *run) start(ctx context.Context) error {
 		watched = s.watched()
 	}
 	w := newWatch(watched, events, watchInterval)
+	if !r.Unobserved {
+		usage, err := results.CreateUsageLog(filepath.Join(r.Dir, results.UsageFile))
+		if err != nil {
+			return errors.Join(err, w.stop())
+		}
+		w.keepUsage(usage)
+	}
 	r.mu.Lock()
 	r.watch = w
 	r.mu.Unlock()

@@ -131,10 +131,15 @@ func (m *measurement) processes(b books, signIns uint64) (all []results.Process)
 
 // conclude makes the result of what was collected.
 func (m *measurement) conclude(g *load.Generator, records []fault.Record, b books, loaded error) (*results.Result, error) {
+	m.mu.Lock() // somebody may ask how it stands just now
 	result := m.recorder.Result()
+	m.mu.Unlock()
 	result.Processes = m.processes(b, result.SignIns.Sent)
 	result.Preset, result.TimeScale, result.Network = string(m.Scenario.Preset), m.Scenario.TimeScale, string(m.Scenario.Network)
 	result.Ceiling = m.ceiling
+	if m.Notes != nil {
+		result.Warnings = append(result.Warnings, m.Notes()...)
+	}
 	switch {
 	case errors.Is(loaded, ErrStopCondition):
 		result.Verdict = results.Aborted

@@ -56,7 +56,8 @@ func (w *watch) read(ctx context.Context) {
 func (w *watch) readOne(ctx context.Context, p *watched) {
 	p.reads.Lock()
 	defer p.reads.Unlock()
-	p.Sample()
+	usage := p.Sample()
+	defer func() { w.used(p.process, usage) }()
 	ctx, cancel := context.WithTimeout(ctx, callWithin)
 	defer cancel()
 	r := &reading{watched: p, start: p.Identity()}

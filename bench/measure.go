@@ -38,9 +38,11 @@ type measurement struct {
 	mu       sync.Mutex              // held while recorder and samples are used
 	recorder *results.Recorder
 	failed   error // of the samples, the first
-	p99      time.Duration
-	atZero   map[string]time.Duration // CPU of each process
-	atEnd    map[string]time.Duration
+
+	p99 time.Duration // of latest; of progress.follow only
+
+	atZero map[string]time.Duration // CPU of each process
+	atEnd  map[string]time.Duration
 }
 
 // measure loads the system, breaks it, and concludes.
@@ -60,6 +62,10 @@ func (r *run) measure(ctx context.Context) (_ *results.Result, err error) {
 	if err := m.open(g, start.Add(time.Duration(r.Scenario.Load.Warmup))); err != nil {
 		return nil, err
 	}
+	if m.Follower != nil {
+		m.Follower.Began(m.header)
+		r.watch.tell(m.Follower)
+	}
 	r.watch.begin(m.zero)
 
 	loadCtx, cancel := context.WithCancelCause(ctx)
@@ -67,7 +73,7 @@ func (r *run) measure(ctx context.Context) (_ *results.Result, err error) {
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer cancel(nil)
-	work.Go(func() { r.progress.follow(loadCtx, r, m.zero, g, m.latestP99, m.limits.state) })
+	work.Go(func() { r.progress.follow(loadCtx, r, m.zero, g, m) })
 	work.Go(func() { m.sampleAtZero(loadCtx) })
 	work.Go(func() {
 		end := m.zero.Add(time.Duration(r.Scenario.Load.Duration))
@@ -157,6 +163,9 @@ func (m *measurement) sink(s results.Sample) {
 	defer m.mu.Unlock()
 	m.lost(m.samples.Append(s))
 	m.recorder.Record(s)
+	if m.Follower != nil {
+		m.Follower.Sample(s)
+	}
 	m.limits.count(&s)
 }
 
@@ -167,18 +176,6 @@ func (m *measurement) lost(err error) {
 		m.failed = err
 		m.abort(fmt.Errorf("keeping the measurements: %w", err))
 	}
-}
-
-// latestP99 is the response of what came in since it was last asked; the
-// samples reach the file at the same pace.
-func (m *measurement) latestP99() time.Duration {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if recent := m.recorder.Recent(); recent.Sent > 0 {
-		m.p99 = time.Duration(recent.P99)
-	}
-	m.lost(m.samples.Flush())
-	return m.p99
 }
 
 // sampleAtZero notes what each process had cost when the measured load began,

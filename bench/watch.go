@@ -30,13 +30,15 @@ type watch struct {
 	last   chan struct{} // closed when the cloud will not be started again
 	stream chan struct{} // closed when its events have ended
 
-	mu     sync.Mutex
-	zero   time.Time       // time 0; zero until the load is planned
-	events []observe.Event // of the cloud, in order, AtNS counting from time 0
-	over   int64           // events beyond maxEvents, which are in the log only
-	early  []observe.Event // of the cloud, before time 0 was known
-	books  []*reading      // one for each start of each role
-	err    error           // of the event log, the first
+	mu       sync.Mutex
+	zero     time.Time         // time 0; zero until the load is planned
+	events   []observe.Event   // of the cloud, in order, AtNS counting from time 0
+	over     int64             // events beyond maxEvents, which are in the log only
+	early    []observe.Event   // of the cloud, before time 0 was known
+	books    []*reading        // one for each start of each role
+	err      error             // of the logs, the first
+	usage    *results.UsageLog // nil when nobody wants one
+	follower Follower          // nil when nobody wants events as they come
 }
 
 // watched is a role under watch.
@@ -97,6 +99,11 @@ func (w *watch) stop() error {
 	if err := w.log.Close(); w.err == nil {
 		w.err = err
 	}
+	if w.usage != nil {
+		if err := w.usage.Close(); w.err == nil {
+			w.err = err
+		}
+	}
 	return w.err
 }
 
@@ -140,6 +147,13 @@ func (w *watch) follow(ctx context.Context, cloud *watched) {
 		case <-time.After(reconnectAfter):
 		}
 	}
+}
+
+// tell passes on what is written from now on.
+func (w *watch) tell(f Follower) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.follower = f
 }
 
 // begin sets time 0, which events count from.
@@ -196,6 +210,9 @@ func (w *watch) harness(e results.Event) {
 func (w *watch) write(e results.Event) {
 	if err := w.log.Append(e); err != nil && w.err == nil {
 		w.err = err
+	}
+	if w.follower != nil {
+		w.follower.Event(e)
 	}
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,22 +13,24 @@ import (
 	"golang.org/x/term"
 
 	"ptabench/bench/fault"
+	"ptabench/chart"
+	"ptabench/page"
 	"ptabench/results"
 )
 
 // reportFormats are the values of report --format.
-var reportFormats = []string{"text", "json", "csv", "markdown", "junit", "html"}
+var reportFormats = []string{"text", "json", "csv", "markdown", "junit", "html", "svg"}
 
 // reportCommand shows what was run before: a run, a matrix, a suite.
 func reportCommand() *cobra.Command {
-	var format string
+	var format, chartName string
 	cmd := &cobra.Command{
-		Use:   "report DIR",
+		Use:   "report DIR...",
 		Short: "Show what a run, a matrix or a suite measured",
 		Long: `Show what a run, a matrix or a suite measured, from its directory.
 
-Of a run: text, json, csv, markdown, junit. Of a suite: text, json, markdown,
-junit, html. Of a matrix: text, json, markdown, html.
+Of a run: text, json, csv, markdown, junit, html, svg. Of a suite: text, json,
+markdown, junit, html. Of a matrix: text, json, markdown, html.
 
   text      the summary that the command that made it ends with
   json      result.json, matrix.json or suite.json: everything that was concluded
@@ -43,7 +46,13 @@ junit, html. Of a matrix: text, json, markdown, html.
             A run that is inconclusive (exit code 2) by its objectives alone has
             skipped cases only, which most readers of JUnit take for a success:
             let a pipeline go by the exit code of run or suite
-  html      a page of a matrix or a suite, of one file
+  html      the report page, of one file that needs nothing else. A run has it
+            in its directory as report.html already. Two to six runs give a page
+            that lays them over each other, aligned at the first fault of each
+  svg       one chart of a run, for slides and documents: see --chart
+
+The charts:
+` + chartHelp() + `
 
 Of a matrix or a suite that ended before all planned runs were made, the verdict
 is aborted, and the missing runs are named.
@@ -58,10 +67,21 @@ is whole is shown first.`,
   ptabench report runs/quickstart --format json | jq .response_ns.p99
   ptabench report runs/quickstart --format csv > sign-ins.csv
   ptabench report runs/quickstart --format markdown >> "$GITHUB_STEP_SUMMARY"
-  ptabench report runs/quickstart --format junit > junit.xml`,
-		Args: cobra.ExactArgs(1),
+  ptabench report runs/quickstart --format junit > junit.xml
+  ptabench report runs/quickstart --format svg --chart response > response.svg
+  ptabench report runs/before runs/after --format html > compared.html`,
+		Args: cobra.RangeArgs(1, page.Most),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := report(cmd.OutOrStdout(), args[0], format); err != nil {
+			err := checkChart(format, chartName)
+			switch {
+			case err == nil && len(args) > 1:
+				err = compareRuns(cmd.OutOrStdout(), args, format)
+			case err == nil && format == "svg":
+				err = reportChart(cmd.OutOrStdout(), args[0], chartName)
+			case err == nil:
+				err = report(cmd.OutOrStdout(), args[0], format)
+			}
+			if err != nil {
 				return &exitError{code: exitUsage, err: fmt.Errorf("report: %w", err)}
 			}
 			return nil
@@ -70,10 +90,30 @@ is whole is shown first.`,
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "text", "what to print: text, json, markdown; csv of a run; junit of a run or a suite; html of a suite or a matrix")
+	cmd.Flags().StringVar(&format, "format", "text", "what to print: text, json, markdown, html; csv and svg of a run; junit of a run or a suite")
+	cmd.Flags().StringVar(&chartName, "chart", "", "`name` of the chart for --format svg")
+	_ = cmd.RegisterFlagCompletionFunc("chart", // the flag is there
+		cobra.FixedCompletions(chart.Names(), cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("format", // the flag is there
 		cobra.FixedCompletions(reportFormats, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// compareRuns lays several runs over each other.
+func compareRuns(out io.Writer, dirs []string, format string) error {
+	if format != "html" {
+		return fmt.Errorf("--format %s: of several runs, expected html", format)
+	}
+	var runs []*results.Run
+	var errs []error
+	for _, dir := range dirs {
+		run, err := results.Open(dir)
+		runs, errs = append(runs, run), append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return page.Compare(out, runs)
 }
 
 // A rendering writes one format of what a directory holds.
@@ -101,7 +141,7 @@ func exists(dir, name string) bool {
 func reportRun(out io.Writer, dir, format string) error {
 	renderings := map[string]func(io.Writer, *results.Result) error{
 		"text": func(w io.Writer, r *results.Result) error { return results.Text(w, r, wantsColour(w)) },
-		"json": results.JSON, "markdown": results.Markdown, "junit": results.JUnit, "csv": nil,
+		"json": results.JSON, "markdown": results.Markdown, "junit": results.JUnit, "csv": nil, "html": nil,
 	}
 	render, ok := renderings[format]
 	if !ok {
@@ -115,8 +155,14 @@ func reportRun(out io.Writer, dir, format string) error {
 	if pid := goingOn(run); pid != 0 {
 		run.GoingOn(pid)
 	}
-	if format == "csv" {
+	switch format {
+	case "csv":
 		return run.CSV(out)
+	case "html":
+		if err := page.Write(out, run); err != nil {
+			return err
+		}
+		return run.CheckSamples()
 	}
 	if err := render(out, &run.Result); err != nil {
 		return err

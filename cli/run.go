@@ -36,6 +36,8 @@ type runFlags struct {
 	skipCeiling     bool
 	unobserved      bool
 	markdown, junit string
+	ui              string // address of the live page; empty for none
+	dashboards      dashboardFlags
 }
 
 func runCommand(r runner) *cobra.Command {
@@ -53,6 +55,13 @@ First, for a second and a half, the load generator is measured against a target
 that does nothing: a load close to what it reaches there says little of the
 system under test.
 
+On a terminal a live screen shows how it goes, and what the run came to stays in
+its place; elsewhere there is a line now and then. --ui shows the report page in
+a browser while the run goes on, with a button that stops it as Ctrl-C does; the
+address that is printed has a token, and the page ends as the report. It is
+served until the command ends, which waits up to 3 s for open pages to take the
+last update.
+
 Ctrl-C, SIGTERM and a hang-up end a run early: what is broken is put right and
 every process ended. A second one says that this goes on, and how to do it by
 hand; a third ends the program at once, and 'ptabench heal' puts right the rest.
@@ -62,6 +71,7 @@ configuration, 4 aborted, by a stop condition of the scenario too, 5 a fault
 could not be undone.`,
 		Example: `  ptabench run quickstart
   ptabench run crash-one --set cloud.handoff=off
+  ptabench run quickstart --ui :8080
   ptabench run throughput --set load.rate=2000/s --out runs/at-2000
   ptabench run crash-one --quiet --junit results.xml --markdown summary.md
   ptabench run mine.yaml --dry-run`,
@@ -83,6 +93,8 @@ could not be undone.`,
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing but the verdict line")
 	flags.StringVar(&f.markdown, "markdown", "", "write the summary to this file too, as Markdown")
 	flags.StringVar(&f.junit, "junit", "", "write the objectives to this file too, as JUnit XML (see 'ptabench report --help')")
+	flags.StringVar(&f.ui, "ui", "", "show the run in a browser while it goes on, at this `[HOST]:PORT`; on this machine only unless there is a host, at a free port when it is 0")
+	f.dashboards.register(flags)
 	flags.BoolVar(&f.skipCeiling, "skip-ceiling", false, "do not measure the load generator first; the result says so")
 	flags.BoolVar(&f.unobserved, "unobserved", false, "ask the processes for nothing while the load goes on; nothing is checked then, and the run is inconclusive")
 	_ = flags.MarkHidden("unobserved") // it is there
@@ -98,10 +110,10 @@ func run(cmd *cobra.Command, r runner, nameOrFile string, f runFlags) error {
 	if err != nil {
 		return errors.Join(err, r.lacks(scenarios.Readable(name, text, f.sets)))
 	}
-	if err := refuseOutputs(runOutputs(f.markdown, f.junit, nil)...); err != nil {
+	if err := errors.Join(refuseOutputs(runOutputs(f.markdown, f.junit, nil)...), f.dashboards.check(scenario)); err != nil {
 		return err
 	}
-	done, err := elsewhere(cmd, scenario)
+	done, err := elsewhereWith(cmd, f.ui, scenario)
 	var ended *exitError // how it ended there
 	if there := done && (err == nil || errors.As(err, &ended)); f.dryRun && !there {
 		// What this machine lacks comes last: the scenario can be read all the same.
@@ -119,9 +131,10 @@ func run(cmd *cobra.Command, r runner, nameOrFile string, f runFlags) error {
 	if dir == "" {
 		dir = filepath.Join("runs", scenario.Name+"-"+time.Now().Format("20060102-150405"))
 	}
-	ctx, stop := interruptible(cmd.Context(), cmd.ErrOrStderr(), func() string { return dir })
+	stderr := &redirected{to: cmd.ErrOrStderr()}
+	ctx, stop := interruptible(cmd.Context(), stderr, func() string { return dir })
 	defer stop()
-	return judge(ctx, cmd, r, f, bench.Options{
+	return judge(ctx, cmd, stderr, r, f, bench.Options{
 		Scenario: scenario, Dir: dir, Version: version, Profile: f.profile,
 		SkipCeiling: f.skipCeiling, Unobserved: f.unobserved,
 		Command: repeatCommand(nameOrFile, f.sets),
@@ -144,16 +157,29 @@ func dryRun(out io.Writer, s *scenarios.Scenario) error {
 }
 
 // judge runs the scenario, shows its result and turns it into an exit code.
-func judge(ctx context.Context, cmd *cobra.Command, r runner, f runFlags, o bench.Options) error {
+func judge(ctx context.Context, cmd *cobra.Command, stderr *redirected, r runner, f runFlags, o bench.Options) (ended error) {
 	debug.SetGCPercent(gcPercent)
 	out := cmd.OutOrStdout()
+	ctx, page, err := openPage(ctx, stderr, f.ui, &o)
+	if err != nil {
+		return err
+	}
+	defer func() { ended = alsoFailed(ended, page.close()) }()
+	boards, err := openDashboards(ctx, stderr, f.dashboards, &o)
+	if err != nil {
+		return err
+	}
 	var screen *screen
 	if !f.quiet {
 		screen = newScreen(out, o.Scenario, o.Dir)
-		o.Progress = screen.show
+		o.Progress = both(screen.show, o.Progress)
+		stderr.through(screen.beside)
 	}
 	result, err := r.run(ctx, o)
+	page.finish(o.Dir, result, err)
+	boards.close(stderr, result)
 	if screen != nil {
+		stderr.through(nil)
 		screen.close()
 	}
 	if result == nil {
@@ -170,6 +196,7 @@ func judge(ctx context.Context, cmd *cobra.Command, r runner, f runFlags, o benc
 		fmt.Fprintf(out, "verdict: %s\n", result.Verdict)
 	} else {
 		shown = unlessClosed(results.Text(out, result, wantsColour(out)))
+		screen.summary(result)
 		fmt.Fprintf(out, "\nrun directory: %s\n", o.Dir)
 	}
 	written := writeOutputs(runOutputs(f.markdown, f.junit, result)...)

@@ -3,7 +3,9 @@ package cli
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -55,7 +57,7 @@ func TestScreen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
 			s := &screen{out: &out}
-			s.show(c.shown)
+			s.draw(&c.shown)
 			text := strings.TrimSuffix(out.String(), "\n")
 			if c.want == "" && text != "" || !strings.Contains(text, c.want) || c.notInIt != "" && strings.Contains(text, c.notInIt) {
 				t.Errorf("shown %q, want %q in it", text, c.want)
@@ -71,11 +73,88 @@ func TestScreen(t *testing.T) {
 func TestScreenOnATerminal(t *testing.T) {
 	long := parsedFault(t, "degrade(connectors, ports=requests, delay=120ms, jitter=30ms, bandwidth=10Mbit/s, direction=out) at 3s for 2s", "degrade-1", "")
 	var out bytes.Buffer
-	s := &screen{out: &out, width: 60}
-	s.show(bench.Progress{Changed: &fault.Record{Fault: long, Name: "degrade-1", UndoneAt: fault.Never}})
+	s := &screen{out: &out, size: func() (int, int) { return 60, 24 }}
+	s.draw(&bench.Progress{Changed: &fault.Record{Fault: long, Name: "degrade-1", UndoneAt: fault.Never}})
 	text := strings.TrimSuffix(out.String(), "\n")
 	if n := utf8.RuneCountInString(text); n != 60 || !strings.HasSuffix(text, "…") {
 		t.Errorf("%d columns: %q", n, text)
+	}
+}
+
+// A stuck is a terminal that was stopped, as by Ctrl-S, until it is released.
+type stuck struct {
+	released chan struct{}
+	writing  chan struct{} // closed when the first write waits
+	first    sync.Once
+	text     bytes.Buffer
+}
+
+func (w *stuck) Write(text []byte) (int, error) {
+	w.first.Do(func() { close(w.writing) })
+	<-w.released
+	return w.text.Write(text)
+}
+
+// Nobody who measures waits for a terminal: what it cannot take is bounded and
+// counted, the figures of the moment are replaced, and lines are not.
+func TestScreenThatIsStuck(t *testing.T) {
+	out := &stuck{released: make(chan struct{}), writing: make(chan struct{})}
+	s := &screen{out: out}
+	s.start()
+	s.show(bench.Progress{Phase: "starting"})
+	<-out.writing
+	for i := range maxWaiting {
+		s.show(bench.Progress{Phase: "load", At: time.Duration(i) * time.Second, End: time.Hour})
+	}
+	for range maxWaiting + 4 { // one is taken by the figures
+		s.show(bench.Progress{Phase: "draining"})
+	}
+	close(out.released)
+	s.close()
+	text := out.text.String()
+	if n := strings.Count(text, "draining"); n != maxWaiting-1 || !strings.Contains(text, "5 lines not shown: the terminal was too slow") {
+		t.Errorf("%d lines, and at the end %q", n, text[max(len(text)-200, 0):])
+	}
+	if !strings.Contains(text, "999.0 s") || strings.Contains(text, "998.0 s") {
+		t.Errorf("the figures shown are not the last ones: %.300q", text)
+	}
+}
+
+// On a terminal the lines that change are drawn in place of those there are,
+// also after it became narrower and broke them; what is said beside stays.
+func TestScreenDrawsInPlace(t *testing.T) {
+	var out, stderr bytes.Buffer
+	columns := 80
+	s := &screen{out: &out, size: func() (int, int) { return columns, 24 }}
+	s.view.name = "quickstart"
+	figures := &bench.Progress{Phase: "load", At: time.Second, End: 4 * time.Second, Load: load.Progress{Accepted: 5},
+		Recent: results.Interval{Sent: 5, ByConnector: map[string]uint64{"connector-1": 5}}}
+	s.draw(figures)
+	first := len(s.drawn)
+	wide := 0 // lines that 40 columns break
+	for _, n := range s.drawn {
+		wide += (n+39)/40 - min(1, (n+39)/40)
+	}
+	if first < 5 || wide == 0 {
+		t.Fatalf("%d lines drawn, of which %d are wide", first, wide)
+	}
+	out.Reset()
+	s.draw(figures)
+	if want := fmt.Sprintf("\r\x1b[%dA", first-1); !strings.Contains(out.String(), want) {
+		t.Errorf("not drawn in place: no %q in %q", want, out.String())
+	}
+	out.Reset()
+	columns = 40
+	s.redraw()
+	if want := fmt.Sprintf("\r\x1b[%dA", first+wide-1); !strings.Contains(out.String(), want) {
+		t.Errorf("not drawn in place of what was broken: no %q in %q", want, out.String())
+	}
+	out.Reset()
+	fmt.Fprint(s.beside(&stderr), "interrupted\n")
+	fmt.Fprint(s.beside(&stderr), "again\n")
+	s.showAll()
+	if stderr.String() != "interrupted\nagain\n" || strings.Count(out.String(), "\x1b[J") != 4 {
+		t.Errorf("beside %q and %q", stderr.String(), out.String())
 	}
 }
 

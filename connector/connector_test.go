@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ptabench/connector/bind/bindtest"
+	"ptabench/docs/grafana"
 	"ptabench/observe"
 	"ptabench/wire"
 )
@@ -220,6 +221,11 @@ func checkMetrics(t *testing.T, r *running) {
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("/metrics lacks %q", want)
+		}
+	}
+	for _, name := range grafana.Metrics("ptabench_connector_") {
+		if !strings.Contains(text, "\n# TYPE "+name+" ") {
+			t.Errorf("/metrics lacks %s, which the dashboard shows", name)
 		}
 	}
 }

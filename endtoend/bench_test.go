@@ -1,7 +1,11 @@
 package endtoend
 
 import (
+	"bufio"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -138,6 +142,93 @@ func BenchmarkObserver(b *testing.B) {
 		// confidence (binomial).
 		b.ReportMetric(ratios[1], "ratio-least")
 		b.ReportMetric(ratios[pairs-2], "ratio-most")
+	}
+}
+
+// BenchmarkDashboards is what telling dashboards costs: metrics that are
+// fetched every second, and pushed every second to a collector of OTLP, on the
+// side of the harness. Pairs are as in BenchmarkObserver; what the harness and
+// the cloud spend on a sign-in is what the rate is made of.
+func BenchmarkDashboards(b *testing.B) {
+	const pairs = 8
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // who pushes is what is measured
+	}))
+	defer collector.Close()
+	cost := func(seed int, told bool) float64 {
+		dir := filepath.Join(b.TempDir(), "run")
+		args := []string{"run", "throughput", "--seed", fmt.Sprint(seed), "--quiet", "--skip-ceiling", "--out", dir,
+			"--set", "load.rate=1000/s", "--set", "load.warmup=1s", "--set", "load.duration=6s"}
+		if told {
+			args = append(args, "--metrics", ":0", "--otlp", collector.URL)
+		}
+		cmd := exec.Command(program, args...)
+		stderr, err := cmd.StderrPipe()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			b.Fatal(err)
+		}
+		fetched := 0
+		for lines := bufio.NewScanner(stderr); lines.Scan(); {
+			if url, ok := strings.CutPrefix(lines.Text(), "metrics: "); ok {
+				fetched = fetchUntilGone(url)
+			}
+		}
+		_ = cmd.Wait() // the verdict does not matter
+		if told && fetched < 5 {
+			b.Fatalf("metrics were fetched %d times, at least 5 expected", fetched)
+		}
+		r, err := results.ReadResult(filepath.Join(dir, results.ResultFile))
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, w := range r.Warnings {
+			if strings.HasPrefix(w, "OTLP") {
+				b.Fatal(w)
+			}
+		}
+		var total int64
+		for _, p := range r.Processes {
+			if p.Role == "bench" || p.Role == "cloudsim" {
+				total += p.CPUPerSignIn
+			}
+		}
+		return float64(total) / 1e3
+	}
+	for b.Loop() {
+		var ratios []float64
+		for pair := range pairs {
+			var on, off float64
+			if seed := pair + 1; pair%2 == 0 {
+				on, off = cost(seed, true), cost(seed, false)
+			} else {
+				off, on = cost(seed, false), cost(seed, true)
+			}
+			b.Logf("seed %d: %.1f µs told, %.1f µs not, ratio %.3f", pair+1, on, off, on/off)
+			ratios = append(ratios, on/off)
+		}
+		b.ReportMetric(0, "ns/op") // a pair takes as long as its scenario says
+		b.ReportMetric(median(ratios), "ratio")
+		b.ReportMetric(ratios[1], "ratio-least") // as in BenchmarkObserver
+		b.ReportMetric(ratios[pairs-2], "ratio-most")
+	}
+}
+
+// fetchUntilGone fetches once a second until nobody answers, and returns how
+// often somebody did.
+func fetchUntilGone(url string) (fetched int) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for ; ; <-tick.C {
+		resp, err := http.Get(url)
+		if err != nil {
+			return fetched
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		fetched++
 	}
 }
 

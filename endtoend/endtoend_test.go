@@ -9,12 +9,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"ptabench/page/pagetest"
 	"ptabench/results"
 )
 
@@ -37,7 +39,7 @@ func buildAndRun(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return m.Run()
+	return pagetest.Main(m)
 }
 
 func build(to string, flags ...string) error {
@@ -89,8 +91,26 @@ func finish(t *testing.T, cmd *exec.Cmd) ended {
 // prints and its directory. Whatever becomes of the test, nothing of it stays.
 func underWay(t *testing.T, args ...string) (cmd *exec.Cmd, out *bytes.Buffer, dir string) {
 	t.Helper()
-	dir = filepath.Join(t.TempDir(), "run")
 	out = &bytes.Buffer{} // good when the run has ended
+	cmd, dir = underWayInto(t, out, args...)
+	return cmd, out, dir
+}
+
+// underWayTo is underWay with what it prints in a file, to be read meanwhile.
+func underWayTo(t *testing.T, file string, args ...string) (cmd *exec.Cmd, out *os.File, dir string) {
+	t.Helper()
+	out, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { out.Close() })
+	cmd, dir = underWayInto(t, out, args...)
+	return cmd, out, dir
+}
+
+func underWayInto(t *testing.T, out io.Writer, args ...string) (cmd *exec.Cmd, dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "run")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	cmd = exec.CommandContext(ctx, program, append(append([]string{"run"}, args...), "--out", dir)...)
 	cmd.Stdout, cmd.Stderr = out, out
@@ -103,7 +123,7 @@ func underWay(t *testing.T, args ...string) (cmd *exec.Cmd, out *bytes.Buffer, d
 		_ = cmd.Wait() // the test may have done so
 		_ = exec.Command(program, "heal", dir).Run()
 	})
-	return cmd, out, dir
+	return cmd, dir
 }
 
 // run runs a scenario in a new run directory and returns what it measured.

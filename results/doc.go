@@ -8,6 +8,8 @@
 //	samples         every sign-in (Sample), append-only, readable when cut off
 //	events.jsonl    what happened, one JSON object a line (Event)
 //	journal.jsonl   faults and their undo, synced before each injection
+//	usage.jsonl     CPU, memory and sign-ins in hand of each process, once a second (Usage)
+//	report.html     the report page
 //	latency.hlog    response, service and lag histograms a second, HdrHistogram log V2
 //	latency.hgrm    response percentiles; service.hgrm and lag.hgrm likewise
 //	scenario.yaml   the scenario as resolved

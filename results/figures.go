@@ -39,6 +39,9 @@ func measured(ns int64) string {
 // objectiveValue is what an objective came to.
 func objectiveValue(o *Objective) string { return objectiveNumber(o, o.Value) }
 
+// ObjectiveValue is what an objective came to, with its unit.
+func ObjectiveValue(o *Objective) string { return objectiveValue(o) }
+
 // objectiveLimit is what its value is compared with, "" when that was not
 // recorded, as in format 1.
 func objectiveLimit(o *Objective) string {

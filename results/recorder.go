@@ -138,7 +138,7 @@ func (r *Recorder) Lag() *Histogram { return r.lag }
 // Recent is what came in since its last call, of the warm-up too: for somebody
 // who watches. At is when the last sign-in of the load was due.
 func (r *Recorder) Recent() Interval {
-	r.recent.p50, r.recent.p99, r.recent.max = r.times.At(50), r.times.At(99), r.times.max
+	r.recent.p50, r.recent.p95, r.recent.p99, r.recent.max = r.times.At(50), r.times.At(95), r.times.At(99), r.times.max
 	now := r.recent.interval(r.lastDue, r.header.Connectors)
 	clear(r.recent.by)
 	r.recent = second{by: r.recent.by}
@@ -218,13 +218,19 @@ func (r *Recorder) length(have uint64) int64 {
 }
 
 func (r *Recorder) timeSpent() TimeSpent {
-	if r.passed == 0 {
+	return meanTimes(r.passed, r.queue, r.connector, r.directory, uint64(r.served))
+}
+
+// meanTimes is where the time of so many sign-ins went, of sums in µs, but
+// served in ns.
+func meanTimes(passed, queue, connector, directory, served uint64) TimeSpent {
+	if passed == 0 {
 		return TimeSpent{}
 	}
-	mean := func(us uint64) int64 { return int64(float64(us) * 1000 / float64(r.passed)) }
-	t := TimeSpent{Queue: mean(r.queue), Directory: mean(r.directory)}
-	t.Connector = max(mean(r.connector)-t.Directory, 0)
-	t.Rest = max(r.served/int64(r.passed)-t.Queue-t.Connector-t.Directory, 0)
+	mean := func(us uint64) int64 { return int64(float64(us) * 1000 / float64(passed)) }
+	t := TimeSpent{Queue: mean(queue), Directory: mean(directory)}
+	t.Connector = max(mean(connector)-t.Directory, 0)
+	t.Rest = max(int64(served/passed)-t.Queue-t.Connector-t.Directory, 0)
 	return t
 }
 

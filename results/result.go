@@ -257,17 +257,21 @@ type LedgerCheck struct {
 // Interval is one second of the load: the sign-ins that were due within it,
 // whenever they ended.
 type Interval struct {
-	At          int64             `json:"at_ns"`
-	Sent        uint64            `json:"sent"`
-	Accepted    uint64            `json:"accepted"`
-	Refused     uint64            `json:"refused"`
-	Failed      uint64            `json:"failed"`
-	Unknown     uint64            `json:"unknown"`
-	HashSync    uint64            `json:"hash_sync"`
-	P50         int64             `json:"p50_ns"` // response
-	P99         int64             `json:"p99_ns"`
-	Max         int64             `json:"max_ns"`
-	ByConnector map[string]uint64 `json:"by_connector"`
+	At       int64  `json:"at_ns"`
+	Sent     uint64 `json:"sent"`
+	Accepted uint64 `json:"accepted"`
+	Refused  uint64 `json:"refused"`
+	Failed   uint64 `json:"failed"`
+	Unknown  uint64 `json:"unknown"`
+	HashSync uint64 `json:"hash_sync"`
+	// HashSyncRefused and P95 came later than the rest of format 2: both are 0
+	// where a run did not record them, and Run.Course has them all the same.
+	HashSyncRefused uint64            `json:"hash_sync_refused,omitempty"` // of those by hash sync
+	P50             int64             `json:"p50_ns"`                      // response
+	P95             int64             `json:"p95_ns,omitempty"`
+	P99             int64             `json:"p99_ns"`
+	Max             int64             `json:"max_ns"`
+	ByConnector     map[string]uint64 `json:"by_connector"`
 }
 
 // Event is one line of events.jsonl.

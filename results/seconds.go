@@ -22,10 +22,11 @@ const maxLoose = 4096
 // second is what is kept of one interval to the end of the run.
 type second struct {
 	sent, accepted, refused, failed, unknown, hashSync uint32
+	hashRefused                                        uint32 // of those by hash sync
 	canceled                                           uint32 // of the unknown ones, those that the end of the run took back
 
-	p50, p99, max int64
-	by            []uint32 // by connector
+	p50, p95, p99, max int64
+	by                 []uint32 // by connector
 }
 
 // openSecond is an interval that answers may still come for.
@@ -127,6 +128,7 @@ func (w *seconds) finished(s *openSecond) second {
 	f.by = slices.Clone(f.by)
 	response := w.gather(s, 0)
 	f.p50 = min(response.ValueAtPercentile(50), f.max)
+	f.p95 = min(response.ValueAtPercentile(95), f.max)
 	f.p99 = min(response.ValueAtPercentile(99), f.max)
 	response.Reset()
 	return f
@@ -183,8 +185,8 @@ func (s *second) interval(at int64, connectors []string) Interval {
 	}
 	return Interval{
 		At: at, Sent: uint64(s.sent), Accepted: uint64(s.accepted), Refused: uint64(s.refused),
-		Failed: uint64(s.failed), Unknown: uint64(s.unknown), HashSync: uint64(s.hashSync),
-		P50: s.p50, P99: s.p99, Max: s.max, ByConnector: by,
+		Failed: uint64(s.failed), Unknown: uint64(s.unknown), HashSync: uint64(s.hashSync), HashSyncRefused: uint64(s.hashRefused),
+		P50: s.p50, P95: s.p95, P99: s.p99, Max: s.max, ByConnector: by,
 	}
 }
 
@@ -213,6 +215,9 @@ func (s *second) count(o *Sample) {
 	switch {
 	case o.Path == PathHashSync:
 		s.hashSync++
+		if o.Outcome == OutcomeRefused {
+			s.hashRefused++
+		}
 	case o.Path == PathPassThrough && o.Server > 0:
 		s.by[o.Server-1]++
 	}

@@ -73,7 +73,7 @@ func again(ctx context.Context, c Command) (code int, err error) {
 	cmd := exec.CommandContext(ctx, program, c.Args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.Env = append(os.Environ(), outsideVar+"="+outside)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, c.Stdout, c.Stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = c.Stdin, c.Stdout, c.Stderr, c.Files
 	cmd.SysProcAttr = attributes()
 
 	// Taken before the start, so that none is lost.

@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"strconv"
 )
 
@@ -72,6 +73,9 @@ type Command struct {
 	Args           []string // without the program's name
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
+	// Files are handed on as the open files 3, 4 and so on. A listener among
+	// them goes on listening in the network outside.
+	Files []*os.File
 }
 
 // KilledError says that the program inside was ended by a signal, so that it
