@@ -36,7 +36,7 @@ lint:
 
 # All tests but those of whole runs, which load both cores and so run alone.
 # The race detector needs cgo, the binary does not.
-unit: cc network openssl
+unit: cc network openssl systemd
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m $$(go list ./... | grep -v /endtoend)
 
 # Real scenarios, end to end, on the binary that users get.
@@ -58,7 +58,7 @@ generate: protoc
 generated: generate
 	@git diff --exit-code --stat -- wire || { echo "wire/*.pb.go is stale: run 'make generate' and commit"; exit 1; }
 
-.PHONY: protoc cc network openssl
+.PHONY: protoc cc network openssl systemd
 cc:
 	@command -v gcc >/dev/null || { $(sudo) apt-get update -qq && $(sudo) apt-get install -y -qq gcc libc6-dev; }
 protoc:
@@ -70,6 +70,11 @@ network:
 # Tests have the usual tool look at certificates and revocation lists.
 openssl:
 	@command -v openssl >/dev/null || { $(sudo) apt-get update -qq && $(sudo) apt-get install -y -qq openssl; }
+
+# Tests have systemd read the unit that 'ptabench connector install' writes.
+test unit: export PTABENCH_REQUIRE_SYSTEMD := 1
+systemd:
+	@command -v systemd-analyze >/dev/null || { $(sudo) apt-get update -qq && $(sudo) apt-get install -y -qq systemd; }
 
 # Figures: hot paths, then the whole system.
 bench: build

@@ -179,6 +179,7 @@ func (r *run) start(ctx context.Context) error {
 		watched = s.watched()
 	}
 	w := newWatch(watched, events, watchInterval)
+	s.lastReading = w.lastOf
 	r.mu.Lock()
 	r.watch = w
 	r.mu.Unlock()
