@@ -39,7 +39,7 @@ lint:
 
 # All tests but those of whole runs, which load both cores and so run alone.
 # The race detector needs cgo, the binary does not.
-unit: cc network openssl chromium
+unit: cc network openssl chromium systemd
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m $$(go list ./... | grep -v /endtoend)
 
 # Real scenarios, end to end, on the binary that users get.
@@ -61,7 +61,7 @@ generate: protoc
 generated: generate
 	@git diff --exit-code --stat -- wire || { echo "wire/*.pb.go is stale: run 'make generate' and commit"; exit 1; }
 
-.PHONY: protoc cc network openssl chromium page-assets
+.PHONY: protoc cc network openssl chromium systemd page-assets
 cc:
 	@command -v gcc >/dev/null || { $(sudo) apt-get update -qq && $(sudo) apt-get install -y -qq gcc libc6-dev; }
 protoc:
@@ -81,6 +81,11 @@ chromium:
 # Fetches anew what the report page embeds, at the versions that the script pins.
 page-assets:
 	scripts/page-assets.sh
+
+# Tests have systemd read the unit that 'ptabench connector install' writes.
+test unit: export PTABENCH_REQUIRE_SYSTEMD := 1
+systemd:
+	@command -v systemd-analyze >/dev/null || { $(sudo) apt-get update -qq && $(sudo) apt-get install -y -qq systemd; }
 
 # Figures: hot paths, then the whole system.
 bench: build

@@ -191,6 +191,7 @@ func (r *run) start(ctx context.Context) error {
 		}
 		w.keepUsage(usage)
 	}
+	s.lastReading = w.lastOf
 	r.mu.Lock()
 	r.watch = w
 	r.mu.Unlock()

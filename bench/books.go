@@ -130,7 +130,7 @@ func (m *measurement) processes(b books, signIns uint64) (all []results.Process)
 }
 
 // conclude makes the result of what was collected.
-func (m *measurement) conclude(g *load.Generator, records []fault.Record, b books, loaded error) (*results.Result, error) {
+func (m *measurement) conclude(g *load.Generator, records []fault.Record, seen map[string][]check.Seen, b books, loaded error) (*results.Result, error) {
 	m.mu.Lock() // somebody may ask how it stands just now
 	result := m.recorder.Result()
 	m.mu.Unlock()
@@ -183,7 +183,9 @@ func (m *measurement) conclude(g *load.Generator, records []fault.Record, b book
 		result.Warnings = append(result.Warnings, "Doubled binds are not counted: "+err.Error())
 	}
 	for _, rec := range records {
-		in.Faults = append(in.Faults, checkedFault(rec))
+		f := checkedFault(rec)
+		f.Seen, f.RowEnd = seen[rec.Name], int64(m.Scenario.RowEnd(rec.Fault, m.faults))
+		in.Faults = append(in.Faults, f)
 	}
 	return &result, check.Conclude(in, &result)
 }
@@ -211,5 +213,6 @@ func checkedFault(rec fault.Record) check.Fault {
 	if rec.Err != nil {
 		f.Err = rec.Err.Error()
 	}
+	f.Shows, f.Expect, f.SettledAt = rec.Fault.Shows, rec.Fault.Expect, int64(rec.Fault.SettledAt())
 	return f
 }

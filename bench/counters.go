@@ -95,6 +95,18 @@ func (w *watch) readings(role string) (found []*reading) {
 	return found
 }
 
+// lastOf returns the last reading of a process; nil when there is none.
+func (w *watch) lastOf(name string) (last *reading) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.books {
+		if r.Name() == name {
+			last = r
+		}
+	}
+	return last
+}
+
 // cloud returns the last reading of the cloud's counters.
 func (w *watch) cloud() (last observe.CloudCounters) {
 	for _, r := range w.readings(roleCloud) {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"ptabench/bench/expect"
 	"ptabench/bench/fault"
 	"ptabench/bench/load"
 	"ptabench/results"
@@ -31,8 +32,9 @@ type measurement struct {
 	samples *results.SampleWriter
 	log     *results.IntervalLog
 
-	limits *limits
-	meter  cpuMeter // of the harness's own CPU, from time 0 on
+	expected *expect.Watcher
+	limits   *limits
+	meter    cpuMeter // of the harness's own CPU, from time 0 on
 
 	abort    context.CancelCauseFunc // ends the load
 	mu       sync.Mutex              // held while recorder and samples are used
@@ -90,6 +92,9 @@ func (r *run) measure(ctx context.Context) (_ *results.Result, err error) {
 			}
 		})
 	}
+	m.expected = expect.Start(loadCtx, r.Scenario, r.system, r.faults, m.zero)
+	defer m.expected.Wait()
+	defer cancel(nil)
 	faults := fault.Start(loadCtx, fault.Plan{System: r.system, Journal: r.journal, Faults: r.faults,
 		Zero: m.zero, Changed: m.faultChanged})
 	defer faults.Stop()
@@ -101,6 +106,7 @@ func (r *run) measure(ctx context.Context) (_ *results.Result, err error) {
 	}
 	r.progress.phase(r, "draining")
 	records := faults.Wait()
+	seen := m.expected.Wait()
 	cancel(nil)
 	work.Wait()
 	books := r.closeBooks(context.WithoutCancel(ctx))
@@ -109,7 +115,7 @@ func (r *run) measure(ctx context.Context) (_ *results.Result, err error) {
 	if loaded == nil {
 		loaded = kept // what was not kept cannot be judged
 	}
-	result, err := m.conclude(g, records, books, loaded)
+	result, err := m.conclude(g, records, seen, books, loaded)
 	err = errors.Join(kept, err, results.WriteResult(filepath.Join(r.Dir, results.ResultFile), result))
 	if stuck := notHealed(records); stuck != nil {
 		return result, errors.Join(stuck, err)
@@ -198,6 +204,7 @@ func (m *measurement) faultChanged(rec fault.Record) {
 		kind = "fault-undone"
 	}
 	m.watch.harness(results.Event{Kind: kind, Connector: rec.Fault.Target, Cause: rec.Name, Count: int64(rec.Injections)})
+	m.expected.Changed(rec)
 	m.progress.fault(m.run, time.Since(m.zero), rec)
 }
 

@@ -59,9 +59,6 @@ const loopback = "127.0.0.1:0"
 // cloudFlags say where the cloud listens at its first start.
 func (m *meeting) cloudFlags() []string {
 	if m.kind != scenarios.Namespaces {
-		if m.source(1) == "" { // all connectors dial from, and so name, one host
-			return []string{"--several-per-host"}
-		}
 		return nil
 	}
 	flags := []string{"--listen", netns.Cloud, "--port", "observe=" + loopback}

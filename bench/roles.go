@@ -49,8 +49,12 @@ type commands struct {
 	dir      string // the run's
 	secrets  secrets
 	meeting  *meeting
+	updates  *updates // nil for a run without any
 	// watch reaches the observe listener that a ready line names.
 	watch func(observe.Ready) *observe.Client
+	// token is by which a connector is to register when it must; nil for always
+	// the same.
+	token func(connector string) string
 }
 
 func (c *commands) state(name string) string { return filepath.Join(c.dir, "state", name) }
@@ -92,10 +96,23 @@ func (c *commands) cloud() proc.Spec {
 		"--seal-rollover", s.SealRollover.String(),
 		"--seal-rollover-count", strconv.Itoa(s.SealRolloverCount),
 		"--certificate-lifetime", s.CertificateLifetime.String(),
+		"--crl-validity", s.RevocationListValidity.String(),
+		"--bootstrap-interval", s.BootstrapInterval.String(),
+		"--status-interval", s.StatusInterval.String(),
+		"--renew-poll", s.RenewalPoll.String(),
+		"--inactive-after", s.InactiveAfter.String(),
+		"--clock", strconv.Itoa(s.Clock),
+		"--connector-limit", strconv.Itoa(s.ConnectorLimit),
+		"--several-per-host=" + strconv.FormatBool(bool(s.SeveralPerHost) || c.meeting.source(1) == ""),
 	}
+	flags = append(flags, c.updates.cloudFlags(s.UpdateEvery)...)
 	for _, t := range c.scenario.Tenants {
 		flags = append(flags, "--tenant", fmt.Sprintf("name=%s,domain=%s,method=%s,fallback=%s",
 			t.Name, strings.Join(t.Domains, "+"), t.Method, t.Fallback))
+	}
+	if c.scenario.ExpectsNewcomers() {
+		apart := newcomerIn(c.scenario)
+		flags = append(flags, "--tenant", "name="+apart+",domain="+apart+".invalid,method=pass-through,fallback=off")
 	}
 	return proc.Spec{
 		Name: roleCloud, Role: roleCloud, LogFile: c.log(roleCloud),
@@ -201,6 +218,16 @@ func (c *commands) connector(n int, directory observe.Ready, registrationToken s
 		"--concurrency", strconv.Itoa(c.scenario.Connector(n).Concurrency),
 		"--pool", strconv.Itoa(s.Pool),
 		"--bind-timeout", s.BindTimeout.String(),
+		"--connect-timeout", s.ConnectTimeout.String(),
+		"--renew-before", s.RenewBefore.String(),
+		"--revocation", string(s.Revocation),
+	}
+	given := c.scenario.Connector(n)
+	if given.ResponsePort != 0 {
+		flags = append(flags, "--response-port", strconv.Itoa(given.ResponsePort))
+	}
+	if given.SignallingPort != 0 {
+		flags = append(flags, "--signalling-port", strconv.Itoa(given.SignallingPort))
 	}
 	flags = append(flags, c.meeting.connectorFlags(n)...)
 	command := c.command(roleConnector, flags...)
@@ -214,6 +241,12 @@ func (c *commands) connector(n int, directory observe.Ready, registrationToken s
 			"PTABENCH_DIRECTORY_PASSWORD=" + c.secrets.directory,
 			"PTABENCH_REGISTRATION_TOKEN=" + registrationToken,
 			c.processors(s.Processors),
+		},
+		EnvAgain: func() []string {
+			if c.token == nil {
+				return nil
+			}
+			return []string{"PTABENCH_REGISTRATION_TOKEN=" + c.token(name)}
 		},
 	}
 }

@@ -35,6 +35,10 @@ type system struct {
 	cloud      *proc.Process
 	directory  *proc.Process
 	connectors []*proc.Process // by number
+	tokens     tokens          // by which connectors register
+	newcomers  newcomers
+	// lastReading is the last that was read of a connector; nil when nothing is.
+	lastReading func(connector string) *reading
 }
 
 var _ fault.System = (*system)(nil)
@@ -46,7 +50,8 @@ func newSystem(r *run) *system {
 			secrets: newSecrets(), meeting: &meeting{kind: r.Scenario.Network}},
 		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2}},
 	}
-	s.commands.watch = s.clientAt
+	s.commands.watch, s.commands.token = s.clientAt, s.tokens.of
+	s.newcomers.started = r.journal.Process
 	return s
 }
 
@@ -55,8 +60,11 @@ func (s *system) close() error {
 	if s == nil {
 		return nil
 	}
+	bound, cancel := context.WithTimeout(context.Background(), 2*stopGrace)
+	defer cancel()
+	s.StopNewcomer(bound)
 	s.http.CloseIdleConnections()
-	return s.commands.meeting.close()
+	return errors.Join(s.commands.updates.remove(s.commands.state("")), s.commands.meeting.close())
 }
 
 // start brings the system up: its network; the cloud, which the others need to
@@ -66,7 +74,14 @@ func (s *system) start(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
 	count := s.commands.scenario.Connectors.Count
-	if err := s.commands.meeting.build(count); err != nil {
+	hosts := count
+	if s.commands.scenario.ExpectsNewcomers() {
+		hosts = s.newcomerNumber()
+	}
+	if err := s.commands.meeting.build(hosts); err != nil {
+		return err
+	}
+	if s.commands.updates, err = newUpdates(s.commands.scenario, s.commands.state("updates")); err != nil {
 		return err
 	}
 	if s.cloud, err = s.roles.Start(ctx, s.commands.cloud()); err != nil {
@@ -79,17 +94,18 @@ func (s *system) start(ctx context.Context) (err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	for n := 1; n <= count; n++ {
 		group.Go(func() error {
-			var token struct{ Token string }
-			path := "/tenants/" + s.commands.scenario.Tenants[0].Name + "/registration-tokens"
-			if err := s.client(s.cloud).Post(ctx, path, nil, &token); err != nil {
-				return fmt.Errorf("registration token for %s: %w", connectorName(n), err)
+			if err := s.newToken(ctx, connectorName(n)); err != nil {
+				return err
 			}
-			p, err := s.roles.Start(ctx, s.commands.connector(n, s.directory.Ready(), token.Token))
+			p, err := s.roles.Start(ctx, s.commands.connector(n, s.directory.Ready(), s.tokens.of(connectorName(n))))
 			s.connectors[n-1] = p
 			return err
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return s.stage()
 }
 
 // client calls a role's observe listener, where it is at present.
@@ -125,6 +141,9 @@ func (s *system) Processes(target string) ([]fault.Process, error) {
 // Source implements fault.System.
 func (s *system) Source(connector string) (string, error) {
 	n := slices.IndexFunc(s.connectors, func(p *proc.Process) bool { return p.Name() == connector })
+	if connector == scenarios.Newcomer && s.commands.scenario.ExpectsNewcomers() {
+		n = s.newcomerNumber() - 1
+	}
 	if n < 0 {
 		return "", fmt.Errorf("connector %q: none of this run", connector)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"ptabench/cloudsim"
 	"ptabench/cloudsim/dispatch"
+	"ptabench/cloudsim/rollout"
 	"ptabench/observe"
 )
 
@@ -92,7 +93,7 @@ Secrets come by the environment:
 	f.DurationVar(&cfg.CertificateLifetime, "certificate-lifetime", 180*24*time.Hour, "lifetime of connector certificates")
 	f.IntVar(&cfg.ConnectorLimit, "connector-limit", cloudsim.DefaultConnectorLimit, "connectors a tenant may have, active or not")
 	f.BoolVar(&severalPerHost, "several-per-host", false, "let a tenant have several connectors that name the same host")
-	f.DurationVar(&cfg.InactiveAfter, "inactive-after", cloudsim.DefaultInactiveAfter, "time without a session or a status report after which a connector counts as inactive")
+	f.DurationVar(&cfg.InactiveAfter, "inactive-after", 0, "time without a session or a status report after which a connector counts as inactive; 0s: once it missed two reports, by the interval at which it sends them")
 	f.Float64Var(&cfg.Clock, "clock", 1, "how many times as fast documented periods of days pass, such as the 10 days until an inactive connector is dropped")
 	f.DurationVar(&cfg.CRLValidity, "crl-validity", 24*time.Hour, "validity of a revocation list, which is made anew at half of it and at each revocation")
 	f.DurationVar(&cfg.BootstrapInterval, "bootstrap-interval", cloudsim.DefaultBootstrapInterval, "how often connectors are to ask where the cloud listens")
@@ -101,6 +102,12 @@ Secrets come by the environment:
 	f.DurationVar(&cfg.ReconnectMax, "reconnect-max", cloudsim.DefaultReconnectMax, "longest wait of connectors between attempts to attach")
 	f.StringVar(&cfg.MinConnectorVersion, "min-connector-version", "", "version that connectors should have at least; an older one says so and goes on")
 	f.BoolVar(&cfg.RequireMinVersion, "require-min-version", false, "an older connector may not start")
+	f.StringVar(&cfg.UpdateDir, "update-dir", "", "directory that updates of connectors are published in ('ptabench update publish'); served on 8080 and 443")
+	f.StringVar(&cfg.UpdateKey, "update-key", "", "file with the public key that they are signed by ('ptabench update key')")
+	f.DurationVar(&cfg.UpdateEvery, "update-every", cloudsim.DefaultUpdateEvery, "how often connectors are to look for an update")
+	f.DurationVar(&cfg.UpdateLease, "update-lease", rollout.DefaultTerm, "how long a connector that updates, and is not heard of, holds up the others of its tenant")
+	f.StringArrayVar(&cfg.Administrators, "administrator", nil, "an administrator, NAME@DOMAIN; repeatable; admin@ and its first domain for a tenant that has none")
+	f.StringVar(&cfg.AdministratorPasswordFile, "administrator-password-file", "", "file with the administrators' password in one line; by default DIR/administrator.password (0600), made at random when absent")
 	f.StringVar(&cfg.SignInLog, "sign-in-log", "", "file to append a CSV line for each sign-in to")
 	return cmd
 }

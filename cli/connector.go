@@ -10,11 +10,13 @@ import (
 
 	"ptabench/connector"
 	"ptabench/connector/revocation"
+	"ptabench/connector/updater"
 	"ptabench/observe"
 )
 
 func connectorCommand() *cobra.Command {
 	cfg := connector.Config{Version: version}
+	var config, passwordFile string
 	cmd := &cobra.Command{
 		Use:   "connector --cloud FILE --state DIR --directory URL --directory-ca FILE --bind-dn DN --base-dn DN",
 		Short: "Answer a tenant's sign-ins from a directory",
@@ -55,18 +57,34 @@ Secrets come by environment:
     --bind-dn cn=ptabench-connector,ou=services,dc=contoso,dc=test --base-dn dc=contoso,dc=test`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg.BindPassword = os.Getenv("PTABENCH_DIRECTORY_PASSWORD")
+			if err := readSettings(cmd, config); err != nil {
+				return fmt.Errorf("connector: %w", err)
+			}
+			var err error
+			if cfg.BindPassword, err = secret("PTABENCH_DIRECTORY_PASSWORD", "directory-password-file", passwordFile); err != nil {
+				return fmt.Errorf("connector: %w", err)
+			}
 			cfg.RegistrationToken = os.Getenv("PTABENCH_REGISTRATION_TOKEN")
 			cfg.ObserveToken = os.Getenv("PTABENCH_OBSERVE_TOKEN")
+			if cfg.Handoff, err = updater.TakeHandoff(); err != nil {
+				return fmt.Errorf("connector: %w", err)
+			}
 			if err := cfg.Validate(); err != nil {
 				return fmt.Errorf("connector: %w", err)
 			}
-			return serve(cmd, func(ctx context.Context, log *slog.Logger, ready func(observe.Ready)) error {
-				return connector.Run(ctx, log, cfg, ready)
+			if cfg.Handoff == nil && !cfg.NoUpdate {
+				if err := updater.ExecSelected(cfg.State, version); err != nil {
+					fmt.Fprintf(cmd.ErrOrStderr(), "connector: going on with version %s: %v\n", version, err)
+				}
+			}
+			return serveAfter(cmd, cfg.Handoff, func(ctx context.Context, log *slog.Logger, ready func(observe.Ready)) error {
+				return connector.Run(ctx, log, cfg, lean(log, ready))
 			})
 		},
 	}
 	flags := cmd.Flags()
+	flags.StringVar(&config, "config", "", "file with flags of this command and their values, in JSON, such as 'ptabench connector install' writes; those on the command line count before it")
+	flags.StringVar(&passwordFile, "directory-password-file", "", "file (0600) with the password of --bind-dn, when PTABENCH_DIRECTORY_PASSWORD is not set")
 	flags.StringVar(&cfg.Name, "name", "connector-1", "name of this connector, unique within its tenant")
 	flags.StringVar(&cfg.Tenant, "tenant", "contoso", "tenant whose sign-ins it answers")
 	flags.StringVar(&cfg.Cloud, "cloud", "", "file with the ready line of the cloud (cloud.json in the state directory of ptabench cloudsim), of which ca_pem and the port 8080 or 443 find the rest")
@@ -80,6 +98,8 @@ Secrets come by environment:
 	flags.StringVar(&cfg.HostName, "host-name", "", "name of this machine, of which the cloud may let a tenant have one connector each; by default --source, or else what the system says")
 	flags.DurationVar(&cfg.RenewPoll, "renew-poll", 0, "how often the certificate is looked at, to be renewed; 0s for as often as the cloud says, 6h unless told otherwise")
 	flags.DurationVar(&cfg.RenewBefore, "renew-before", connector.DefaultRenewBefore, "how long before it expires the certificate is renewed; one of a short life, when less than a third of that is left")
+	flags.StringVar(&cfg.SignallingPort, "signalling-port", "", "signalling port to try first, 9352 or 5671; by default 9352")
+	flags.StringVar(&cfg.ResponsePort, "response-port", "", "response port to try first, 10100 to 10120; by default any of them")
 	flags.StringVar(&cfg.Source, "source", "", "IP address to dial from; by default the system chooses")
 	flags.IntVar(&cfg.Concurrency, "concurrency", connector.DefaultConcurrency, "sign-ins taken at once")
 	flags.IntVar(&cfg.Pool, "pool", 0, "connections to the directory at most, opened on demand; 0 for as many as --concurrency")
@@ -87,14 +107,18 @@ Secrets come by environment:
 	flags.DurationVar(&cfg.ConnectTimeout, "connect-timeout", connector.DefaultConnectTimeout, "how long an attempt to connect may take, to a port of the cloud or to the directory")
 	flags.DurationVar(&cfg.BootstrapInterval, "bootstrap-interval", 0, "how often to ask the cloud where it listens (port 8080, or 443); 0s for as often as it says, 10m unless told otherwise")
 	flags.DurationVar(&cfg.StatusInterval, "status-interval", 0, "how often to report to the cloud (port 443, or 8080); 0s for as often as it says, 10m unless told otherwise")
+	flags.DurationVar(&cfg.UpdateEvery, "update-every", 0, "how often to look for an update (port 8080, or 443); 0s for as often as the cloud says, 1h unless told otherwise")
+	flags.DurationVar(&cfg.UpdateDeadline, "update-deadline", updater.DefaultDeadline, "how long a new version may take to attach and to be confirmed by the cloud, before the old one is used again")
+	flags.BoolVar(&cfg.NoUpdate, "no-update", false, "leave updates to somebody else, such as a package manager")
 	flags.StringVar(&cfg.Observe, "observe", "127.0.0.1:0", "host:port to serve counters and metrics at")
-	cmd.AddCommand(deregisterCommand())
+	cmd.AddCommand(deregisterCommand(), crowdCommand(), registerCommand(), installCommand(), uninstallCommand(), tokenCommand())
 	return cmd
 }
 
 // deregisterCommand ends what the first start of a connector began.
 func deregisterCommand() *cobra.Command {
 	cfg := connector.Config{Version: version}
+	var config string
 	cmd := &cobra.Command{
 		Use:   "deregister --cloud FILE --state DIR",
 		Short: "End a connector's registration, and delete its key and certificate",
@@ -107,6 +131,9 @@ with a new token. When the cloud cannot be reached, nothing is changed.`,
 		Example: `  ptabench connector deregister --cloud /tmp/cloud/cloud.json --state /tmp/connector-1`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := readSettings(cmd, config); err != nil {
+				return fmt.Errorf("connector deregister: %w", err)
+			}
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			if err := connector.Deregister(cmd.Context(), log, cfg); err != nil {
 				return fmt.Errorf("connector deregister: %w", err)
@@ -115,6 +142,7 @@ with a new token. When the cloud cannot be reached, nothing is changed.`,
 		},
 	}
 	flags := cmd.Flags()
+	flags.StringVar(&config, "config", "", "file with flags and their values, in JSON; those on the command line count before it")
 	flags.StringVar(&cfg.Cloud, "cloud", "", "file with the ready line of the cloud (cloud.json in the state directory of ptabench cloudsim)")
 	flags.StringVar(&cfg.State, "state", "", "state directory of the connector")
 	flags.StringVar(&cfg.Source, "source", "", "IP address to dial from; by default the system chooses")

@@ -13,7 +13,7 @@ import (
 	"ptabench/results"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var rewrite = flag.Bool("update", false, "write the golden files anew")
 
 // glances are what the live screen has to show, from nothing to too much.
 func glances() map[string]*glance {
@@ -83,7 +83,7 @@ func TestFrames(t *testing.T) {
 				text.WriteString(line.render(columns-1, false) + "\n")
 			}
 			file := filepath.Join("testdata", "frames", fmt.Sprintf("%s-%d.txt", strings.ReplaceAll(name, " ", "-"), columns))
-			if *update {
+			if *rewrite {
 				if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {
 					t.Fatal(err)
 				}

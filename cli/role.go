@@ -2,7 +2,7 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -13,11 +13,17 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"ptabench/connector/updater"
 	"ptabench/observe"
+	"ptabench/update"
 )
 
-// version is what this build calls itself.
-const version = "0.1.0"
+// version is what this program calls itself: as its stamp says, if it was given
+// one.
+var version = update.Version(built)
+
+// built is what this source calls itself.
+const built = "0.1.0"
 
 // readyFD is where a role says that it serves, when whoever started it opened
 // it; standard output otherwise.
@@ -36,15 +42,24 @@ const gcPercent = 400
 // line to fd 3, a graceful end on SIGTERM and SIGINT. When the ready line goes
 // to fd 3 somebody holds the other end of standard input too, and the role
 // ends when that closes, so that it never outlives its parent.
-func serve(cmd *cobra.Command, run role) error {
+func serve(cmd *cobra.Command, run role) error { return serveAfter(cmd, nil, run) }
+
+// serveAfter is serve for a process that may be another program than it was:
+// then whoever started it has its ready line already.
+func serveAfter(cmd *cobra.Command, before *updater.Handoff, run role) error {
 	debug.SetGCPercent(gcPercent)
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 
 	var out io.Writer = cmd.OutOrStdout()
-	if pipe := inheritedPipe(readyFD); pipe != nil {
+	watched := false
+	if before != nil && !before.Trial {
+		out, watched = io.Discard, before.Watched
+	} else if pipe := inheritedPipe(readyFD); pipe != nil {
 		defer pipe.Close()
-		out = pipe
+		out, watched = pipe, true
+	}
+	if watched {
 		withCancel, cancel := context.WithCancel(ctx)
 		defer cancel()
 		ctx = withCancel
@@ -53,14 +68,20 @@ func serve(cmd *cobra.Command, run role) error {
 			cancel()
 		}()
 	}
-	log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
+	log := logTo(cmd.ErrOrStderr())
 	slog.SetDefault(log) // libraries that log do it in the same form
 	err := run(ctx, log, func(r observe.Ready) {
 		r.PID, r.Version = os.Getpid(), version
-		if err := json.NewEncoder(out).Encode(r); err != nil {
+		if err := sayReady(out, cmd, r); err != nil {
 			log.Error("saying ready", "error", err)
 		}
 	})
+	var next *updater.Next
+	if errors.As(err, &next) {
+		stop()
+		log.Info("becoming another program", "program", next.Program)
+		err = next.Exec(watched) // returns only if that cannot be
+	}
 	if err != nil {
 		log.Error("ended", "error", err)
 		return &exitError{code: exitUsage} // said already

@@ -83,7 +83,7 @@ func rootCommand(r runner) *cobra.Command {
 	}
 	root.AddCommand(runCommand(r), matrixCommand(r), suiteCommand(r), reportCommand(), uiCommand(),
 		scenariosCommand(), validateCommand(), healCommand(), versionCommand(),
-		directoryCommand(), cloudsimCommand(), connectorCommand(), connectorsCommand(), noopCommand())
+		directoryCommand(), cloudsimCommand(), connectorCommand(), connectorsCommand(), updateCommand(), setupCommand(), noopCommand())
 	return root
 }
 

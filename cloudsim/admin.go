@@ -19,6 +19,7 @@ func (srv *server) admin(metrics http.Handler) http.Handler {
 	mux.HandleFunc("DELETE /tenants/{tenant}/connectors/{name}", srv.removeConnector)
 	mux.HandleFunc("GET /tenants/{tenant}/connectors", srv.listConnectors)
 	mux.HandleFunc("POST /tenants/{tenant}/connectors/{name}/revoke", srv.revoke)
+	mux.HandleFunc("GET /updates", srv.listUpdates)
 	gate.Handle(mux, srv.gates, srv.events.Add)
 	return srv.withPage(handler)
 }
@@ -46,8 +47,8 @@ func (srv *server) switchFallback(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("tenant %q: not known", r.PathValue("tenant")), http.StatusNotFound)
 		return
 	}
-	if t.Fallback != Manual {
-		http.Error(w, fmt.Sprintf("tenant %s: its fallback is %s, not manual", t.Name, t.Fallback), http.StatusConflict)
+	if now := t.policy.Load(); now.fallback != Manual {
+		http.Error(w, fmt.Sprintf("tenant %s: its fallback is %s, not manual", t.Name, now.fallback), http.StatusConflict)
 		return
 	}
 	var want struct {

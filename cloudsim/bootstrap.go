@@ -60,8 +60,10 @@ func (srv *server) newBootstrapper(r observe.Ready) (*bootstrapper, error) {
 			RenewalPollNS:       told(cfg.RenewalPoll, DefaultRenewalPoll),
 			BootstrapIntervalNS: told(cfg.BootstrapInterval, DefaultBootstrapInterval),
 			ReconnectMaxNS:      told(cfg.ReconnectMax, DefaultReconnectMax),
+			UpdateIntervalNS:    told(cfg.UpdateEvery, DefaultUpdateEvery),
 		},
 		MinConnectorVersion: cfg.MinConnectorVersion, MinConnectorVersionRequired: cfg.RequireMinVersion,
+		UpdateKey: srv.updateKey,
 	}}
 	for _, port := range ports.Cloud() {
 		b.about.Endpoints[port] = cfg.reachable(r.Ports[port])
@@ -92,6 +94,7 @@ func (srv *server) connectorRoutes(mux *http.ServeMux) {
 	}{
 		"/{tenant}/bootstrap":         {http.MethodGet, srv.giveBootstrap},
 		"/{tenant}/connectors/status": {http.MethodPost, srv.takeStatus},
+		"/{tenant}/connectors/update": {http.MethodPost, srv.takeUpdate},
 	} {
 		mux.HandleFunc(serve.method+" "+path, serve.handler)
 		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
@@ -110,7 +113,7 @@ func (srv *server) bootstrapMux() http.Handler {
 		srv.denied("unknown-path", 1)
 		http.NotFound(w, r)
 	})
-	return mux
+	return srv.withUpdates(mux)
 }
 
 func (srv *server) giveBootstrap(w http.ResponseWriter, r *http.Request) {

@@ -22,6 +22,7 @@ const (
 	codeLocked        = 50053
 	codeExpired       = 50144
 	codeLogonHours    = 80012
+	codeFederated     = 50107
 )
 
 // descriptions are what a user is told; the code stands before it. The words
@@ -39,6 +40,7 @@ var descriptions = map[int]string{
 	codeDisabled:      "The user account is disabled.",
 	codeLocked:        "The account is locked because the user tried to sign in too many times with an incorrect user ID or password.",
 	codeExpired:       "The user's Active Directory password has expired or must be changed.",
+	codeFederated:     "The user's domain is federated: its own sign-in service checks passwords, and none may come here.",
 	codeLogonHours:    "The user tried to sign in outside the hours that the directory allows.",
 
 	int(dispatch.NoConnector):          "Unable to connect to the on-premises directory: no authentication agent is available.",

@@ -18,6 +18,8 @@ import (
 
 	"ptabench/cloudsim/authority"
 	"ptabench/cloudsim/dispatch"
+	"ptabench/cloudsim/rollout"
+	"ptabench/cloudsim/signin"
 	"ptabench/cloudsim/state"
 	"ptabench/ports"
 )
@@ -69,7 +71,7 @@ type Config struct {
 
 	ConnectorLimit int           // connectors of a tenant, active or not; 0 for DefaultConnectorLimit
 	OnePerHost     bool          // two connectors of a tenant may not name the same host
-	InactiveAfter  time.Duration // without a session or a status report; 0 for DefaultInactiveAfter
+	InactiveAfter  time.Duration // without a session or a status report; 0 for two reports missed
 	// Clock is how many times as fast documented periods of days pass: those
 	// after which an inactive connector is dropped. 0 for 1.
 	Clock float64
@@ -80,12 +82,27 @@ type Config struct {
 	MinConnectorVersion string // that connectors should have; empty for any
 	RequireMinVersion   bool   // an older one may not start
 
+	// UpdateDir is what is published for connectors (package update), UpdateKey
+	// the file with the public key that it is signed by; both or none.
+	UpdateDir, UpdateKey string
+	// UpdateEvery is how often connectors look for an update, UpdateLease how
+	// long one that is at it and not heard of holds up the others of its tenant;
+	// 0 for the default of each.
+	UpdateEvery, UpdateLease time.Duration
+
 	SignInLog string // file; empty for none
+
+	// Administrators are NAME@DOMAIN; admin of its first domain for a tenant
+	// that has none. Their password is in a file, which is made in State where
+	// none is given.
+	Administrators            []string
+	AdministratorPasswordFile string
 
 	ObserveToken  string // Run makes one when it is empty
 	HashSyncToken string // nobody may push hashes when it is empty
 
-	limits limits // usualLimits but in tests
+	limits       limits        // usualLimits but in tests
+	signInLimits signin.Limits // the usual ones where they are 0
 }
 
 // The words for ports that the real service has no number for.
@@ -139,8 +156,8 @@ func (c *Config) Validate() error {
 	}
 	names, domains := make(map[string]bool), make(map[string]bool)
 	for _, t := range c.Tenants {
-		if !authority.TenantName(t.Name) || anyTenant(t.Name) || names[t.Name] {
-			bad("tenant name", strconv.Quote(t.Name), "a name of its own, of up to 64 of a-z, 0-9, . and -, first and last no sign, not common or organizations")
+		if !authority.TenantName(t.Name) || anyTenant(t.Name) || reserved(t.Name) || names[t.Name] {
+			bad("tenant name", strconv.Quote(t.Name), "a name of its own, of up to 64 of a-z, 0-9, . and -, first and last no sign, not common, organizations or update")
 		}
 		names[t.Name] = true
 		if len(t.Domains) == 0 {
@@ -206,6 +223,8 @@ func (c *Config) Validate() error {
 		}
 	}
 	c.validateBootstrap(bad)
+	c.validateAdministrators(bad)
+	c.validateUpdate(bad)
 	return errors.Join(errs...)
 }
 
@@ -218,3 +237,7 @@ func (c *Config) beat() time.Duration { return min(c.Heartbeat, max(c.patience()
 
 // anyTenant reports whether an address names no tenant: the user's domain does.
 func anyTenant(name string) bool { return name == "common" || name == "organizations" }
+
+// reserved reports whether an address of that name is something else's than a
+// tenant's.
+func reserved(name string) bool { return "/"+name+"/" == rollout.Path }

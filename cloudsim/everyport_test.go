@@ -28,7 +28,7 @@ func (w *world) usersSignIn(n int) (answered func() int, stop func() (slowest ti
 				select {
 				case <-over:
 					return
-				case <-time.After(5 * time.Millisecond * slowness):
+				case <-time.After(40 * time.Millisecond):
 				}
 				began := time.Now()
 				err := w.signIn()
@@ -43,15 +43,17 @@ func (w *world) usersSignIn(n int) (answered func() int, stop func() (slowest ti
 			}
 		})
 	}
+	stop = sync.OnceValues(func() (time.Duration, []error) {
+		close(over)
+		work.Wait()
+		return slowest, refused
+	})
+	w.t.Cleanup(func() { _, _ = stop() })
 	return func() int {
-			mu.Lock()
-			defer mu.Unlock()
-			return good
-		}, func() (time.Duration, []error) {
-			close(over)
-			work.Wait()
-			return slowest, refused
-		}
+		mu.Lock()
+		defer mu.Unlock()
+		return good
+	}, stop
 }
 
 func (w *world) block(id string, mode observe.GateMode, ports ...string) observe.GateEffect {
@@ -98,28 +100,67 @@ const lateness = 2 * time.Second * slowness
 // newLonely is a world of one connector, whose sign-ins nobody else can take.
 func newLonely(t *testing.T) *world {
 	w := newWorld(t)
-	w.cfg.HeartbeatMisses = 6 * slowness
+	w.cfg.Heartbeat = 75 * time.Millisecond * slowness
+	w.cfg.HeartbeatMisses = 10
+	w.cfg.WaitForResponses(w.patience())
 	w.cfg.Queue.Deadline = 5 * time.Second * slowness
 	w.cfg.Queue.AttemptTimeout = time.Second * slowness
 	return w
+}
+
+// abreast is how many worlds of a connector each there are at a time: they
+// mostly wait, so many more than there are processors. Only so many begin at a
+// time, which takes a processor.
+const (
+	abreast = 24
+	begins  = 2
+)
+
+var beginning = make(chan struct{}, begins)
+
+// lonely begins such a world, with a connector that has a stream of either
+// path; before is what comes before the connector.
+func lonely(t *testing.T, before func(*world)) *world {
+	w := newLonely(t)
+	beginning <- struct{}{}
+	defer func() { <-beginning }()
+	w.serve()
+	before(w)
+	w.connect("connector-1", "")
+	w.onBothPaths()
+	return w
+}
+
+// inParallel runs subtests, so many at a time and in no order.
+func inParallel(t *testing.T, tests map[string]func(*testing.T)) {
+	room := make(chan struct{}, abreast)
+	var work sync.WaitGroup
+	defer work.Wait()
+	for name, test := range tests {
+		room <- struct{}{}
+		work.Go(func() {
+			defer func() { <-room }()
+			t.Run(name, test)
+		})
+	}
 }
 
 // No port of the connector streams is one that a connector depends on: with
 // any of them blocked, its sign-ins go on by another, in the same session, and
 // nobody is refused or waits for longer than it takes to notice.
 func TestEveryPortBlocked(t *testing.T) {
+	t.Parallel()
+	tests := make(map[string]func(*testing.T))
+	defer func() { inParallel(t, tests) }()
 	for _, port := range slices.Concat(ports.Requests(), ports.Responses()) {
 		for _, mode := range []observe.GateMode{observe.GateStall, observe.GateRefuse} {
-			t.Run(port+"/"+string(mode), func(t *testing.T) {
-				t.Parallel()
-				w := newLonely(t)
-				w.serve()
-				if slices.Contains(ports.Responses(), port) { // it begins with any of them; let it be this one
-					others := slices.DeleteFunc(ports.Responses(), func(p string) bool { return p == port })
-					w.block("others", observe.GateRefuse, others...)
-				}
-				w.connect("connector-1", "")
-				w.onBothPaths()
+			tests[port+"/"+string(mode)] = func(t *testing.T) {
+				w := lonely(t, func(w *world) {
+					if slices.Contains(ports.Responses(), port) { // it begins with any of them; let it be this one
+						others := slices.DeleteFunc(ports.Responses(), func(p string) bool { return p == port })
+						w.block("others", observe.GateRefuse, others...)
+					}
+				})
 				if slices.Contains(ports.Responses(), port) {
 					w.unblock("others")
 				}
@@ -127,7 +168,7 @@ func TestEveryPortBlocked(t *testing.T) {
 				answered, stop := w.usersSignIn(3)
 				// A response port that was lost sooner would count as one that
 				// never worked, like the others.
-				w.eventually("sign-ins are answered", func() bool { return answered() > 20 && time.Since(began) > 2*w.patience() })
+				w.eventually("sign-ins are answered", func() bool { return answered() > 10 && time.Since(began) > w.patience()+w.cfg.Heartbeat })
 				if n := w.only(); n.Pushed == 0 {
 					t.Errorf("counters %+v; expected sign-ins to be pushed", n)
 				}
@@ -135,10 +176,10 @@ func TestEveryPortBlocked(t *testing.T) {
 					t.Error("the gate reached no connection")
 				}
 				before := answered()
-				w.eventually("sign-ins go on", func() bool { return answered() > before+20 })
+				w.eventually("sign-ins go on", func() bool { return answered() > before+10 })
 				switch port {
 				case "9350": // signalling takes over at once, and hands back later
-					w.eventually("sign-ins are signalled", func() bool { return w.only().Accepted > 10 })
+					w.eventually("sign-ins are signalled", func() bool { return w.only().Accepted > 5 })
 					w.unblock("it")
 					w.eventually("9350 is used again", func() bool { return len(w.happened(observe.ConnectorPath, "")) >= 3 })
 					pushed := w.only().Pushed
@@ -150,7 +191,7 @@ func TestEveryPortBlocked(t *testing.T) {
 						})
 					})
 					w.block("fast", observe.GateRefuse, ports.Fast)
-					w.eventually("sign-ins are signalled", func() bool { return w.only().Accepted > 10 })
+					w.eventually("sign-ins are signalled", func() bool { return w.only().Accepted > 5 })
 				}
 				slowest, refused := stop()
 				if len(refused) > 0 {
@@ -163,7 +204,7 @@ func TestEveryPortBlocked(t *testing.T) {
 				if n := w.only(); n.Sessions != 1 || !n.Attached || n.NotGiven != 0 {
 					t.Errorf("counters %+v; expected one session, still attached", n)
 				}
-			})
+			}
 		}
 	}
 }
@@ -171,6 +212,9 @@ func TestEveryPortBlocked(t *testing.T) {
 // With all ports of a kind blocked, the connector is given nothing more: nobody
 // waits for it past the deadline, and those who come later are told at once.
 func TestEveryKindOfPortBlocked(t *testing.T) {
+	t.Parallel()
+	tests := make(map[string]func(*testing.T))
+	defer func() { inParallel(t, tests) }()
 	for _, tc := range []struct {
 		name  string
 		ports []string
@@ -180,23 +224,19 @@ func TestEveryKindOfPortBlocked(t *testing.T) {
 		serves           func(before, now observe.ConnectorCounters) bool
 	}{
 		{"signalling", ports.Signalling(), true, true,
-			func(before, now observe.ConnectorCounters) bool { return now.Pushed > before.Pushed+20 }},
+			func(before, now observe.ConnectorCounters) bool { return now.Pushed > before.Pushed+10 }},
 		{"9350 and 9352", []string{"9350", "9352"}, true, false,
-			func(before, now observe.ConnectorCounters) bool { return now.Accepted > before.Accepted+20 }},
+			func(before, now observe.ConnectorCounters) bool { return now.Accepted > before.Accepted+10 }},
 		{"9350 and 5671", []string{"9350", "5671"}, true, true,
-			func(before, now observe.ConnectorCounters) bool { return now.Accepted > before.Accepted+20 }},
+			func(before, now observe.ConnectorCounters) bool { return now.Accepted > before.Accepted+10 }},
 		{"requests", ports.Requests(), false, false, nil},
 		{"responses", ports.Responses(), false, false, nil},
 	} {
 		for _, mode := range []observe.GateMode{observe.GateStall, observe.GateRefuse} {
-			t.Run(tc.name+"/"+string(mode), func(t *testing.T) {
-				t.Parallel()
-				w := newLonely(t)
-				w.serve()
-				w.connect("connector-1", "")
-				w.onBothPaths()
+			tests[tc.name+"/"+string(mode)] = func(t *testing.T) {
+				w := lonely(t, func(*world) {})
 				answered, stop := w.usersSignIn(3)
-				w.eventually("sign-ins are answered", func() bool { return answered() > 20 })
+				w.eventually("sign-ins are answered", func() bool { return answered() > 10 })
 				before := w.only()
 				w.block("them", mode, tc.ports...)
 				if tc.goesOn {
@@ -220,7 +260,7 @@ func TestEveryKindOfPortBlocked(t *testing.T) {
 				}
 				w.unblock("them")
 				now := answered()
-				w.eventually("sign-ins go on when they are open again", func() bool { return answered() > now+20 })
+				w.eventually("sign-ins go on when they are open again", func() bool { return answered() > now+10 })
 				slowest, refused := stop()
 				for _, err := range refused {
 					if tc.unbroken || !strings.Contains(err.Error(), "codes [8000") {
@@ -234,7 +274,7 @@ func TestEveryKindOfPortBlocked(t *testing.T) {
 				if n := w.counters(); n.InFlight != 0 || n.Queued != 0 {
 					t.Errorf("counters %+v; expected nothing left behind", n)
 				}
-			})
+			}
 		}
 	}
 }

@@ -25,11 +25,12 @@ var bodies = sync.Pool{New: func() any { return new([maxBody + 1]byte) }}
 // readForm reads the form in a request's body, which the caller has limited to
 // maxBody. It is what ParseForm and PostForm.Get are, without their maps, which
 // cost a sign-in more than the queue does. A body that is no form has no
-// fields; of a field given twice the first counts.
-func readForm(r *http.Request) (f signInForm, err error) {
+// fields; of a field given twice the first counts. The whole body is for other
+// grants than the password's.
+func readForm(r *http.Request) (f signInForm, body string, err error) {
 	if kind := r.Header.Get("Content-Type"); kind != formType {
 		if parsed, _, err := mime.ParseMediaType(kind); err != nil || parsed != formType {
-			return f, nil
+			return f, "", nil
 		}
 	}
 	buf := bodies.Get().(*[maxBody + 1]byte)
@@ -45,10 +46,12 @@ func readForm(r *http.Request) (f signInForm, err error) {
 			break
 		}
 		if err != nil {
-			return f, err
+			return f, "", err
 		}
 	}
-	return parseForm(string(buf[:n]))
+	body = string(buf[:n])
+	f, err = parseForm(body)
+	return f, body, err
 }
 
 func parseForm(body string) (f signInForm, err error) {

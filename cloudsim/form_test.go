@@ -16,7 +16,8 @@ func standard(kind, body string) (signInForm, error) {
 }
 
 func ours(kind, body string) (signInForm, error) {
-	return readForm(&http.Request{Header: http.Header{"Content-Type": {kind}}, Body: io.NopCloser(strings.NewReader(body))})
+	f, _, err := readForm(&http.Request{Header: http.Header{"Content-Type": {kind}}, Body: io.NopCloser(strings.NewReader(body))})
+	return f, err
 }
 
 func compare(t *testing.T, kind, body string) {

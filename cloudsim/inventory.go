@@ -38,6 +38,9 @@ func (srv *server) inventory(t *tenant, now time.Time) observe.Inventory {
 				AtNS: nanoseconds(r.receivedAt), UptimeNS: r.UptimeNS, DirectoryReachable: r.DirectoryReachable,
 				Authentications: r.Authentications, Successful: r.Successful, Failed: r.Failed, Errors: r.Errors,
 			}
+			if u := r.Update; u != nil {
+				e.LastReport.Update = (*observe.InventoryUpdate)(u)
+			}
 		}
 		list.Connectors = append(list.Connectors, e)
 	}
@@ -61,9 +64,21 @@ func (srv *server) serving(c state.Connector) (attached, serving bool) {
 	if s == nil || s.peer.id != c.ID {
 		return false, false
 	}
+	return s.fitness()
+}
+
+// fitness reports whether a session is attached, and fit for sign-ins; while it
+// takes over from another one, whether that still is.
+func (s *session) fitness() (attached, serving bool) {
 	s.statusMu.Lock()
 	defer s.statusMu.Unlock()
-	return s.attached, s.attached && s.status == dispatch.Fit
+	attached = s.attached
+	serving = attached && s.status == dispatch.Fit
+	if !serving && s.before != nil { // locked in the order in which it is retired
+		before, still := s.before.fitness()
+		attached, serving = attached || before, still
+	}
+	return attached, serving
 }
 
 // stateOf is what has become of a registration. One without a session is

@@ -1,6 +1,7 @@
 package cloudsim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,9 +19,11 @@ import (
 // Defaults of what a tenant may have, and how long a connector may be away.
 const (
 	DefaultConnectorLimit = 40
-	// DefaultInactiveAfter is two of the status reports that connectors send
-	// every 10 minutes.
-	DefaultInactiveAfter = 20 * time.Minute
+	// inactiveReports is how many status reports a connector misses before it
+	// counts as inactive, unless Config.InactiveAfter says otherwise. Connectors
+	// vary the time between them by a tenth.
+	inactiveReports = 2
+	reportSpread    = 1.1
 
 	dropAfter = 10 * 24 * time.Hour // of a connector that is not active, by Config.Clock
 	maxClock  = 10_000_000          // 10 days in 86 ms
@@ -37,11 +40,14 @@ func (c *Config) rules() state.Rules {
 	return state.Rules{Limit: limit, OnePerHost: c.OnePerHost}
 }
 
-func (c *Config) inactiveAfter() time.Duration {
-	if c.InactiveAfter == 0 {
-		return DefaultInactiveAfter
+// inactiveAfter is how long a connector may be unheard of that reports at an
+// interval of its own, 0 for the one that the cloud asks for.
+func (c *Config) inactiveAfter(interval time.Duration) time.Duration {
+	if c.InactiveAfter != 0 {
+		return c.InactiveAfter
 	}
-	return c.InactiveAfter
+	interval = cmp.Or(interval, c.StatusInterval, DefaultStatusInterval)
+	return time.Duration(inactiveReports * reportSpread * float64(interval))
 }
 
 // dropAfter is when a connector that is not heard of any more leaves the list.
@@ -88,9 +94,8 @@ func endStatus(cause error) error {
 		return status.Error(codes.Unauthenticated, "deregistered: the connector must be registered again")
 	case errors.Is(cause, errExpired):
 		return status.Error(codes.Unauthenticated, "certificate-expired: the connector must be registered again")
-	}
-	if errors.Is(cause, errRevoked) {
-		return status.Error(codes.Aborted, "revoked: the connector must be registered again")
+	case errors.Is(cause, errRevoked):
+		return status.Error(codes.Unauthenticated, "revoked: the connector must be registered again")
 	}
 	return status.Error(codes.Aborted, cause.Error())
 }
@@ -171,7 +176,8 @@ func latest(first time.Time, more ...time.Time) time.Time {
 // active reports whether a connector was heard of lately; one that registered
 // just now was.
 func (srv *server) active(c state.Connector, now time.Time) bool {
-	return now.Sub(latest(c.LastSeen, c.RegisteredAt)) < srv.cfg.inactiveAfter()
+	r, _ := srv.reports.of(c)
+	return now.Sub(latest(c.LastSeen, c.RegisteredAt)) < srv.cfg.inactiveAfter(time.Duration(r.IntervalNS))
 }
 
 // removeConnector is an operator's decision that a connector is no more.

@@ -10,7 +10,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"ptabench/cloudsim/state"
 	"ptabench/observe"
+	"ptabench/signed"
 	"ptabench/wire"
 )
 
@@ -90,6 +92,36 @@ func TestConnectorLimit(t *testing.T) {
 		t.Fatalf("removing one: %d", got)
 	}
 	c.register("one-more")
+}
+
+// A connector is inactive once it has missed two of its reports: by the
+// interval that the cloud asks for, or the one that it says it keeps.
+func TestInactive(t *testing.T) {
+	now := time.Now()
+	for _, tc := range []struct {
+		name              string
+		asked, kept, set  time.Duration
+		lastSeen          time.Duration // ago
+		sinceRegistration time.Duration
+		want              bool
+	}{
+		{"two reports, by default", 0, 0, 0, 21 * time.Minute, time.Hour, true},
+		{"and late", 0, 0, 0, 23 * time.Minute, time.Hour, false},
+		{"just registered", 0, 0, 0, 24 * time.Hour, time.Minute, true},
+		{"a short interval", time.Second, 0, 0, 2 * time.Second, time.Hour, true},
+		{"a short interval and late", time.Second, 0, 0, 3 * time.Second, time.Hour, false},
+		{"an interval of its own", time.Second, time.Minute, 0, 2 * time.Minute, time.Hour, true},
+		{"an interval of its own and late", time.Hour, time.Minute, 0, 3 * time.Minute, 4 * time.Hour, false},
+		{"a time that is set", time.Hour, time.Hour, time.Minute, 2 * time.Minute, time.Hour, false},
+	} {
+		c := state.Connector{Tenant: "contoso", Name: "connector-1", ID: "1",
+			LastSeen: now.Add(-tc.lastSeen), RegisteredAt: now.Add(-tc.sinceRegistration)}
+		srv := &server{cfg: Config{StatusInterval: tc.asked, InactiveAfter: tc.set}}
+		srv.reports.last = map[string]report{"contoso/connector-1": {id: "1", Report: signed.Report{IntervalNS: int64(tc.kept)}}}
+		if got := srv.active(c, now); got != tc.want {
+			t.Errorf("%s: active %v", tc.name, got)
+		}
+	}
 }
 
 // Who is away for 10 days leaves the list; who is attached does not.

@@ -63,13 +63,16 @@ func (s *session) use(r *requestStream) {
 	}
 	s.change(func(now time.Duration) {
 		s.mu.Lock()
-		old := *s.of(r)
+		old, none := *s.of(r), s.fast == nil && s.signals == nil
 		if r.done.Err() != nil {
 			s.mu.Unlock()
 			return
 		}
 		*s.of(r) = r
 		s.mu.Unlock()
+		if none { // what was given meanwhile went by no stream
+			s.tenant.queue.Lost(now, s.connector, 0, 0)
+		}
 		if old != nil {
 			old.end(errReplaced)
 			s.tenant.queue.Lost(now, s.connector, old.number, dispatch.AnyPlace)
@@ -77,8 +80,16 @@ func (s *session) use(r *requestStream) {
 	})
 }
 
+// joining reports whether a stream has joined that is not used yet: its first
+// message, after the welcome, is still on the way.
+func (s *session) joining() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.streams, func(r *requestStream) bool { return !r.used.Load() && r.done.Err() == nil })
+}
+
 // leave notes that a stream has ended. The session goes on by the other one,
-// or has ended too.
+// if only once that is used, or has ended too.
 func (s *session) leave(r *requestStream, cause error) {
 	s.change(func(now time.Duration) {
 		s.mu.Lock()
@@ -87,7 +98,7 @@ func (s *session) leave(r *requestStream, cause error) {
 			*s.of(r) = nil
 		}
 		s.mu.Unlock()
-		if s.path() == "" {
+		if s.path() == "" && !s.joining() {
 			s.ended(cause)
 			return
 		}
@@ -120,9 +131,13 @@ func (s *session) lost(stream uint32, received uint64) {
 // gives it anything meanwhile, and says so if that changes its path.
 func (s *session) change(how func(now time.Duration)) {
 	s.tenant.locked(func(now time.Duration) {
-		before := s.path()
 		how(now)
-		if after := s.path(); after != before && before != "" && after != "" {
+		before, after := s.taken, s.path()
+		if after == "" {
+			return
+		}
+		s.taken = after
+		if before != "" && after != before {
 			s.server.events.Add(observe.Event{Kind: observe.ConnectorPath, Tenant: s.tenant.Name,
 				Connector: s.peer.name, Cause: after})
 		}

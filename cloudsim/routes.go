@@ -24,11 +24,13 @@ func (srv *server) userMux() http.Handler {
 		})
 	}
 	srv.connectorRoutes(mux)
+	srv.surface.Routes(mux)
+	srv.manager().Routes(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		srv.denied("unknown-path", 1)
 		http.NotFound(w, r)
 	})
-	return mux
+	return srv.withUpdates(mux)
 }
 
 // discovery is the OpenID discovery document of a tenant.

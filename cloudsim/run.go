@@ -50,6 +50,7 @@ type limits struct {
 	first     time.Duration // for the first message of a connector stream
 	shutdown  time.Duration // for what is in hand when it is to stop
 	listen    time.Duration // for a port that is in use: a simulator that was killed may have had it
+	returns   time.Duration // see returns, which 0 stands for
 	syncBatch int64         // bytes that hash sync may send at once
 }
 
@@ -122,6 +123,12 @@ func newServer(log *slog.Logger, cfg Config) (_ *server, err error) {
 			srv.domains[strings.ToLower(d)] = owner
 		}
 	}
+	if err := srv.openRollout(); err != nil {
+		return nil, err
+	}
+	if err := srv.loadPolicies(); err != nil {
+		return nil, err
+	}
 	srv.signInLog, err = openSignInLog(cfg.SignInLog)
 	return srv, err
 }
@@ -129,7 +136,7 @@ func newServer(log *slog.Logger, cfg Config) (_ *server, err error) {
 // listen opens every port and returns what the ready line says of them.
 func (srv *server) listen(ctx context.Context) (map[string]net.Listener, observe.Ready, error) {
 	r := observe.Ready{Role: "cloudsim", Name: srv.cfg.Name, PID: os.Getpid(), Version: srv.cfg.Version, Ports: make(map[string]string),
-		CAPEM: string(srv.authority.PEM())}
+		CAPEM: string(srv.authority.PEM()), Info: map[string]string{"administrator_password_file": srv.cfg.passwordPath()}}
 	listeners := make(map[string]net.Listener)
 	bound, stop := context.WithTimeout(ctx, srv.cfg.limits.listen)
 	defer stop()
@@ -197,11 +204,18 @@ func (srv *server) run(ctx context.Context, ready func(observe.Ready)) error {
 	for _, t := range srv.tenants {
 		t.issuer = srv.signer.Issuer(r.Ports[signInPort], t.Name)
 	}
+	if err := srv.openSurface(r.Ports[signInPort]); err != nil {
+		closeAll(listeners)
+		return err
+	}
 
 	var work sync.WaitGroup // everything that ends with the servers
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer work.Wait()
 	defer cancel()
+	var endUpdates context.CancelFunc
+	srv.stopped, endUpdates = context.WithCancel(running)
+	defer endUpdates()
 	for _, t := range srv.tenants {
 		work.Go(func() { t.run(running) })
 	}
@@ -243,7 +257,7 @@ func (srv *server) run(ctx context.Context, ready func(observe.Ready)) error {
 	wire.RegisterRegistrationServer(registration, &authority.Registration{
 		Authority: srv.authority, Store: srv.state, Lifetime: srv.cfg.CertificateLifetime,
 		Tenant: func(name string) bool { return srv.tenants[name] != nil },
-		Now:    time.Now, Log: srv.log, Denied: srv.registrationDenied,
+		Now:    time.Now, Log: srv.log, Denied: srv.registrationDenied, Administrator: srv.administrator,
 	})
 	serve("port 9090", func() error { return registration.Serve(listeners[registrationPort]) })
 
@@ -271,6 +285,7 @@ func (srv *server) run(ctx context.Context, ready func(observe.Ready)) error {
 	registration.Stop()
 	trust.Stop()
 	err = errors.Join(err, srv.shutdown("port 80", lists, bound), srv.shutdown("port 8080", bootstrap, bound))
+	endUpdates()
 	srv.streams.Wait()
 	endWatch()
 	return errors.Join(err, srv.shutdown("observe", admin, bound))

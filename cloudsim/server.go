@@ -2,6 +2,7 @@ package cloudsim
 
 import (
 	"context"
+	"crypto/ed25519"
 	"log/slog"
 	"net"
 	"slices"
@@ -15,6 +16,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"ptabench/cloudsim/authority"
+	"ptabench/cloudsim/rollout"
+	"ptabench/cloudsim/signin"
 	"ptabench/cloudsim/state"
 	"ptabench/cloudsim/token"
 	"ptabench/gate"
@@ -38,7 +41,11 @@ type server struct {
 	signer    *token.Signer
 	bootstrap *bootstrapper
 	reports   reports
+	rollout   *rollout.Book
+	updateKey ed25519.PublicKey // that updates are signed by; nil when there are none
+	stopped   context.Context   // ends when updates are watched no more
 	signInLog *signInLog
+	surface   *signin.Surface
 	tenants   map[string]*tenant // by name
 	domains   map[string]*tenant // by domain, lower case
 	portOf    map[string]string  // portKey of a listener to its documented port
@@ -49,6 +56,8 @@ type server struct {
 	sessions map[string]*session // by id
 	current  map[string]*session // by owner: a connector's newest session
 	refused  map[string]uint64   // bad input by reason
+	// updateSaid is when the last message about an update was sent, by owner.
+	updateSaid map[string]time.Time
 }
 
 // peerIdentity is who dialled, by certificate.

@@ -1,6 +1,7 @@
 package cloudsim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -40,6 +41,7 @@ type session struct {
 	connector *dispatch.Connector
 	log       *slog.Logger
 	protocol  uint32 // the connector's
+	version   string // of the connector's software
 	kem       uint32 // the key that passwords are sealed to
 	key       []byte
 
@@ -50,6 +52,7 @@ type session struct {
 	streams  []*requestStream // that have not ended
 	fast     *requestStream   // of those, the one that pushes
 	signals  *requestStream   // and the one that signals
+	taken    string           // the path that was taken last; guarded by the tenant's lock
 
 	ended context.CancelCauseFunc
 	done  context.Context
@@ -130,6 +133,7 @@ func (srv *server) Listen(stream grpc.BidiStreamingServer[wire.ConnectorMessage,
 	}
 	s := &session{id: uuid.NewString(), peer: peer, tenant: t, server: srv,
 		log:      srv.log.With("connector", peer.name, "tenant", peer.tenant),
+		version:  hello.GetVersion()[:min(len(hello.GetVersion()), maxVersion)],
 		protocol: hello.GetProtocol(), kem: hello.GetHpkeKem(), key: hello.GetHpkePublicKey(),
 		over: make(chan struct{}), status: dispatch.Status{Directory: true}}
 	s.connector = dispatch.NewConnector(peer.name, int(hello.GetConcurrency()), s)
@@ -146,8 +150,7 @@ func (srv *server) Listen(stream grpc.BidiStreamingServer[wire.ConnectorMessage,
 	srv.enter(s, hello.GetSucceeds())
 	srv.stillGood(s)
 	srv.begun(s)
-	version := hello.GetVersion()
-	s.log.Info("session begun", "version", version[:min(len(version), maxVersion)], "concurrency", hello.GetConcurrency(),
+	s.log.Info("session begun", "version", s.version, "concurrency", hello.GetConcurrency(),
 		"port", peer.port, "protocol", s.protocol)
 	srv.streams.Go(s.live)
 	return r.serve()
@@ -240,7 +243,7 @@ func (s *session) watch() {
 			if lost && since > 4*patience+s.server.cfg.limits.first {
 				s.ended(errResponses)
 			}
-			if lost && since > min(returns, patience) {
+			if lost && since > min(cmp.Or(cfg.limits.returns, returns), patience) {
 				s.setStatus(func(st *dispatch.Status) { st.Returning = false })
 			}
 			silent := lost && since > patience

@@ -154,3 +154,43 @@ func TestSignalAndAccept(t *testing.T) {
 		t.Errorf("counters %+v; expected 2 attempts: 1 pushed, 2 signalled and accepted", n)
 	}
 }
+
+// A session outlives the stream that it was used by when another has joined,
+// though that has said nothing yet: what is given meanwhile comes by it once it
+// has.
+func TestLostWhileAnotherJoins(t *testing.T) {
+	t.Parallel()
+	c := start(t)
+	l := c.register("connector-1").begin(func(h *wire.Hello) { h.Protocol = 2 })
+	l.answer("10100")
+	l.event("connector-attached", "")
+	stream, m, err := l.joinOn("5671", l.welcome.GetSession())
+	if err != nil || m.GetWelcome().GetStream() != 2 {
+		t.Fatalf("joining: %v, %v", m, err)
+	}
+	l.reset()
+	eventually(t, "the cloud notices", func() bool { return strings.Contains(c.log.String(), `"msg":"request stream ended"`) })
+	answered := c.later("ann@contoso.test", password)
+	eventually(t, "it is given a sign-in", func() bool { return c.connector("connector-1").InFlight == 1 })
+	if err := stream.Send(&wire.ConnectorMessage{Kind: &wire.ConnectorMessage_Heartbeat{Heartbeat: &wire.Heartbeat{}}}); err != nil {
+		t.Fatal(err)
+	}
+	waiting := next(t, stream).GetSignal().GetWaiting()
+	if len(waiting) != 1 {
+		t.Fatalf("signalled %v; expected the sign-in", waiting)
+	}
+	if err := stream.Send(&wire.ConnectorMessage{Kind: &wire.ConnectorMessage_Accept{Accept: waiting[0]}}); err != nil {
+		t.Fatal(err)
+	}
+	if m := next(t, stream); len(m.GetSeal().GetEnc()) == 0 {
+		t.Fatalf("%v; expected a sealing context", m)
+	}
+	if s := next(t, stream).GetSignIn(); s.GetId() != waiting[0].GetId() {
+		t.Fatalf("accepted %v", s)
+	}
+	l.reply(given{id: waiting[0].GetId(), attempt: 1}, wire.Result_RESULT_ACCEPTED)
+	c.expect(c.await(answered), 200, 0, PassThrough, "connector-1", "1")
+	if n := c.connector("connector-1"); n.Sessions != 1 || !n.Attached || n.Attempts != 1 {
+		t.Errorf("counters %+v; expected one session, one attempt", n)
+	}
+}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"ptabench/cloudsim/token"
 	"ptabench/observe"
 )
 
@@ -44,7 +45,7 @@ func (srv *server) signIn(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header()["Client-Request-Id"] = []string{requestID}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	form, err := readForm(r)
+	form, body, err := readForm(r)
 	if err != nil {
 		srv.refuseUnread(w, requestID, err)
 		return
@@ -52,7 +53,7 @@ func (srv *server) signIn(w http.ResponseWriter, r *http.Request) {
 	user, password := form.user, form.password
 	switch {
 	case form.grant != "" && form.grant != "password":
-		srv.refuse(w, requestID, http.StatusBadRequest, "unsupported-grant", codeUnsupportedGrant)
+		srv.exchange(w, r, requestID, body)
 		return
 	case form.grant == "", user == "", password == "": // an empty password would be an anonymous bind
 		srv.refuse(w, requestID, http.StatusBadRequest, "missing-parameter", codeMissingParameter)
@@ -103,7 +104,12 @@ func (srv *server) answerTokens(w http.ResponseWriter, t *tenant, form *signInFo
 		http.Error(w, "the token could not be signed", http.StatusInternalServerError)
 		return
 	}
-	body := make([]byte, 0, len(tokens.Access)+len(tokens.ID)+160)
+	srv.writeTokens(w, &tokens, "")
+}
+
+// writeTokens answers with tokens, refresh being empty for none.
+func (srv *server) writeTokens(w http.ResponseWriter, tokens *token.Tokens, refresh string) {
+	body := make([]byte, 0, len(tokens.Access)+len(tokens.ID)+len(refresh)+200)
 	body = append(body, `{"token_type":"Bearer","scope":"`...)
 	body = append(body, tokens.Scope...)
 	body = append(body, `","expires_in":`...)
@@ -113,6 +119,10 @@ func (srv *server) answerTokens(w http.ResponseWriter, t *tenant, form *signInFo
 	if tokens.ID != "" {
 		body = append(body, `","id_token":"`...)
 		body = append(body, tokens.ID...)
+	}
+	if refresh != "" {
+		body = append(body, `","refresh_token":"`...)
+		body = append(body, refresh...)
 	}
 	body = append(body, `"}`...)
 	noStore(w)
@@ -169,12 +179,16 @@ type errorBody struct {
 }
 
 func (srv *server) answerError(w http.ResponseWriter, requestID string, httpStatus int, word string, code int) {
+	srv.writeError(w, requestID, httpStatus, word, code, descriptions[code])
+}
+
+func (srv *server) writeError(w http.ResponseWriter, requestID string, httpStatus int, word string, code int, text string) {
 	now := time.Now().UTC().Format("2006-01-02 15:04:05Z")
 	trace := uuid.NewString()
 	noStore(w)
 	observe.WriteJSON(w, httpStatus, errorBody{
 		Error: word,
-		Description: "AADSTS" + strconv.Itoa(code) + ": " + descriptions[code] + " Trace ID: " + trace +
+		Description: "AADSTS" + strconv.Itoa(code) + ": " + text + " Trace ID: " + trace +
 			" Correlation ID: " + requestID + " Timestamp: " + now,
 		Codes: []int{code}, Timestamp: now, TraceID: trace, CorrelationID: requestID,
 	})

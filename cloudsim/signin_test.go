@@ -259,7 +259,7 @@ func TestBadSignIns(t *testing.T) {
 		{"a method of its own", "", 405, 900561, "wrong-method", func(r *http.Request) { r.Method = "PROPFIND" }},
 		{"POST to the keys", "", 405, 900561, "wrong-method", func(r *http.Request) { r.URL.Path = "/contoso/discovery/v2.0/keys" }},
 		{"another path", form(user, secret).Encode(), 404, 0, "unknown-path", func(r *http.Request) { r.URL.Path = "/contoso/oauth2/token" }},
-		{"the root", "", 404, 0, "unknown-path", func(r *http.Request) { r.URL.Path = "/" }},
+		{"the root", "", 400, 0, "sign-in-form-expired", func(r *http.Request) { r.URL.Path = "/" }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			q := c.request("contoso", tc.body)

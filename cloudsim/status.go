@@ -2,6 +2,7 @@ package cloudsim
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -91,6 +92,8 @@ func (srv *server) takeStatus(w http.ResponseWriter, r *http.Request) {
 		reason, status = "replayed", http.StatusConflict
 	case errors.Is(err, errUnknownReporter):
 		reason, status = "unknown-connector", http.StatusForbidden
+	case errors.Is(err, errRevoked), errors.Is(err, errDeregistered):
+		reason, status = "connector-gone", signed.GoneStatus
 	case signed.ReasonOf(err) == signed.BadSignature:
 		status = http.StatusForbidden
 	case signed.ReasonOf(err) == signed.Oversized:
@@ -100,6 +103,9 @@ func (srv *server) takeStatus(w http.ResponseWriter, r *http.Request) {
 	srv.log.Warn("status report refused", "reason", reason, "tenant", t.Name, "connector", who.Name, "from", r.RemoteAddr, "error", err)
 	http.Error(w, err.Error(), status)
 }
+
+// errAgain is what follows for a connector whose certificate counts no more.
+var errAgain = errors.New("the connector must be registered again")
 
 var errUnknownReporter = errors.New("the certificate is not that of a registered connector of this tenant")
 
@@ -112,8 +118,15 @@ func (srv *server) keepStatus(t *tenant, text []byte, now time.Time) (who author
 	}
 	who, err = authority.IdentityOf(certificate)
 	serial := authority.Serial(certificate)
-	if err != nil || who.Tenant != t.Name || srv.state.Withdrawn(serial) || !srv.known(serial) {
+	switch {
+	case err != nil || who.Tenant != t.Name:
 		return who, errUnknownReporter
+	// It has no other way to learn of this than the end of a session, which it
+	// may not have had then: TLS refuses it without saying why.
+	case srv.state.Withdrawn(serial):
+		return who, fmt.Errorf("%w: %w", errRevoked, errAgain)
+	case !srv.known(serial):
+		return who, fmt.Errorf("%w: %w", errDeregistered, errAgain)
 	}
 	at := report{Report: *r, id: who.ID, serial: serial, receivedAt: now}
 	if err := srv.reports.take(peerIdentity{tenant: who.Tenant, name: who.Name}.owner(), at, srv.known); err != nil {

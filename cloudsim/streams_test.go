@@ -71,7 +71,7 @@ func TestForeignPeers(t *testing.T) {
 	}
 	// The new one takes the session of the old one over.
 	l := current.attach()
-	if err := open.ended(); status.Code(err) != codes.Aborted || !strings.Contains(err.Error(), "revoked") {
+	if err := open.ended(); status.Code(err) != codes.Unauthenticated || !strings.Contains(err.Error(), "revoked") {
 		t.Errorf("the session of the replaced certificate ended with %v", err)
 	}
 	c.expect(c.signIn("ann@contoso.test", password), 200, 0, PassThrough, "connector-1", "1")

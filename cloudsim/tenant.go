@@ -30,6 +30,9 @@ type tenant struct {
 	events *observe.Log
 	vault  *vault
 	hashes hashStore
+	policy atomic.Pointer[policy] // how its users sign in
+	// choosing orders whoever replaces it.
+	choosing sync.Mutex
 	// deadline of a sign-in on the pass-through path
 	deadline time.Duration
 
@@ -62,6 +65,7 @@ type request struct {
 
 func newTenant(cfg Tenant, settings dispatch.Settings, began time.Time, v *vault, hashes hashStore, events *observe.Log) *tenant {
 	t := &tenant{Tenant: cfg, began: began, vault: v, hashes: hashes, events: events, deadline: settings.Deadline}
+	t.policy.Store(cfg.configured())
 	settings.Wait = cfg.Fallback != Automatic
 	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	t.queue = dispatch.New(cfg.Name, settings, random, t)
@@ -157,8 +161,14 @@ func (t *tenant) signIn(id uint64, user, password string) answer {
 }
 
 func (t *tenant) decide(id uint64, user, password string) answer {
-	if t.Method == HashSync || t.Fallback == Manual && t.manual.Load() {
+	p := t.policy.Load()
+	switch {
+	case p.method == HashSync, p.method == PassThrough && p.fallback == Manual && t.manual.Load():
 		return answer{by: HashSync, code: t.checkHash(user, password)}
+	case p.method == federated:
+		return answer{code: codeFederated}
+	case p.method == nobodyElse: // no directory is connected
+		return answer{code: codeUnknownUser}
 	}
 	r := &request{user: user, password: t.vault.hide(password), answered: make(chan dispatch.Resolution, 1)}
 	r.signIn.ID, r.signIn.Payload = id, r
@@ -178,7 +188,7 @@ func (t *tenant) decide(id uint64, user, password string) answer {
 		}
 	// Where nothing was ever synced there is nobody to answer: that a user is
 	// not in such a store says nothing of the user.
-	case t.fallsBack(end.Failure) && t.hashes.Synced(t.Name):
+	case p.fallsBack(end.Failure) && t.hashes.Synced(t.Name):
 		t.hashed.Store(int64(t.now()))
 		if t.fallen.CompareAndSwap(false, true) {
 			t.events.Add(observe.Event{Kind: observe.FallbackBegan, Tenant: t.Name,
@@ -192,8 +202,8 @@ func (t *tenant) decide(id uint64, user, password string) answer {
 }
 
 // fallsBack says whether hash sync answers when pass-through failed like this.
-func (t *tenant) fallsBack(f dispatch.Failure) bool {
-	return t.Fallback == Automatic || t.Fallback == NoneLeft && f == dispatch.NoConnector
+func (p *policy) fallsBack(f dispatch.Failure) bool {
+	return p.fallback == Automatic || p.fallback == NoneLeft && f == dispatch.NoConnector
 }
 
 // checkHash is the code that the hash store answers with.

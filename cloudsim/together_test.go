@@ -43,7 +43,8 @@ type world struct {
 	observe   *observe.Client
 	users     *http.Client
 
-	log lockedBuffer // of the connectors
+	log  lockedBuffer      // of the connectors
+	ends map[string]string // what connectors are to end with, by name; else with nothing
 
 	mu     sync.Mutex
 	events []observe.Event
@@ -141,33 +142,54 @@ func (w *world) eventually(what string, holds func() bool) {
 	}
 }
 
-// connect runs a connector within this process until the test ends.
-func (w *world) connect(name, source string) {
+// token is for one registration.
+func (w *world) token() string {
 	w.t.Helper()
 	var got struct{ Token string }
 	if err := w.observe.Post(context.Background(), "/tenants/contoso/registration-tokens", nil, &got); err != nil {
 		w.t.Fatal(err)
 	}
+	return got.Token
+}
+
+// connectorSettings are of a connector that has yet to register.
+func (w *world) connectorSettings(name string) connector.Config {
+	w.t.Helper()
 	dir := w.t.TempDir()
 	ca := filepath.Join(dir, "ca.pem")
 	if err := os.WriteFile(ca, w.directory.CAPEM, 0o600); err != nil {
 		w.t.Fatal(err)
 	}
+	return connector.Config{
+		Name: name, Tenant: "contoso", Version: "test", Cloud: filepath.Join(w.cfg.State, "cloud.json"), State: dir,
+		Directory: "ldaps://" + w.directory.Address, DirectoryCA: ca,
+		BindDN: bindtest.ServiceDN, BindPassword: bindtest.ServicePassword, BaseDN: bindtest.BaseDN,
+		Concurrency: 50, BindTimeout: 10 * time.Second, ConnectTimeout: 2 * time.Second,
+		Observe: "127.0.0.1:0", RegistrationToken: w.token(),
+	}
+}
+
+// run has a connector run until stop is called; ended is what Run returned.
+func (w *world) run(cfg connector.Config) (attached chan struct{}, ended chan error, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
+	attached, ended = make(chan struct{}), make(chan error, 1)
 	go func() {
-		ended <- connector.Run(ctx, slog.New(slog.NewTextHandler(&w.log, nil)), connector.Config{
-			Name: name, Tenant: "contoso", Version: "test", Cloud: filepath.Join(w.cfg.State, "cloud.json"), State: dir,
-			Directory: "ldaps://" + w.directory.Address, DirectoryCA: ca,
-			BindDN: bindtest.ServiceDN, BindPassword: bindtest.ServicePassword, BaseDN: bindtest.BaseDN,
-			Source: source, Concurrency: 50, BindTimeout: 10 * time.Second, ConnectTimeout: 2 * time.Second,
-			Observe: "127.0.0.1:0", RegistrationToken: got.Token,
-		}, func(observe.Ready) {})
+		ended <- connector.Run(ctx, slog.New(slog.NewTextHandler(&w.log, nil)), cfg, func(observe.Ready) { close(attached) })
 	}()
+	return attached, ended, cancel
+}
+
+// connect runs a connector within this process until the test ends.
+func (w *world) connect(name, source string) {
+	w.t.Helper()
+	cfg := w.connectorSettings(name)
+	cfg.Source = source
+	_, ended, cancel := w.run(cfg)
 	w.t.Cleanup(func() {
 		cancel()
-		if err := <-ended; err != nil {
-			w.t.Errorf("%s ended with %v", name, err)
+		err := <-ended
+		if want := w.ends[name]; (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			w.t.Errorf("%s ended with %v; expected %q", name, err, want)
 		}
 	})
 }

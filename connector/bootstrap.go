@@ -98,6 +98,7 @@ func (a *connector) bootstrap(ctx context.Context) error {
 		}
 		if err == nil {
 			a.counters.bootstraps.WithLabelValues("accepted").Inc()
+			a.standing.bootstrapped(from.port)
 			a.took(k, from)
 			return nil
 		}
@@ -112,6 +113,7 @@ func (a *connector) bootstrap(ctx context.Context) error {
 		a.counters.bootstraps.WithLabelValues(outcome).Inc()
 		all = append(all, fmt.Errorf("port %s (%s): %w", from.port, from.address, err))
 	}
+	a.standing.bootstrapped(outcomeFailed)
 	return errors.Join(all...)
 }
 

@@ -128,7 +128,7 @@ func TestBootstrapRefused(t *testing.T) {
 		body   []byte
 		reason signed.Reason
 	}{
-		{"altered", bytes.Replace(b.signed(elsewhere), []byte("."), []byte(".e30"), 1), signed.BadSignature},
+		{"altered", bytes.Replace(b.signed(elsewhere), []byte("."), []byte(".e30g"), 1), signed.BadSignature},
 		{"signed by a server's key", func() []byte {
 			text, err := signed.SignBootstrap(&signed.Bootstrap{Format: 1, Version: 6, Tenant: "contoso"}, &c.server)
 			if err != nil {

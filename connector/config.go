@@ -18,11 +18,14 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
 	"ptabench/connector/revocation"
+	"ptabench/connector/updater"
+	"ptabench/ports"
 )
 
 // Defaults of the settings that have one.
@@ -73,6 +76,10 @@ type Config struct {
 	// third of that is left. 0 means as often as the cloud says, and the default.
 	RenewPoll, RenewBefore time.Duration
 
+	// SignallingPort and ResponsePort are the ports of their kind that are tried
+	// first; empty for 9352, and for any one of the range.
+	SignallingPort, ResponsePort string
+
 	Source      string // IP address to dial from; empty leaves it to the system
 	Concurrency int    // sign-ins taken at once
 	Pool        int    // connections to the directory at most; 0 means as many as Concurrency
@@ -84,6 +91,15 @@ type Config struct {
 	// BootstrapInterval and StatusInterval are how often to ask the cloud where
 	// it is and to report to it; 0 for as often as the cloud says.
 	BootstrapInterval, StatusInterval time.Duration
+
+	// UpdateEvery is how often to look for an update; 0 for as often as the
+	// cloud says. UpdateDeadline is how long a new version may take to come up;
+	// 0 for the default. With NoUpdate there are none.
+	UpdateEvery, UpdateDeadline time.Duration
+	NoUpdate                    bool
+	// Handoff is what another version of this connector left to this one; nil
+	// for nothing.
+	Handoff *updater.Handoff
 
 	Observe           string // host:port to serve counters and metrics at
 	ObserveToken      string // lets its bearer read the counters; empty lets nobody
@@ -154,6 +170,18 @@ func (c Config) check() (*checked, error) {
 	if !hostForm.MatchString(c.HostName) {
 		wrong("--host-name %q: expected up to 253 letters, digits, dots, dashes, colons and underscores", c.HostName)
 	}
+	for _, f := range []struct {
+		flag, value string
+		expected    []string
+		form        string
+	}{
+		{"--signalling-port", c.SignallingPort, ports.Signalling(), strings.Join(ports.Signalling(), " or ")},
+		{"--response-port", c.ResponsePort, ports.Responses(), fmt.Sprintf("%d to %d", ports.FirstResponse, ports.LastResponse)},
+	} {
+		if f.value != "" && !slices.Contains(f.expected, f.value) {
+			wrong("%s %q: expected %s", f.flag, f.value, f.form)
+		}
+	}
 	if c.RenewPoll < 0 || c.RenewPoll > maxRenew {
 		wrong("--renew-poll %v: expected 0s (as the cloud says) up to %v", c.RenewPoll, maxRenew)
 	}
@@ -180,10 +208,13 @@ func (c Config) check() (*checked, error) {
 	for _, f := range []struct {
 		flag  string
 		value time.Duration
-	}{{"--bootstrap-interval", c.BootstrapInterval}, {"--status-interval", c.StatusInterval}} {
+	}{{"--bootstrap-interval", c.BootstrapInterval}, {"--status-interval", c.StatusInterval}, {"--update-every", c.UpdateEvery}} {
 		if f.value != 0 && (f.value < minInterval || f.value > maxInterval) {
 			wrong("%s %v: expected 0s (as the cloud says) or %v to %v", f.flag, f.value, minInterval, maxInterval)
 		}
+	}
+	if c.UpdateDeadline < 0 || c.UpdateDeadline > maxTimeout {
+		wrong("--update-deadline %v: expected more than 0s, up to %v", c.UpdateDeadline, maxTimeout)
 	}
 	if c.MaxPasswordAge < 0 {
 		wrong("--max-password-age %v: expected 0s (none) or more", c.MaxPasswordAge)

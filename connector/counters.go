@@ -101,10 +101,12 @@ func (a *connector) snapshot() observe.AgentCounters {
 		RenewalFailures:    c.renewalFailures.Load(),
 		Revocation:         a.revocation.Counters(),
 	}
+	a.standing.tell(&s)
 	for r := range c.results {
 		if n := c.results[r].Load(); n > 0 {
 			s.Results[resultName(wire.Result(r))] = n
 		}
 	}
+	s.Add(a.succession.counted())
 	return s
 }

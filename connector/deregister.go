@@ -13,6 +13,10 @@ import (
 	"ptabench/wire"
 )
 
+// bootstrapTries is how many times as long as for a connection Deregister waits
+// for a cloud that does not say where it is.
+const bootstrapTries = 5
+
 // Deregister ends the registration of the connector whose certificate is in a
 // state directory, and deletes that with its key. Of cfg it needs State, Cloud,
 // Source and ConnectTimeout. What the cloud does not hear of stays.
@@ -42,12 +46,22 @@ func Deregister(ctx context.Context, log *slog.Logger, cfg Config) error {
 		return fmt.Errorf("--state %s: the certificate expired on %s, so the cloud believes nobody by it; it drops the connector by itself, or its operator does",
 			cfg.State, certificate.Leaf.NotAfter.UTC().Format(time.RFC3339))
 	}
-	a := &connector{cfg: &checked{Config: cfg, cloud: cloud}, log: log, dialer: newDialer(cfg.Source)}
+	if who := certificate.Leaf.Subject; cfg.Tenant == "" && len(who.Organization) == 1 {
+		cfg.Tenant = who.Organization[0]
+	}
+	a := &connector{cfg: &checked{Config: cfg, cloud: cloud}, log: log, dialer: newDialer(cfg.Source), counters: newCounters(), lost: make(chan struct{}, 1)}
 	a.cloud.Store(cloud)
 	if a.revocation, err = a.checkRevocation(); err != nil {
 		return err
 	}
 	defer a.revocation.Close()
+	if cloud.at[renewalPort] == "" { // then the file finds it by bootstrap
+		bounded, cancel := context.WithTimeout(ctx, bootstrapTries*cfg.ConnectTimeout)
+		defer cancel()
+		if err := a.locate(bounded); err != nil && !errors.Is(err, errTooOld) {
+			return fmt.Errorf("deregistering: finding port %s: %w", renewalPort, err)
+		}
+	}
 	err = a.callTrust(ctx, certificate, func(ctx context.Context, cloud wire.TrustClient) error {
 		_, err := cloud.Deregister(ctx, &wire.DeregisterRequest{})
 		return err

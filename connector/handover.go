@@ -16,11 +16,17 @@ import (
 func (a *connector) follow(ctx context.Context, s *session) (*session, error) {
 	var predecessors sync.WaitGroup
 	defer predecessors.Wait()
+	a.succession.serves(s.id)
+	defer a.succession.serves("")
 	current := a.run(ctx, s)
 	for {
 		select {
 		case <-current.done:
 			return current.session, current.err
+		case <-a.succession.isAside():
+			current.retire()
+			<-current.done
+			return current.session, errAside
 		case <-a.renewed:
 		}
 		if current.session.certificate == a.certificate.Load() {
@@ -32,6 +38,7 @@ func (a *connector) follow(ctx context.Context, s *session) (*session, error) {
 		}
 		old := current
 		current = next
+		a.succession.serves(next.session.id)
 		old.retire()
 		predecessors.Go(func() {
 			<-old.done

@@ -37,6 +37,11 @@ func (a *connector) identify(ctx context.Context) (*tls.Certificate, error) {
 	if a.cfg.RegistrationToken == "" {
 		return nil, fmt.Errorf("--state %s holds no certificate: %w", a.cfg.State, errExpired)
 	}
+	return a.enrol(ctx)
+}
+
+// enrol registers with the token.
+func (a *connector) enrol(ctx context.Context) (*tls.Certificate, error) {
 	// Every attempt asks with the same key, by which the cloud knows who used
 	// the token when its answer to the last one was lost.
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -48,6 +53,7 @@ func (a *connector) identify(ctx context.Context) (*tls.Certificate, error) {
 		c, err := a.register(ctx, key)
 		switch {
 		case err == nil:
+			a.enrolled = true
 			a.log.Info("registered", "expires", c.Leaf.NotAfter)
 			return c, nil
 		case status.Code(err) != codes.Unavailable && status.Code(err) != codes.DeadlineExceeded:

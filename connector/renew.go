@@ -175,6 +175,8 @@ func final(err error) error {
 	switch text := status.Convert(err).Message(); {
 	case strings.HasPrefix(text, "deregistered"):
 		return errRemoved
+	case strings.HasPrefix(text, "revoked"):
+		return errGone
 	case strings.HasPrefix(text, "certificate-expired"):
 		return fmt.Errorf("the cloud says that the certificate has expired: %w", errExpired)
 	}

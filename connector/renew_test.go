@@ -116,6 +116,7 @@ func TestFinal(t *testing.T) {
 		{status.Error(codes.Aborted, "deregistered"), ""},
 		{status.Error(codes.Unauthenticated, "the certificate is not that of a registered connector"), ""},
 		{status.Error(codes.Unauthenticated, "deregistered: the connector must be registered again"), "the cloud has removed this connector: the connector must be registered again"},
+		{status.Error(codes.Unauthenticated, "revoked: the connector must be registered again"), "revoked, removed, or registered anew elsewhere: the connector must be registered again"},
 		{status.Error(codes.Unauthenticated, "certificate-expired: the connector must be registered again"), "the certificate has expired: the connector must be registered again"},
 	} {
 		got := final(tc.err)

@@ -46,6 +46,10 @@ func (p path) ports() []string {
 	return ports.Signalling()
 }
 
+// portsOf are the ports of a path, the one that the administrator prefers
+// first.
+func (a *connector) portsOf(p path) []string { return firstly(p.ports(), a.cfg.SignallingPort) }
+
 // lastly puts the ports that were lost behind the others: they are the least
 // likely to work.
 func lastly(all, lost []string) []string {
@@ -281,7 +285,9 @@ func (s *session) keep(p path, r *requestStream) {
 			s.a.log.Info("joined", "port", r.port, "session", s.id)
 		}
 		began := time.Now()
+		s.a.standing.on(p, r.port, r)
 		err := r.serve()
+		s.a.standing.off(p, r)
 		s.left(p, r, err)
 		if time.Since(began) >= settledSession {
 			wait.Reset()
@@ -293,7 +299,7 @@ func (s *session) keep(p path, r *requestStream) {
 
 // join opens a stream of a path for a session that has one of the other.
 func (s *session) join(p path, lost []string) *requestStream {
-	for _, port := range lastly(s.a.cloud.Load().ports(p.ports()), lost) {
+	for _, port := range lastly(s.a.cloud.Load().ports(s.a.portsOf(p)), lost) {
 		r, w, err := s.open(port, &wire.ConnectorMessage{Kind: &wire.ConnectorMessage_Join{Join: &wire.Join{Session: s.id}}})
 		if err == nil && w.GetSession() != s.id {
 			err = errors.New("the cloud's welcome names another session")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +20,9 @@ const leastPortTime = 500 * time.Millisecond
 func (s *session) respond() {
 	ports := s.a.cloud.Load().ports(responsePorts)
 	at := rand.IntN(len(ports))
+	if preferred := slices.Index(ports, s.a.cfg.ResponsePort); preferred >= 0 {
+		at = preferred
+	}
 	for failed := 0; failed < len(ports); failed++ {
 		port := ports[at%len(ports)]
 		at++
@@ -74,6 +78,7 @@ func (s *session) answerOn(port string) (worked bool, err error) {
 		wg.Go(func() { p.watch(ctx, max(s.silence, leastPortTime), cancel) })
 		wg.Go(func() { s.writeAnswers(ctx, stream) })
 		worked, err = s.readAcks(stream, &p, port)
+		s.a.standing.off(answering, stream)
 		cancel(because(err))
 		wg.Wait()
 		return worked, because(err)
@@ -96,6 +101,7 @@ func (s *session) readAcks(stream wire.Responses_AnswerClient, p *pulse, port st
 		if !worked {
 			worked = true
 			s.a.log.Info("answering", "port", port, "session", s.id)
+			s.a.standing.on(answering, port, stream)
 			if s.attached.CompareAndSwap(false, true) {
 				close(s.standing)
 				s.a.ready()

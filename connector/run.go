@@ -33,6 +33,7 @@ type connector struct {
 	began       time.Time
 	where       whereabouts
 	lost        chan struct{} // the cloud is not where it was said to be
+	doubt       chan struct{} // the cloud may know this connector no more
 	cloud       atomic.Pointer[endpoints]
 	certificate atomic.Pointer[tls.Certificate] // the newest
 	renewed     chan struct{}                   // there is a newer one
@@ -41,8 +42,11 @@ type connector struct {
 	pool        *bind.Pool
 	counters    *counters
 	inFlight    atomic.Int64 // sign-ins taken and not answered, of all sessions
-	lostPorts   []string     // request ports that the last session was lost with
-	ready       func()       // calls the caller's ready, the first time
+	enrolled    bool         // by the token that this process was given
+	standing    standing
+	lostPorts   []string // request ports that the last session was lost with
+	ready       func()   // calls the caller's ready, the first time
+	succession  succession
 }
 
 // Run is a connector's life: it registers when it must, attaches to the cloud
@@ -51,24 +55,25 @@ type connector struct {
 //
 // It returns an error for mistakes in cfg, for a version that the cloud does not
 // let start, for a registration that was refused, for a directory that refuses
-// the service account at the start, and for a certificate that expired; nothing
-// else ends it.
-func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.Ready)) error {
+// the service account at the start, and for a certificate that expired, was
+// revoked or belongs to a connector that was removed; nothing else ends it.
+func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.Ready)) (err error) {
 	ok, err := cfg.check()
 	if err != nil {
 		return err
 	}
 	a := &connector{cfg: ok, log: log.With("connector", cfg.Name, "tenant", cfg.Tenant), dialer: newDialer(cfg.Source), counters: newCounters(),
-		began: time.Now(), lost: make(chan struct{}, 1), renewed: make(chan struct{}, 1)}
+		began: time.Now(), lost: make(chan struct{}, 1), doubt: make(chan struct{}, 1), renewed: make(chan struct{}, 1)}
 	a.cloud.Store(ok.cloud)
+	ctx, stop := a.continueFrom(ctx)
+	defer stop()
+	defer func() { err = a.leave(ctx, err) }()
 
 	if a.revocation, err = a.checkRevocation(); err != nil {
 		return err
 	}
 	defer a.revocation.Close()
-	listen := net.ListenConfig{}
-	listen.SetMultipathTCP(false)
-	ln, err := listen.Listen(ctx, "tcp", cfg.Observe)
+	ln, err := a.listenObserve(ctx)
 	if err != nil {
 		return fmt.Errorf("--observe: %w", err)
 	}
@@ -107,9 +112,11 @@ func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.R
 	var said atomic.Bool
 	a.ready = func() {
 		if said.CompareAndSwap(false, true) {
+			a.cameUp()
 			ready(observe.Ready{
 				Role: "connector", Name: cfg.Name, Version: cfg.Version,
 				Ports: map[string]string{"observe": ln.Addr().String()},
+				Info:  a.succession.info(cfg.Handoff),
 			})
 		}
 	}
@@ -123,14 +130,40 @@ func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.R
 	case <-ctx.Done():
 		return nil
 	}
-	life, end := context.WithCancel(ctx)
+	err = a.live(ctx)
+	if errors.Is(err, errGone) && cfg.RegistrationToken != "" && !a.enrolled && a.counters.sessions.Load() == 0 {
+		// That it is so was found at the start, so the token is for this.
+		a.log.Warn("registering again", "error", err)
+		if certificate, err = a.enrol(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		a.certificate.Store(certificate)
+		err = a.live(ctx)
+	}
+	return err
+}
+
+// live is what a connector does by one registration, until ctx ends or the
+// registration does.
+func (a *connector) live(ctx context.Context) error {
+	life, end := context.WithCancelCause(ctx)
 	var work sync.WaitGroup
 	defer work.Wait()
-	defer end()
+	defer end(nil)
 	work.Go(func() { a.stayInformed(life) })
-	work.Go(func() { a.keepRenewed(life) })
-	work.Go(func() { a.reportStatus(life) })
-	return a.stayAttached(ctx)
+	work.Go(func() { a.keepUpdated(life, end) })
+	if !a.onTrial() { // the version that it is a child of does
+		work.Go(func() { a.keepRenewed(life) })
+	}
+	work.Go(func() { a.reportStatus(life, end) })
+	err := a.stayAttached(life)
+	if cause := context.Cause(life); err == nil && errors.Is(cause, errGone) {
+		return cause
+	}
+	return err
 }
 
 // serveObserve serves counters and metrics until the returned function is
@@ -154,18 +187,21 @@ func (a *connector) serveObserve(ln net.Listener) (stop func()) {
 // stayAttached has one session after the other.
 func (a *connector) stayAttached(ctx context.Context) error {
 	var wait backoff.Backoff
-	for ctx.Err() == nil {
+	for a.succession.turn(ctx) {
 		if err := checkExpiry(a.certificate.Load(), a.now()); err != nil {
 			return err
 		}
 		a.refresh()
-		s, err := a.attach(ctx, "")
+		s, err := a.attach(ctx, a.succession.predecessor())
 		if err == nil {
 			began := time.Now()
 			a.counters.sessions.Add(1)
 			a.log.Info("attached", "port", s.port, "session", s.id)
 			s, err = a.follow(ctx, s)
 			a.lostPorts = s.lost
+			if errors.Is(err, errAside) {
+				continue
+			}
 			if errors.Is(err, errDrained) || ctx.Err() != nil {
 				a.log.Info("detached", "session", s.id, "error", err)
 				return nil
@@ -182,6 +218,7 @@ func (a *connector) stayAttached(ctx context.Context) error {
 		} else if ctx.Err() == nil {
 			a.log.Warn("attaching", "error", clockHint(err))
 			a.astray()
+			a.doubtful()
 		}
 		wait.Longest = a.reconnectMax()
 		wait.Wait(ctx)
@@ -195,7 +232,7 @@ func (a *connector) stayAttached(ctx context.Context) error {
 // another one, or replaces all when succeeds is empty.
 func (a *connector) attach(ctx context.Context, succeeds string) (*session, error) {
 	var all []error
-	ports := a.cloud.Load().ports(slices.Concat(signalling.ports(), fast.ports()))
+	ports := a.cloud.Load().ports(slices.Concat(a.portsOf(signalling), a.portsOf(fast)))
 	for _, port := range lastly(ports, a.lostPorts) {
 		s, err := a.listen(ctx, port, succeeds)
 		if err == nil {

@@ -48,6 +48,8 @@ type InventoryReport struct {
 	Successful         uint64 `json:"successful_authentications"`
 	Failed             uint64 `json:"failed_authentications"`
 	Errors             uint64 `json:"authentication_errors"`
+	// Update is what it has to say of updates; null for nothing.
+	Update *InventoryUpdate `json:"update,omitempty"`
 }
 
 // Status is a state in words, for tables: "active, not serving" is one whose

@@ -21,6 +21,7 @@ func (c *InventoryConnector) Row(now time.Time) []string {
 		certificate = "expires in " + coarse(left)
 	}
 	if c.LastReport != nil {
+		version += c.LastReport.Update.words()
 		report = coarse(now.Sub(time.Unix(0, c.LastReport.AtNS))) + " ago"
 		if !c.LastReport.DirectoryReachable {
 			report += ", no directory"

@@ -46,6 +46,7 @@ const (
 	CertificateRenewed Kind = "certificate-renewed"
 	RenewalDenied      Kind = "renewal-denied"    // Cause: the reason, as it is counted
 	ConnectorRemoved   Kind = "connector-removed" // Cause: deregistered (by itself), operator, inactive
+	MethodChosen       Kind = "method-chosen"     // Cause: the sign-in method that an administrator chose
 	EventsOverflowed   Kind = "events-overflowed" // Count events were lost to a slow reader
 )
 
@@ -114,23 +115,32 @@ type ConnectorCounters struct {
 
 // AgentCounters is what a connector counted since it started.
 type AgentCounters struct {
-	Taken              uint64             `json:"taken"`     // sign-ins read off the request stream
-	Pushed             uint64             `json:"pushed"`    // of those, without being asked for
-	Signalled          uint64             `json:"signalled"` // sign-ins that the cloud announced; each was asked for
-	Accepted           uint64             `json:"accepted"`  // of those, the ones that came
-	Answers            uint64             `json:"answers"`   // answers queued for the response stream
-	Resent             uint64             `json:"resent"`    // of those, sent again on another response port
-	Binds              uint64             `json:"binds"`     // bind requests written to the directory for users
-	BindReplies        uint64             `json:"bind_replies"`
-	ReasonLookups      uint64             `json:"reason_lookups"`
-	DirectoryRedials   uint64             `json:"directory_redials"`
-	CloudSessions      uint64             `json:"cloud_sessions"`
-	Results            map[string]uint64  `json:"results"` // answers by wire.Result name, lower case
-	InFlight           int                `json:"in_flight"`
-	DirectoryReachable bool               `json:"directory_reachable"`
-	Renewals           uint64             `json:"renewals"`         // of the certificate
-	RenewalFailures    uint64             `json:"renewal_failures"` // attempts at one
-	Revocation         RevocationCounters `json:"revocation"`
+	Taken              uint64            `json:"taken"`     // sign-ins read off the request stream
+	Pushed             uint64            `json:"pushed"`    // of those, without being asked for
+	Signalled          uint64            `json:"signalled"` // sign-ins that the cloud announced; each was asked for
+	Accepted           uint64            `json:"accepted"`  // of those, the ones that came
+	Answers            uint64            `json:"answers"`   // answers queued for the response stream
+	Resent             uint64            `json:"resent"`    // of those, sent again on another response port
+	Binds              uint64            `json:"binds"`     // bind requests written to the directory for users
+	BindReplies        uint64            `json:"bind_replies"`
+	ReasonLookups      uint64            `json:"reason_lookups"`
+	DirectoryRedials   uint64            `json:"directory_redials"`
+	CloudSessions      uint64            `json:"cloud_sessions"`
+	Results            map[string]uint64 `json:"results"` // answers by wire.Result name, lower case
+	InFlight           int               `json:"in_flight"`
+	DirectoryReachable bool              `json:"directory_reachable"`
+	// The ports that the session's streams are on; empty for one that there is
+	// not.
+	SignallingPort string `json:"signalling_port,omitempty"`
+	FastPort       string `json:"fast_port,omitempty"`
+	ResponsePort   string `json:"response_port,omitempty"`
+	// Reports and Bootstraps count attempts: by the port by which one came
+	// about, or as failed.
+	Reports         map[string]uint64  `json:"status_reports,omitempty"`
+	Bootstraps      map[string]uint64  `json:"bootstraps,omitempty"`
+	Renewals        uint64             `json:"renewals"`         // of the certificate
+	RenewalFailures uint64             `json:"renewal_failures"` // attempts at one
+	Revocation      RevocationCounters `json:"revocation"`
 }
 
 // DirectoryCounters is what the directory counted since it started.

@@ -305,7 +305,7 @@ func expected(ns int64, should bool) int64 {
 // everything is answered as ever.
 func (f *Fault) noticeable() bool {
 	switch f.Kind {
-	case "stale-hashes", "missing-hashes":
+	case "stale-hashes", "missing-hashes", "publish-update":
 		return false
 	case "degrade", "slow-directory", "crowded-directory", "limit-cpu", "limit-memory":
 		return f.Lost > 0 || f.HandedOff > 0 || f.HashSync > 0

@@ -16,6 +16,9 @@ import (
 //
 //	each objective    failure when it was missed, skipped when it is
 //	                  inconclusive: it was not, or not well enough, measured
+//	each fault        of which anything was expected, named "expected: " and the
+//	                  fault: failure when anything was otherwise, skipped when
+//	                  something could not be seen
 //	each gate         named "gate: " and the gate; error when it does not hold,
 //	                  for then the run says nothing of the system under test;
 //	                  skipped when it was not measured
@@ -64,6 +67,7 @@ type junitRun struct {
 	durationNS int64
 	properties []junitProperty
 	objectives []Objective
+	expecting  []*Fault
 	gates      []Gate
 	balanced   bool
 	checks     int
@@ -75,6 +79,7 @@ func (r *Result) junit() junitRun {
 	run := junitRun{verdict: r.Verdict, reasons: r.Reasons, startedAt: r.StartedAt, durationNS: r.DurationNS,
 		objectives: r.Objectives, gates: r.Gates,
 		balanced: r.Ledgers.Balanced, checks: len(r.Ledgers.Checks), broken: r.Ledgers.broken(), waived: r.Ledgers.waived()}
+	run.expecting = expecting(r.Faults)
 	run.properties = []junitProperty{
 		{"verdict", string(r.Verdict)}, {"seed", strconv.FormatUint(r.Seed, 10)}, {"command", r.Command}, {"version", r.Version},
 		{"preset", r.Preset}, {"time_scale", positive(int64(r.TimeScale))}, {"network", r.Network},
@@ -223,6 +228,9 @@ func newJUnitSuite(name, class string, r junitRun) junitSuite {
 	}
 	for i := range r.objectives {
 		add(objectiveCase(&r.objectives[i]))
+	}
+	for _, f := range r.expecting {
+		add(expectedCase(f))
 	}
 	undecided := s.Skipped
 	for i := range r.gates {

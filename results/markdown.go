@@ -149,6 +149,7 @@ func Markdown(w io.Writer, r *Result) error {
 	m.objectives(r.Objectives)
 	m.believed(r)
 	m.signIns(r)
+	m.expected(r.Faults)
 	m.faults(r.Faults)
 	m.balance(r)
 	m.wrong(r.WrongByCause)

@@ -196,6 +196,19 @@ type Fault struct {
 	P99          int64   `json:"p99_ns"`    // response of sign-ins due within it
 	Healed       bool    `json:"healed"`
 	Note         string  `json:"note,omitempty"`
+	// Shows says in words what effect is expected; Expected are the comparisons
+	// that were made, empty when nothing in particular was expected.
+	Shows    string     `json:"shows,omitempty"`
+	Expected []Expected `json:"expected,omitempty"`
+}
+
+// Expected is one thing that was expected of a fault, and what was seen.
+// Verdict is pass, fail, or inconclusive when it could not be seen.
+type Expected struct {
+	Text     string  `json:"text"`  // such as: serving(connector-1) == 0
+	Phase    string  `json:"phase"` // row, on, settled, after
+	Observed string  `json:"observed"`
+	Verdict  Verdict `json:"verdict"`
 }
 
 // Wrong counts sign-ins answered differently from the directory, by cause.

@@ -23,6 +23,7 @@ func Text(w io.Writer, r *Result, colour bool) error {
 	p.times(r)
 	p.timeline(r.Intervals)
 	p.connectors(r)
+	p.expected(r.Faults)
 	p.faults(r.Faults)
 	p.wrong(r.WrongByCause)
 	p.ledgers(&r.Ledgers)

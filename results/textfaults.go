@@ -14,8 +14,13 @@ func (p *page) faults(list []Fault) {
 	if len(list) == 0 {
 		return
 	}
+	groups := faultGroups(list)
+	told := slices.DeleteFunc(groups, func(group []*Fault) bool { return group[0].Group == "" && len(group[0].Expected) > 0 })
+	if len(told) == 0 {
+		return // what was expected of them, and seen, is told already
+	}
 	p.section("faults", "")
-	for _, group := range faultGroups(list) {
+	for _, group := range told {
 		if group[0].Group == "" {
 			p.wrapped(plain, "  ", "    ", sentence(group[0]))
 			continue
@@ -148,6 +153,8 @@ var deeds = map[string]string{
 	"crowded-directory":  "limited the connections to %s",
 	"stale-hashes":       "made %s stale",
 	"missing-hashes":     "took users out of %s",
+	"revoke":             "revoked the certificate of %s",
+	"add-connector":      "added %s",
 }
 
 // targetOf is the target of a fault in words.
@@ -155,6 +162,8 @@ func targetOf(f *Fault) string {
 	switch f.Target {
 	case "connectors":
 		return "all connectors"
+	case "newcomer":
+		return "a further connector"
 	case "directory":
 		return "the directory"
 	case "cloudsim":

@@ -3,8 +3,11 @@ package scenarios
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strconv"
 
 	"ptabench/population"
+	"ptabench/ports"
 )
 
 // maxSignIns is how many sign-ins a run may plan. They are numbered with 32
@@ -22,7 +25,10 @@ func (d *decoder) check(s *Scenario) {
 	d.checkMix(s)
 	d.nameFaults(s)
 	d.checkFaults(s)
-	d.checkObjectives(s, d.checkSchedule(s))
+	d.checkLife(s)
+	schedule := d.checkSchedule(s)
+	d.checkExpectations(s, schedule)
+	d.checkObjectives(s, schedule)
 }
 
 func (d *decoder) checkStates(s *Scenario) {
@@ -114,6 +120,23 @@ func (d *decoder) checkOverrides(s *Scenario) {
 		default:
 			first[o.Name] = i
 		}
+	}
+}
+
+// checkLife finds settings of a connector's life that cannot be meant.
+func (d *decoder) checkLife(s *Scenario) {
+	for i, o := range s.Connectors.Overrides {
+		path := fmt.Sprintf("connectors.overrides[%d].signalling_port", i)
+		if p := o.SignallingPort; p != 0 && d.sound(path) && !slices.Contains(ports.Signalling(), strconv.Itoa(p)) {
+			d.wrong(path, strconv.Itoa(p), oneOf(ports.Signalling()))
+		}
+	}
+	if d.sound("connectors.count", "cloud.connector_limit") && s.Connectors.Count > s.Cloud.ConnectorLimit {
+		d.wrong("cloud.connector_limit", strconv.Itoa(s.Cloud.ConnectorLimit), fmt.Sprintf("at least connectors.count, which is %d", s.Connectors.Count))
+	}
+	if d.sound("cloud.certificate_lifetime", "connectors.connect_timeout") && s.Cloud.CertificateLifetime/3 <= s.Connectors.ConnectTimeout {
+		d.wrong("cloud.certificate_lifetime", s.Cloud.CertificateLifetime.String(), fmt.Sprintf(
+			"more than three times connectors.connect_timeout, which is %s: in the last third it is renewed", s.Connectors.ConnectTimeout))
 	}
 }
 

@@ -54,6 +54,9 @@ func (d *decoder) checkTarget(f Fault, path string, count int) {
 	case d.sound(path+".target") && missing(f.Target):
 		d.wrong(path+".target", f.Target, targetsOf(f.Kind, count))
 	}
+	if d.sound(path+".host") && missing(f.Host) {
+		d.wrong(path+".host", f.Host, connectorsOf(count))
+	}
 	if d.sound(path+".only") && missing(f.Only) {
 		d.wrong(path+".only", f.Only, connectorsOf(count))
 	}

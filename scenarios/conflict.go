@@ -15,6 +15,10 @@ func (f Fault) conflict(other Fault) string {
 		shared = sharedOnly(f.Only, other.Only)
 	case f.Target == HashStoreTarget && f.Kind == other.Kind:
 		shared = "the hash store"
+	case f.Kind == PublishUpdate && f.Kind == other.Kind:
+		shared = "the version that is offered"
+	case f.newcomer() && other.newcomer():
+		return "both start a newcomer, and there is one at a time"
 	}
 	if shared != "" {
 		return "both act on " + shared + ", and one would undo the other"
@@ -29,8 +33,11 @@ func (f Fault) conflict(other Fault) string {
 
 // ofProcess says whether the fault acts on processes.
 func (f Fault) ofProcess() bool {
-	return slices.Contains([]FaultKind{Crash, Freeze, Stop, PowerLoss, LimitCPU, LimitMemory}, f.Kind)
+	return slices.Contains([]FaultKind{Crash, Freeze, Stop, PowerLoss, LimitCPU, LimitMemory, Revoke}, f.Kind) || bool(f.Register)
 }
+
+// newcomer says whether the fault starts one, or something expected of it does.
+func (f Fault) newcomer() bool { return f.Kind == AddConnector || f.ExpectsNewcomer() }
 
 // ofPorts says whether it acts on ports between connectors and a role.
 func (f Fault) ofPorts() bool { return f.Kind == Block || f.Kind == Degrade }
@@ -45,7 +52,7 @@ func (f Fault) means() (gate, kernel bool) {
 	switch {
 	case f.Kind == Block:
 		kernel = f.Mode == Drop || f.Mode == Reject
-		return !kernel, kernel
+		return !kernel || f.By == ByEither, kernel
 	case f.Kind == Degrade:
 		kernel = f.Loss != 0 && f.By != ByGate
 		return f.Delay != 0 || f.Bandwidth != 0 || f.Loss != 0 && !kernel, kernel

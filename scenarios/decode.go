@@ -155,11 +155,18 @@ func (d *decoder) value(n *node, v reflect.Value, f *field, path string, keyAt p
 			d.at[join(path, part)] = n.within(column)
 		}
 		d.line(n, path, err)
+	case t == reflect.TypeFor[Expectation]() && n.kind == scalar:
+		expectation, columns, err := parseExpectation(n.text)
+		v.Set(reflect.ValueOf(expectation))
+		for part, column := range columns {
+			d.at[join(path, part)] = n.within(column)
+		}
+		d.line(n, path, err)
 	case t == reflect.TypeFor[Limit]() && n.kind == scalar:
 		limit, err := ParseLimit(n.text)
 		v.Set(reflect.ValueOf(limit))
 		d.line(n, path, err)
-	case t == reflect.TypeFor[Objective](), t == reflect.TypeFor[Limit]():
+	case t == reflect.TypeFor[Objective](), t == reflect.TypeFor[Limit](), t == reflect.TypeFor[Expectation]():
 		d.add(n.at, path, n.shown(), f.expected(t, ""))
 	case t.Kind() == reflect.Struct && n.kind == mapping:
 		d.structure(n, v, path, keyAt)

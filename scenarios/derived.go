@@ -13,6 +13,7 @@ func (s *Scenario) Connector(n int) Override {
 			o.Concurrency = given.Concurrency
 		}
 		o.DirectoryDelay = given.DirectoryDelay
+		o.ResponsePort, o.SignallingPort = given.ResponsePort, given.SignallingPort
 	}
 	return o
 }

@@ -89,3 +89,6 @@ func connectorNumber(target string) int {
 	}
 	return n
 }
+
+// IsConnector says whether a target is one connector by its name.
+func IsConnector(target string) bool { return connectorNumber(target) > 0 }

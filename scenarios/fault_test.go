@@ -75,7 +75,7 @@ func TestFaultLinesRefused(t *testing.T) {
 		{"crush(connector-1) at 6s for 3s", "column 1: kind: crush: expected another word; did you mean crash?"},
 		{"crash", "column 6: expected ( and the target, as in crash(connector-1)"},
 		{"crash() at 6s for 3s", "column 1: target: missing: expected a connector such as connector-1, connectors, directory, cloudsim or all"},
-		{"crash(connector-01) at 6s for 3s", "column 7: target: connector-01: expected a connector such as connector-1, connectors, directory, cloudsim, all or hash-store"},
+		{"crash(connector-01) at 6s for 3s", "column 7: target: connector-01: expected a connector such as connector-1, connectors, directory, cloudsim, all, hash-store or newcomer"},
 		{"crash(connector-1 at 6s for 3s", "column 19: expected a comma or )"},
 		{"crash(connector-1", "column 6: an open bracket: expected one that is closed"},
 		{"crash(connector-1, connector-2) at 6s for 3s", "column 20: connector-2: expected no settings: crash has none"},
@@ -103,7 +103,7 @@ func TestFaultLinesRefused(t *testing.T) {
 		{"block(connector-1, ports=9350-9352, mode=stall) at 6s for 3s", "column 26: ports: 9350-9352: expected a documented port"},
 		{"slow-directory(connector-1, delay=20ms) at 6s for 3s", "column 16: target: connector-1: expected directory for slow-directory"},
 		{"slow-directory(directory) at 6s for 3s", "column 1: delay: missing: expected a duration to add to each bind"},
-		{"block(connector-1, colour=red) at 6s for 3s", "column 20: colour: expected ports=, mode= or direction= with its value"},
+		{"block(connector-1, colour=red) at 6s for 3s", "column 20: colour: expected ports=, mode=, direction=, by= or register= with its value"},
 		{"block(connector-1, ports=443,ldaps, mode=drop) at 6s for 3s", "column 26: ports: ldaps and ports of the cloud: expected one of them"},
 		{"block(connector-1, ports=443, mode=reset, direction=out) at 6s for 3s", "column 53: direction: given for mode reset: expected it only for stall or drop"},
 		{"power-loss(directory) at 6s for 3s", "column 12: target: directory: expected a connector such as connector-1 or connectors for power-loss"},
@@ -184,7 +184,16 @@ func randomFault(random *rand.Rand) Fault {
 	if f.Mode != Stall && f.Mode != Drop && f.Kind == Block {
 		f.Direction = ""
 	}
+	if f.Kind == Block && f.By != "" {
+		f.By = ByEither
+		if f.Mode != Drop && f.Mode != Reject {
+			f.By = ""
+		}
+	}
 	if f.Kind == Degrade {
+		if f.By == ByEither {
+			f.By = ByGate
+		}
 		if f.Delay == 0 && f.Bandwidth == 0 {
 			f.Loss = 0.001
 		}
@@ -246,6 +255,14 @@ func randomSetting(random *rand.Rand, f *Fault, name string) {
 		for _, n := range random.Perm(len(nemesisKinds))[:1+random.IntN(len(nemesisKinds))] {
 			f.Kinds = append(f.Kinds, nemesisKinds[n])
 		}
+	case "version":
+		f.Version = fmt.Sprintf("%d.%d.%d", random.IntN(20), random.IntN(20), random.IntN(20))
+	case "flaw":
+		f.Flaw = UpdateFlaw(pick(random, NoFlaw.words()))
+	case "register":
+		f.Register = true
+	case "host":
+		f.Host = connectorName(1 + random.IntN(40))
 	case "budget":
 		f.Budget = 1 + random.IntN(40)
 	case "seed":

@@ -24,6 +24,7 @@ var (
 	connectors    = []string{oneConnector, AllConnectors}
 	onlyDirectory = []string{DirectoryTarget}
 	onlyHashStore = []string{HashStoreTarget}
+	onlyNewcomer  = []string{Newcomer}
 )
 
 var kinds = map[FaultKind]faultKind{
@@ -34,7 +35,7 @@ var kinds = map[FaultKind]faultKind{
 	LimitCPU:    {targets: processes, needs: []string{"cpu"}},
 	LimitMemory: {targets: processes, needs: []string{"memory"}},
 
-	Block:   {targets: connectors, needs: []string{"ports", "mode"}, allows: []string{"direction"}},
+	Block:   {targets: connectors, needs: []string{"ports", "mode"}, allows: []string{"direction", "by", "register"}},
 	Degrade: {targets: connectors, needs: []string{"ports"}, allows: []string{"direction", "by", "delay", "jitter", "bandwidth", "loss"}},
 
 	SlowDirectory:     {targets: onlyDirectory, target: DirectoryTarget, needs: []string{"delay"}, allows: []string{"only"}},
@@ -44,6 +45,11 @@ var kinds = map[FaultKind]faultKind{
 
 	StaleHashes:   {targets: onlyHashStore, target: HashStoreTarget, needs: []string{"age"}},
 	MissingHashes: {targets: onlyHashStore, target: HashStoreTarget, needs: []string{"share"}},
+
+	Revoke:        {targets: connectors},
+	PublishUpdate: {targets: []string{CloudTarget}, target: CloudTarget, allows: []string{"version", "flaw"}},
+
+	AddConnector: {targets: onlyNewcomer, target: Newcomer, allows: []string{"host"}},
 
 	Nemesis: {targets: []string{AllConnectors}, target: AllConnectors, allows: []string{"kinds", "budget", "seed"}},
 }
@@ -93,7 +99,8 @@ var blamed = map[string][]string{
 	"until":  {"every"},
 	"delay":  {"bandwidth", "loss"},
 	"jitter": {"delay"},
-	"by":     {"loss"},
+	"by":     {"loss", "mode"},
+	"settle": {"for", "expect"},
 }
 
 // flaws checks what can be said of a fault on its own, but for the fields that
@@ -127,8 +134,10 @@ func (f Fault) allFlaws() []flaw {
 		all = append(all, flaw{"target", f.Target, kind.targetForm() + " for " + string(f.Kind)})
 	}
 	all = append(all, f.timeFlaws()...)
+	all = append(all, f.expectFlaws()...)
 	switch f.Kind {
 	case Block:
+		all = append(all, f.blockFlaws()...)
 		if f.Direction != "" && f.Mode != "" && f.Mode != Stall && f.Mode != Drop {
 			all = append(all, flaw{"direction", "given for mode " + string(f.Mode), "it only for stall or drop: the others end connections, both ways"})
 		}
@@ -139,6 +148,9 @@ func (f Fault) allFlaws() []flaw {
 	}
 	if kind.takes("ports") && slices.Contains(f.Ports, ldapsPort) && len(f.Ports) > 1 {
 		all = append(all, flaw{"ports", "ldaps and ports of the cloud", "one of them: two faults can break both, the second with the first"})
+	}
+	if f.Host != "" && connectorNumber(f.Host) == 0 {
+		all = append(all, flaw{"host", f.Host, "a connector such as connector-1"})
 	}
 	if f.Only != "" && connectorNumber(f.Only) == 0 {
 		all = append(all, flaw{"only", f.Only, "a connector such as connector-1"})
@@ -164,8 +176,24 @@ func (f Fault) timeFlaws() []flaw {
 	return all
 }
 
+// blockFlaws checks by what a port is blocked.
+func (f Fault) blockFlaws() []flaw {
+	kernel := f.Mode == Drop || f.Mode == Reject
+	switch {
+	case f.By == "" || f.Mode == "" || f.By == ByKernel && kernel:
+	case f.By == ByEither && !kernel:
+		return []flaw{{"by", "either for mode " + string(f.Mode), "mode drop or reject beside it: the others are the gate's anyway"}}
+	case f.By != ByEither:
+		return []flaw{{"by", string(f.By), "either, or nothing: mode refuse, reset or stall is the gate's, drop and reject are the kernel's"}}
+	}
+	return nil
+}
+
 func (f Fault) degradeFlaws() []flaw {
 	var all []flaw
+	if f.By == ByEither {
+		all = append(all, flaw{"by", string(f.By), "kernel or gate: loss is not the same by either"})
+	}
 	if f.Delay == 0 && f.Bandwidth == 0 && f.Loss == 0 {
 		all = append(all, flaw{"delay", "missing", "delay, bandwidth or loss: without them nothing is degraded"})
 	}
@@ -244,5 +272,5 @@ func kindsWith(setting string) string {
 
 // targetPattern is every target there is, for the rule of the field.
 func targetPattern() string {
-	return `^(connector-[1-9][0-9]{0,3}|` + strings.Join([]string{AllConnectors, DirectoryTarget, CloudTarget, AllTarget, HashStoreTarget}, "|") + `)$`
+	return `^(connector-[1-9][0-9]{0,3}|` + strings.Join([]string{AllConnectors, DirectoryTarget, CloudTarget, AllTarget, HashStoreTarget, Newcomer}, "|") + `)$`
 }

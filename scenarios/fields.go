@@ -67,10 +67,11 @@ type textRule struct {
 }
 
 var rules = map[string]textRule{
-	"name":   {regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`), 63, "a name of lower-case letters, digits and dashes that begins with a letter"},
-	"domain": {regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`), 253, "a domain in lower case, such as contoso.test"},
-	"target": {regexp.MustCompile(targetPattern()), 63, "a connector such as connector-1, connectors, directory, cloudsim, all or hash-store"},
-	"scope":  {regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$`), 1000, "scopes of RFC 6749, a space between two"},
+	"name":    {regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`), 63, "a name of lower-case letters, digits and dashes that begins with a letter"},
+	"domain":  {regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`), 253, "a domain in lower case, such as contoso.test"},
+	"target":  {regexp.MustCompile(targetPattern()), 63, "a connector such as connector-1, connectors, directory, cloudsim, all, hash-store or newcomer"},
+	"version": {regexp.MustCompile(`^[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}$`), 32, "a version such as 1.2.3"},
+	"scope":   {regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$`), 1000, "scopes of RFC 6749, a space between two"},
 	// The element of a list of words that may not have all of them.
 	"nemesis": {regexp.MustCompile(`^(` + strings.Join(words(nemesisKinds...), "|") + `)$`), 63, ""},
 	"text":    {nil, 10_000, "printable text of at most 10000 bytes"},
@@ -236,6 +237,8 @@ func (f *field) expected(t reflect.Type, text string) string {
 			return faultForm
 		case reflect.TypeFor[Objective]():
 			return objectiveForm
+		case reflect.TypeFor[Expectation]():
+			return expectForm
 		case reflect.TypeFor[Limit]():
 			return limitForm
 		}

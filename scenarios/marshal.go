@@ -58,6 +58,9 @@ func writeItem(b *bytes.Buffer, v reflect.Value, indent string) {
 	case Objective:
 		fmt.Fprintf(b, "%s  - %s\n", indent, quoted(line.Text))
 		return
+	case Expectation:
+		fmt.Fprintf(b, "%s  - %s\n", indent, quoted(line.Text))
+		return
 	case Limit:
 		fmt.Fprintf(b, "%s  - %s\n", indent, quoted(line.Text))
 		return

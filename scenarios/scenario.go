@@ -91,6 +91,16 @@ type Cloud struct {
 	SealRollover        Duration `yaml:"seal_rollover" default:"10m" min:"1s" max:"24h" doc:"age at which the sealing context of a connector session is replaced; 10m by default"`
 	SealRolloverCount   int      `yaml:"seal_rollover_count" default:"1000000" min:"1" max:"1000000000" doc:"passwords after which it is replaced; 1000000 by default"`
 	CertificateLifetime Duration `yaml:"certificate_lifetime" default:"4320h" min:"1s" max:"87600h" doc:"lifetime of connector certificates; 4320h by default, which is 180 days"`
+
+	RevocationListValidity Duration `yaml:"revocation_list_validity" default:"24h" min:"2s" max:"8760h" doc:"validity of a revocation list, which is made anew at half of it; 24h by default"`
+	BootstrapInterval      Duration `yaml:"bootstrap_interval" default:"10m" min:"10ms" max:"168h" doc:"how often connectors ask where the cloud listens, by 8080 or 443; 10m by default"`
+	StatusInterval         Duration `yaml:"status_interval" default:"10m" min:"10ms" max:"168h" doc:"how often connectors report, by 443 or 8080; 10m by default"`
+	RenewalPoll            Duration `yaml:"renewal_poll" default:"6h" min:"10ms" max:"168h" doc:"how often connectors see whether their certificate needs renewal; 6h by default, and earlier when it is due before that"`
+	InactiveAfter          Duration `yaml:"inactive_after" default:"20m" min:"10ms" max:"8760h" doc:"time without a session or a report after which a connector counts as inactive; 20m by default"`
+	Clock                  int      `yaml:"clock" default:"1" min:"1" max:"10000000" doc:"how many times as fast documented periods of days pass, such as the 10 days until an inactive connector is dropped; 1 by default"`
+	ConnectorLimit         int      `yaml:"connector_limit" default:"40" min:"1" max:"1000" doc:"connectors a tenant may have, active or not; 40 by default"`
+	SeveralPerHost         Switch   `yaml:"several_per_host" default:"off" doc:"whether a tenant may have several connectors that name the same host; off by default"`
+	UpdateEvery            Duration `yaml:"update_every" default:"1h" min:"100ms" max:"168h" doc:"how often connectors look for an update; 1h by default"`
 }
 
 // Tenant is one customer of the cloud.
@@ -103,13 +113,18 @@ type Tenant struct {
 
 // Connectors says how many connectors to run and how.
 type Connectors struct {
-	Count       int        `yaml:"count" default:"3" min:"0" max:"40" doc:"number of connectors, named connector-1 and so on; 3 by default, 40 is what a tenant may have"`
-	Concurrency int        `yaml:"concurrency" default:"200" min:"1" max:"10000" doc:"sign-ins each takes at once; 200 by default"`
-	Pool        int        `yaml:"pool" default:"0" min:"0" max:"1000" doc:"connections each keeps to the directory, by LDAPS, one bind at a time on each; 0 (default): as many as it needs, up to its concurrency"`
-	Processors  int        `yaml:"processors" default:"0" min:"0" max:"1024" doc:"processors each may use at once; 0 (default): its share of this machine's, at least one"`
-	BindTimeout Duration   `yaml:"bind_timeout" default:"900ms" min:"1ms" max:"5m" doc:"how long a connector waits for the directory; 900ms by default"`
-	Command     []string   `yaml:"command,omitempty" is:"text" doc:"program and first arguments that start a connector, instead of this program's own; the flags of 'ptabench connector' follow"`
-	Overrides   []Override `yaml:"overrides,omitempty" doc:"what is different for one connector"`
+	Count       int      `yaml:"count" default:"3" min:"0" max:"40" doc:"number of connectors, named connector-1 and so on; 3 by default, 40 is what a tenant may have"`
+	Concurrency int      `yaml:"concurrency" default:"200" min:"1" max:"10000" doc:"sign-ins each takes at once; 200 by default"`
+	Pool        int      `yaml:"pool" default:"0" min:"0" max:"1000" doc:"connections each keeps to the directory, by LDAPS, one bind at a time on each; 0 (default): as many as it needs, up to its concurrency"`
+	Processors  int      `yaml:"processors" default:"0" min:"0" max:"1024" doc:"processors each may use at once; 0 (default): its share of this machine's, at least one"`
+	BindTimeout Duration `yaml:"bind_timeout" default:"900ms" min:"1ms" max:"5m" doc:"how long a connector waits for the directory; 900ms by default"`
+
+	ConnectTimeout Duration `yaml:"connect_timeout" default:"2s" min:"10ms" max:"1h" doc:"how long an attempt to connect may take, to a port of the cloud or to the directory; 2s by default"`
+	RenewBefore    Duration `yaml:"renew_before" default:"720h" min:"1ms" max:"87600h" doc:"how long before it expires a certificate is renewed; one of a short life, when less than a third of that is left; 720h by default"`
+	Revocation     OnNoList `yaml:"revocation" default:"hard" doc:"when the revocation list of the cloud's certificates has run out: hard (default), refuse new connections; soft, warn and go on; off, check no list at all"`
+
+	Command   []string   `yaml:"command,omitempty" is:"text" doc:"program and first arguments that start a connector, instead of this program's own; the flags of 'ptabench connector' follow"`
+	Overrides []Override `yaml:"overrides,omitempty" doc:"what is different for one connector"`
 }
 
 // Override is what is different for one connector.
@@ -117,6 +132,8 @@ type Override struct {
 	Name           string   `yaml:"name" need:"yes" is:"name" doc:"the connector, such as connector-2"`
 	Concurrency    int      `yaml:"concurrency,omitempty" min:"1" max:"10000" doc:"sign-ins it takes at once; as connectors.concurrency when not given"`
 	DirectoryDelay Duration `yaml:"directory_delay,omitempty" min:"0s" max:"10s" doc:"added to the directory's answer to its binds, as if its directory server were slower; none when not given"`
+	ResponsePort   int      `yaml:"response_port,omitempty" min:"10100" max:"10120" doc:"the port that it answers on if it can; any of the range when not given"`
+	SignallingPort int      `yaml:"signalling_port,omitempty" min:"5671" max:"9352" doc:"the signalling port that it tries first, 9352 or 5671; 9352 when not given"`
 }
 
 // Load says which sign-ins arrive and when. Arrivals are open-loop: a late
@@ -138,8 +155,8 @@ type Load struct {
 // that ParseFault reads back. Which fields a kind needs is in kinds.
 type Fault struct {
 	Name   string    `yaml:"name,omitempty" is:"name" doc:"how results and objectives call it; when not given, its kind and a number, such as crash-1"`
-	Kind   FaultKind `yaml:"kind" need:"yes" doc:"crash, freeze, stop, power-loss, limit-cpu, limit-memory, block, degrade, slow-directory, refusing-directory, hanging-directory, crowded-directory, stale-hashes, missing-hashes, nemesis"`
-	Target string    `yaml:"target,omitempty" is:"target" doc:"connector-1 (by name), connectors (all of them), directory, cloudsim, all (of these), hash-store; when not given, the only one there is for the kind, and connectors for nemesis"`
+	Kind   FaultKind `yaml:"kind" need:"yes" doc:"crash, freeze, stop, power-loss, limit-cpu, limit-memory, block, degrade, slow-directory, refusing-directory, hanging-directory, crowded-directory, stale-hashes, missing-hashes, revoke, add-connector, publish-update, nemesis"`
+	Target string    `yaml:"target,omitempty" is:"target" doc:"connector-1 (by name), connectors (all of them), directory, cloudsim, all (of these), hash-store, newcomer (the connector that add-connector adds); when not given, the only one there is for the kind, and connectors for nemesis"`
 
 	At    Duration `yaml:"at" min:"0s" max:"24h" doc:"when, counted from the end of the warm-up; from there with after or with, and then it may be left out"`
 	After string   `yaml:"after,omitempty" is:"name" doc:"the fault whose end at counts from"`
@@ -148,10 +165,14 @@ type Fault struct {
 	Every Duration `yaml:"every,omitempty" min:"1ms" max:"24h" doc:"repeat it, from beginning to beginning"`
 	Until Duration `yaml:"until,omitempty" min:"1ms" max:"24h" doc:"with every: no repetition begins at or after this time; the end of the load when not given; one that the load would not outlast is left out"`
 
+	Shows  string        `yaml:"shows,omitempty" is:"text" doc:"for people: the effect that is expected, in words"`
+	Expect []Expectation `yaml:"expect,omitempty" doc:"what must be seen of it, one comparison a line, such as: serving(connector-1) == 0; the run fails on any difference"`
+	Settle Duration      `yaml:"settle,omitempty" min:"1ms" max:"24h" doc:"with expect: how long after its beginning the phase settled begins, in which effects are looked for that take a while to set in; half of its time when not given"`
+
 	Ports       []string    `yaml:"ports,omitempty" is:"port" doc:"for block and degrade: documented port numbers, ranges such as 10100-10120, the words requests and responses; or ldaps, the directory's"`
 	Mode        BlockMode   `yaml:"mode,omitempty" doc:"for block: refuse, reset, stall; in the kernel: drop, reject"`
 	Direction   Direction   `yaml:"direction,omitempty" doc:"for block with stall or drop, and degrade: both (default), out (what the connector sends), in (what it is sent)"`
-	By          Means       `yaml:"by,omitempty" doc:"for degrade with loss: kernel (default) drops packets; gate, without privilege, holds data for the time that TCP takes to send it again"`
+	By          Means       `yaml:"by,omitempty" doc:"for degrade with loss: kernel (default) drops packets; gate, without privilege, holds data for the time that TCP takes to send it again; for block with drop or reject: kernel (default), or either, which takes the gate's stall or refuse where the kernel's packet filter is not to be had, and says so"`
 	Delay       Duration    `yaml:"delay,omitempty" min:"1ms" max:"1m" doc:"for slow-directory: added to each bind; for degrade: to what passes, each way"`
 	Jitter      Duration    `yaml:"jitter,omitempty" min:"1ms" max:"1m" doc:"for degrade: the delay varies evenly by up to this much, more or less; nothing overtakes what was sent before it, so dense traffic is delayed by nearly the sum"`
 	Bandwidth   BitRate     `yaml:"bandwidth,omitempty" min:"1kbit/s" max:"100Gbit/s" doc:"for degrade: bits per second of each connection and direction, such as 10Mbit/s"`
@@ -165,6 +186,10 @@ type Fault struct {
 	Kinds       []FaultKind `yaml:"kinds,omitempty" is:"nemesis" doc:"for nemesis: what it may do, of crash, freeze, stop, power-loss, block and slow-directory; crash, freeze and block when not given"`
 	Budget      int         `yaml:"budget,omitempty" min:"1" max:"40" doc:"for nemesis: connectors that are broken at the same time, at most, those counted that crash, freeze, stop, power-loss, block and faults of the directory with only break, which it leaves alone; of another nemesis it takes no notice; 1 when not given"`
 	Seed        uint64      `yaml:"seed,omitempty" doc:"for nemesis: of its choices; the scenario's when not given"`
+	Register    Switch      `yaml:"register,omitempty" doc:"for block: connectors of the target that have ended by themselves, as when their certificate expired, are registered again and started at its end; off when not given"`
+	Host        string      `yaml:"host,omitempty" is:"name" doc:"for add-connector: the connector on whose host it says it is; on one of its own when not given"`
+	Version     string      `yaml:"version,omitempty" is:"version" doc:"for publish-update: of what is published, such as 1.2.3; the next minor one when not given, and for flaw older 0.0.1"`
+	Flaw        UpdateFlaw  `yaml:"flaw,omitempty" doc:"for publish-update: what is wrong with it: tampered, truncated, forged, expired, foreign, older, broken (it ends at once), mute (it never attaches); nothing when not given"`
 
 	// Group is the name of the fault as the scenario has it, for one of the
 	// faults that every or nemesis makes of it.

@@ -59,9 +59,13 @@ faults:
 			Dispatch: LeastOutstanding, Handoff: true, Attempts: 3, Deadline: 5 * second, AttemptTimeout: second,
 			Heartbeat: second / 4, HeartbeatMisses: 3, Queue: 10_000, BreakerThreshold: 5, BreakerProbe: second / 4,
 			SealRollover: 600 * second, SealRolloverCount: 1_000_000, CertificateLifetime: 180 * 24 * 3600 * second,
+			RevocationListValidity: 24 * 3600 * second, BootstrapInterval: 600 * second, StatusInterval: 600 * second,
+			RenewalPoll: 6 * 3600 * second, InactiveAfter: 20 * 60 * second, Clock: 1, ConnectorLimit: 40,
+			UpdateEvery: 3600 * second,
 		},
-		Tenants:    []Tenant{{Name: "contoso", Domains: []string{"contoso.test"}, Method: PassThrough, Fallback: FallbackAutomatic}},
-		Connectors: Connectors{Count: 3, Concurrency: 200, BindTimeout: 900 * Duration(time.Millisecond)},
+		Tenants: []Tenant{{Name: "contoso", Domains: []string{"contoso.test"}, Method: PassThrough, Fallback: FallbackAutomatic}},
+		Connectors: Connectors{Count: 3, Concurrency: 200, BindTimeout: 900 * Duration(time.Millisecond),
+			ConnectTimeout: 2 * second, RenewBefore: 30 * 24 * 3600 * second, Revocation: HardFail},
 		Load: Load{
 			Rate: 1500, Arrivals: Poisson, Warmup: 2 * second, Duration: 60 * second, Recovery: 2 * second, Mix: map[Intent]Share{IntentRight: 1},
 			Connections: Pooled, Pool: 375, Scope: "https://graph.microsoft.com/.default", Timeout: 10 * second,
@@ -98,11 +102,20 @@ cloud:
   seal_rollover: 1h
   seal_rollover_count: 8
   certificate_lifetime: 90s
+  revocation_list_validity: 9s
+  bootstrap_interval: 1s
+  status_interval: 2s
+  renewal_poll: 3s
+  inactive_after: 4s
+  clock: 1000
+  connector_limit: 5
+  several_per_host: on
+  update_every: 90m
 tenants:
   - {name: contoso, domains: [contoso.test, sub.contoso.test], method: pass-through, fallback: none-left}
   - {name: f-2, domains: [fabrikam.test], method: hash-sync}
-connectors: {count: 2, concurrency: 3, pool: 4, processors: 2, bind_timeout: 5ms, command: [./agent, "true", -v, "a b", ""],
-  overrides: [{name: connector-2, concurrency: 20, directory_delay: 30ms}, {name: connector-1}]}
+connectors: {count: 2, concurrency: 3, pool: 4, processors: 2, bind_timeout: 5ms, connect_timeout: 1s, renew_before: 20s, revocation: soft, command: [./agent, "true", -v, "a b", ""],
+  overrides: [{name: connector-2, concurrency: 20, directory_delay: 30ms, response_port: 10120, signalling_port: 5671}, {name: connector-1}]}
 load:
   rate: 30/m
   arrivals: constant

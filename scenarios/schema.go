@@ -75,6 +75,10 @@ func (f *field) schema(t reflect.Type) object {
 		return object{"anyOf": []object{textual(faultPattern), schemaOf(t)}}
 	case reflect.TypeFor[Objective]():
 		return textual(objectivePattern)
+	case reflect.TypeFor[Expectation]():
+		s := textual(expectPattern)
+		s["description"] = expectHelp()
+		return s
 	case reflect.TypeFor[Limit]():
 		return textual(limitPattern)
 	}

@@ -19,9 +19,10 @@ var shipped embed.FS
 var shippedNames = []string{
 	"quickstart", "throughput",
 	"crash-one", "freeze-one", "drop-one", "power-loss", "crash-all", "rolling-restart",
-	"block-ports", "real-ports", "active-but-dead", "poor-network", "starved",
+	"ports", "block-ports", "real-ports", "active-but-dead", "poor-network", "starved",
 	"directory-down", "one-directory-down", "slow-directory", "hanging-directory",
 	"fallback-answers", "stale-hashes", "cloud-restart",
+	"certificate-expiry", "revocation", "connector-limit", "rolling-update", "bad-update",
 	"failover", "uneven", "compare-presets", "soak",
 }
 

@@ -36,7 +36,7 @@ func TestShippedScenarios(t *testing.T) {
 		if s.Name != name {
 			t.Errorf("%s calls itself %s", name, s.Name)
 		}
-		if s.Load.Duration > 35*second && !slices.Contains([]string{"throughput", "failover", "compare-presets", "soak"}, name) {
+		if s.Load.Duration > 35*second && !slices.Contains([]string{"throughput", "failover", "compare-presets", "soak", "ports", "certificate-expiry"}, name) {
 			t.Errorf("%s lasts %s", name, s.Load.Duration)
 		}
 		if len(s.Objectives) == 0 {

@@ -88,6 +88,9 @@ const (
 	CrowdedDirectory  FaultKind = "crowded-directory"  // a limit of connections
 	StaleHashes       FaultKind = "stale-hashes"       // the hash store is as it was some time ago
 	MissingHashes     FaultKind = "missing-hashes"     // it lacks a share of the users
+	Revoke            FaultKind = "revoke"             // the operator revokes its certificate; registered again afterwards
+	AddConnector      FaultKind = "add-connector"      // a further connector registers, or tries to
+	PublishUpdate     FaultKind = "publish-update"     // a version of the connector is offered for a while
 	Nemesis           FaultKind = "nemesis"            // random faults within a budget
 )
 
@@ -121,6 +124,18 @@ type Means string
 const (
 	ByGate   Means = "gate"   // the simulator's own listeners; needs no privilege
 	ByKernel Means = "kernel" // nftables
+	ByEither Means = "either" // the kernel where it is to be had, else the gate
+)
+
+// OnNoList is what connectors do when nothing is known of a certificate of
+// the cloud.
+type OnNoList string
+
+// What they can do.
+const (
+	HardFail    OnNoList = "hard" // refuse the connection
+	SoftFail    OnNoList = "soft" // warn
+	NoListCheck OnNoList = "off"
 )
 
 // Preset is the documented behaviour of a product.
@@ -168,11 +183,12 @@ func (Intent) words() []string {
 }
 func (FaultKind) words() []string {
 	return words(Crash, Freeze, Stop, PowerLoss, LimitCPU, LimitMemory, Block, Degrade, SlowDirectory,
-		RefusingDirectory, HangingDirectory, CrowdedDirectory, StaleHashes, MissingHashes, Nemesis)
+		RefusingDirectory, HangingDirectory, CrowdedDirectory, StaleHashes, MissingHashes, Revoke, AddConnector, PublishUpdate, Nemesis)
 }
 func (BlockMode) words() []string { return words(Refuse, Reset, Stall, Drop, Reject) }
 func (Direction) words() []string { return words(Both, Outbound, Inbound) }
-func (Means) words() []string     { return words(ByGate, ByKernel) }
+func (Means) words() []string     { return words(ByGate, ByKernel, ByEither) }
+func (OnNoList) words() []string  { return words(HardFail, SoftFail, NoListCheck) }
 func (Preset) words() []string    { return words(PresetDefault, PresetEntra, PresetOkta, PresetPingOne) }
 func (Network) words() []string   { return words(Loopback, Namespaces) }
 

@@ -2,6 +2,7 @@ package signed
 
 import (
 	"cmp"
+	"crypto/ed25519"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -49,6 +50,9 @@ type Bootstrap struct {
 	// any. With Required an older one may not start.
 	MinConnectorVersion         string `json:"min_connector_version"`
 	MinConnectorVersionRequired bool   `json:"min_connector_version_required"`
+	// UpdateKey is the Ed25519 public key that updates are signed by; empty when
+	// there are none. A connector keeps to the first that it is told.
+	UpdateKey []byte `json:"update_key,omitempty"`
 }
 
 // Timers are how often a connector does what, unless it is told otherwise
@@ -59,6 +63,7 @@ type Timers struct {
 	RenewalPollNS       int64 `json:"renewal_poll_ns"`
 	BootstrapIntervalNS int64 `json:"bootstrap_interval_ns"`
 	ReconnectMaxNS      int64 `json:"reconnect_max_ns"` // the longest wait between attempts to attach
+	UpdateIntervalNS    int64 `json:"update_interval_ns,omitempty"`
 }
 
 // Bounds of timers. What is beyond them is taken for a mistake, or a lie.
@@ -99,6 +104,9 @@ func VerifyBootstrap(text []byte, ca *x509.CertPool, tenant string, now time.Tim
 		return nil, refuse(WrongTenant, "tenant: %.80q: expected %q", b.Tenant, tenant)
 	case !b.IssuedAt.Before(b.ValidUntil):
 		return nil, refuse(Malformed, "valid_until: %s: expected after issued_at %s", stamp(b.ValidUntil), stamp(b.IssuedAt))
+	}
+	if n := len(b.UpdateKey); n != 0 && n != ed25519.PublicKeySize {
+		return nil, refuse(Malformed, "update_key: %d bytes: expected %d", n, ed25519.PublicKeySize)
 	}
 	if b.MinConnectorVersion != "" {
 		if _, ok := parseVersion(b.MinConnectorVersion); !ok {
@@ -215,6 +223,7 @@ func (t *Timers) check() error {
 		{"renewal_poll_ns", t.RenewalPollNS, minTimer, maxTimer},
 		{"bootstrap_interval_ns", t.BootstrapIntervalNS, minTimer, maxTimer},
 		{"reconnect_max_ns", t.ReconnectMaxNS, MinReconnectMax, MaxReconnectMax},
+		{"update_interval_ns", t.UpdateIntervalNS, minTimer, maxTimer},
 	} {
 		if d := time.Duration(f.ns); d != 0 && (d < f.min || d > f.max) {
 			wrong = append(wrong, fmt.Errorf("timers: %s: %v: expected %v to %v", f.name, d, f.min, f.max))

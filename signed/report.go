@@ -4,12 +4,18 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net/http"
 	"time"
 )
 
 // MaxReport bounds a signed status report, in bytes; a usual one has about
 // 1.5 KB.
 const MaxReport = 16 << 10
+
+// GoneStatus is the cloud's answer to a report that is signed by a certificate
+// of its own which counts no more: revoked, removed, or replaced by another
+// registration. The connector must be registered again.
+const GoneStatus = http.StatusGone
 
 // maxText bounds each text of a report, in bytes.
 const maxText = 255
@@ -25,6 +31,9 @@ type Report struct {
 	Host      string    `json:"host"`
 	UptimeNS  int64     `json:"uptime_ns"`
 	ExpiresAt time.Time `json:"certificate_expires_at"`
+	// IntervalNS is when the next report is to be expected; 0 is as the cloud
+	// asked for.
+	IntervalNS int64 `json:"interval_ns,omitempty"`
 
 	DirectoryReachable bool `json:"directory_reachable"`
 
@@ -33,6 +42,8 @@ type Report struct {
 	Successful      uint64 `json:"successful_authentications"`
 	Failed          uint64 `json:"failed_authentications"` // refused by the directory
 	Errors          uint64 `json:"authentication_errors"`  // decided by nobody
+
+	Update *UpdateReport `json:"update,omitempty"` // nil when there is nothing to say of updates
 }
 
 // SignReport signs a report with the connector's certificate.
@@ -62,6 +73,8 @@ func VerifyReport(text []byte, ca *x509.CertPool, tenant string, now time.Time) 
 		return nil, nil, refuse(Malformed, "version, host: expected up to %d bytes each", maxText)
 	case r.UptimeNS < 0:
 		return nil, nil, refuse(Malformed, "uptime_ns: %d: expected 0 or more", r.UptimeNS)
+	case r.IntervalNS < 0 || r.IntervalNS > int64(maxTimer):
+		return nil, nil, refuse(Malformed, "interval_ns: %d: expected 0 to %d", r.IntervalNS, int64(maxTimer))
 	}
 	if skew := now.Sub(r.SentAt); skew.Abs() > MaxSkew {
 		return nil, nil, refuse(ClockSkew, "sent_at: %s: it is %s; expected clocks that differ by up to %v", stamp(r.SentAt), stamp(now), MaxSkew)

@@ -122,10 +122,12 @@ func conclude(in Input, r *results.Result) error {
 		return err
 	}
 	faults, asked := newWatches(in), newObjectives(in)
+	expected := newExpectations(in)
 	came, steady := &arrivals{}, newSteadiness(spansOf(in, scenarios.Window{Name: scenarios.Steady}))
 	err = each(in, func(s *results.Sample) {
 		b.record(s)
 		faults.look(s)
+		expected.count(s)
 		asked.count(s)
 		came.count(s)
 		steady.count(s)
@@ -145,6 +147,7 @@ func conclude(in Input, r *results.Result) error {
 	if r.Faults, err = faults.figures(in); err != nil {
 		return err
 	}
+	expected.figures(r.Faults)
 	r.Warnings = append(r.Warnings, faults.doubles.warnings()...)
 	r.Ledgers = balanceBooks(in, b)
 	r.Objectives = asked.evaluate(r)

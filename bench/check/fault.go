@@ -35,6 +35,12 @@ type Fault struct {
 	Healed     bool
 	Note       string
 	Err        string // empty when all went well
+
+	Shows     string
+	Expect    []scenarios.Expectation
+	Seen      []Seen // of each of them
+	SettledAt int64  // when the phase settled begins
+	RowEnd    int64  // when what is seen is no longer of this fault
 }
 
 // on says that it was injected.

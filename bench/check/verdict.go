@@ -43,6 +43,8 @@ func judge(in Input, r *results.Result) {
 			open = append(open, fmt.Sprintf("The objective %q is undecided: %s.", o.Text, o.Reason))
 		}
 	}
+	unlike, unseen := expectedReasons(r)
+	wrong, open = append(wrong, unlike...), append(open, unseen...)
 	open = append(open, doubts...)
 	if r.Verdict == results.Aborted {
 		open = nil

@@ -71,6 +71,9 @@ func (i *injection) end(ctx context.Context) {
 	i.UndoneAt = time.Since(i.plan.Zero)
 	i.Healed = true
 	i.journal(line{Kind: lineUndone, By: "run", Count: i.Injections}, nil)
+	if o, ok := i.leaf.(outcome); ok && o.missed() != nil {
+		i.fail(o.missed())
+	}
 	if i.Injections == 0 && i.Err == nil {
 		i.Err = errNothing
 	}

@@ -25,6 +25,11 @@ type leaf interface {
 	undo(context.Context) (effect, error)
 }
 
+// An outcome is a leaf that knows whether it had the effect that it should have.
+type outcome interface {
+	missed() error // why not; read after undo
+}
+
 // An effect is how far a leaf has reached so far.
 type effect struct {
 	count uint64
@@ -40,6 +45,8 @@ type scene struct {
 	run   string // names the run outside of it
 	rules rules
 	group func(kind cgroup.Kind, name string) (group, error)
+	// kernel says why there can be no rules; that of this machine when nil.
+	kernel func() error
 }
 
 // rules are those of the kernel, in the run's own table.
@@ -80,7 +87,16 @@ func newLeaf(s scene) (leaf, Tier, error) {
 		return newLimitMemory(s), TierCgroup, nil
 	case scenarios.Block:
 		leaf, tier := newBlock(s)
+		if s.fault.Register {
+			leaf = &registering{scene: s, part: leaf}
+		}
 		return leaf, tier, nil
+	case scenarios.Revoke:
+		return &revoke{scene: s}, TierRole, nil
+	case scenarios.PublishUpdate:
+		return &publishUpdate{scene: s}, TierRole, nil
+	case scenarios.AddConnector:
+		return &addConnector{s}, TierProcess, nil
 	case scenarios.Degrade:
 		leaf, tier := newDegrade(s)
 		return leaf, tier, nil

@@ -28,9 +28,10 @@ func roleOf(port string) string {
 }
 
 // someOnly says that the target's connectors must be told from others that
-// dial the same ports.
+// dial the same ports. Where the gate stands in for the kernel it names whom it
+// means too: a listener that is closed for all counts nobody.
 func someOnly(f scenarios.Fault) bool {
-	return f.Target != scenarios.AllConnectors || slices.Contains(f.Ports, portUsers)
+	return f.Target != scenarios.AllConnectors || slices.Contains(f.Ports, portUsers) || f.By == scenarios.ByEither
 }
 
 // sources are the addresses that the target's connectors dial from.
@@ -39,10 +40,17 @@ func (s scene) sources(target string) (addresses []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	var names []string
 	for _, c := range connectors {
-		source, err := s.Source(c.Name())
+		names = append(names, c.Name())
+	}
+	if target == scenarios.AllConnectors && s.fault.ExpectsNewcomer() {
+		names = append(names, scenarios.Newcomer) // it is one of all
+	}
+	for _, name := range names {
+		source, err := s.Source(name)
 		if err != nil {
-			return nil, fmt.Errorf("finding the address that %s dials from: %w", c.Name(), err)
+			return nil, fmt.Errorf("finding the address that %s dials from: %w", name, err)
 		}
 		addresses = append(addresses, source)
 	}

@@ -35,13 +35,14 @@ type Plan struct {
 	Changed func(Record)
 
 	// The means; those of this machine when nil.
-	rules rules
-	group func(kind cgroup.Kind, name string) (group, error)
+	rules  rules
+	group  func(kind cgroup.Kind, name string) (group, error)
+	kernel func() error
 }
 
 // scene is where one fault is injected.
 func (p *Plan) scene(number int, f scenarios.Fault) scene {
-	return scene{System: p.System, fault: f, id: fmt.Sprintf("fault-%d", number), run: p.Journal.run, rules: p.rules, group: p.group}
+	return scene{System: p.System, fault: f, id: fmt.Sprintf("fault-%d", number), run: p.Journal.run, rules: p.rules, group: p.group, kernel: p.kernel}
 }
 
 // A Schedule is a plan under way. Its owner calls Stop, best deferred, so that

@@ -283,7 +283,7 @@ func (p *Process) fork() (_ *incarnation, ready *os.File, err error) {
 
 	command := p.command()
 	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Env = slices.Concat(inheritedEnv(), p.spec.Env)
+	cmd.Env = p.env()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdinRead, log, log
 	cmd.ExtraFiles = []*os.File{readyWrite} // fd 3
 	cmd.SysProcAttr = childAttr()
@@ -305,6 +305,19 @@ func (p *Process) fork() (_ *incarnation, ready *os.File, err error) {
 		return nil, nil, fmt.Errorf("identifying process %d: %w", r.id.PID, err)
 	}
 	return r, readyRead, nil
+}
+
+// env is the environment of the next start. Of a variable that is there twice
+// the last counts.
+func (p *Process) env() []string {
+	env := slices.Concat(inheritedEnv(), p.spec.Env)
+	p.mu.Lock()
+	again := p.starts > 0
+	p.mu.Unlock()
+	if again && p.spec.EnvAgain != nil {
+		env = append(env, p.spec.EnvAgain()...)
+	}
+	return env
 }
 
 // command is that of the next start.

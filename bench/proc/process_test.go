@@ -150,3 +150,14 @@ func BenchmarkSample(b *testing.B) {
 		}
 	}
 }
+
+// TestEnvAgain: what is added at later starts comes last, so that it counts.
+func TestEnvAgain(t *testing.T) {
+	p := newProcess(nil, Spec{Env: []string{"TOKEN=first"}, EnvAgain: func() []string { return []string{"TOKEN=second"} }})
+	for starts, want := range []string{"TOKEN=first", "TOKEN=second"} {
+		p.starts = starts
+		if env := p.env(); env[len(env)-1] != want {
+			t.Errorf("at start %d the last is %s, want %s", starts+1, env[len(env)-1], want)
+		}
+	}
+}

@@ -33,8 +33,10 @@ type Spec struct {
 	Command []string // program and arguments; never a secret
 	// Env is added to the environment of the harness, from which everything
 	// called PTABENCH_* is taken away. Secrets go here and are never printed.
-	Env     []string
-	LogFile string // standard output and error are appended to it
+	Env []string
+	// EnvAgain is added to Env at starts but the first; nil means nothing.
+	EnvAgain func() []string
+	LogFile  string // standard output and error are appended to it
 	// ReadyWithin bounds the time to the ready line; 30 s when 0.
 	ReadyWithin time.Duration
 	// Again is the command of later starts, given the ready line of the last

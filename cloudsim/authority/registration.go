@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"ptabench/cloudsim/state"
+	"ptabench/cloudsim/token"
 	"ptabench/wire"
 )
 
@@ -29,6 +30,11 @@ const (
 	DeniedTokenUsed      Denial = "registration-token-used"
 	DeniedTokenExpired   Denial = "registration-token-expired"
 	DeniedTokenTenant    Denial = "registration-token-of-another-tenant"
+	DeniedTokenMalformed Denial = "registration-token-malformed"
+	DeniedTokenSignature Denial = "registration-token-signature"
+	DeniedTokenAudience  Denial = "registration-token-audience"
+	DeniedTokenScope     Denial = "registration-token-scope"
+	DeniedTokenEarly     Denial = "registration-token-not-valid-yet"
 	DeniedTooMany        Denial = "registration-too-many-connectors"
 	DeniedHost           Denial = "registration-host-has-a-connector"
 	DeniedHostName       Denial = "registration-malformed-host-name"
@@ -63,6 +69,9 @@ type Registration struct {
 	Now       func() time.Time          // time.Now but in tests
 	Log       *slog.Logger              // what was granted and denied, without any token
 	Denied    func(d Denial, by Claims) // is called once for each denial, concurrently
+	// Administrator verifies an administrator's access token, by the errors of
+	// package token, which is good here in place of a registration token.
+	Administrator func(tenant, accessToken string, now time.Time) (state.Grant, error)
 }
 
 // Claims is who a denied peer said to be: empty where it named nobody that
@@ -101,7 +110,7 @@ func (r *Registration) grant(ctx context.Context, id Identity, q *wire.RegisterR
 	if v := q.GetVersion(); len(v) > maxVersion || !versionSyntax.MatchString(v) {
 		return c, nil, &denial{DeniedName, codes.InvalidArgument, "version: expected up to 64 of A-Z, a-z, 0-9, ., +, _ and -"}
 	}
-	if len(q.GetToken()) > maxToken {
+	if len(q.GetToken()) > maxToken && !token.Resembles(q.GetToken()) {
 		return c, nil, state.ErrTokenUnknown
 	}
 	if !hostSyntax.MatchString(q.GetHostName()) {
@@ -111,7 +120,8 @@ func (r *Registration) grant(ctx context.Context, id Identity, q *wire.RegisterR
 	if err := CheckClock(q.GetConnectorTimeNs(), now); err != nil {
 		return c, nil, err
 	}
-	if err := r.Store.CheckToken(id.Tenant, q.GetToken(), now); err != nil {
+	register, err := r.permit(id.Tenant, q.GetToken(), now)
+	if err != nil {
 		return c, nil, err
 	}
 	certificate, err := r.Authority.Issue(q.GetCsrDer(), id, r.Lifetime)
@@ -125,7 +135,25 @@ func (r *Registration) grant(ctx context.Context, id Identity, q *wire.RegisterR
 		ID: id.ID, Tenant: id.Tenant, Name: id.Name, Version: q.GetVersion(), HostName: q.GetHostName(),
 		Serial: Serial(certificate), NotAfter: certificate.NotAfter, RegisteredAt: now,
 	}
-	return c, certificate.Raw, r.Store.Register(q.GetToken(), c, certificate.RawSubjectPublicKeyInfo, now)
+	return c, certificate.Raw, register(c, certificate.RawSubjectPublicKeyInfo, now)
+}
+
+// permit checks what came as a token, one made for a registration or an
+// administrator's, and returns what uses it up.
+func (r *Registration) permit(tenant, text string, now time.Time) (func(state.Connector, []byte, time.Time) error, error) {
+	if r.Administrator == nil || !token.Resembles(text) {
+		return func(c state.Connector, key []byte, now time.Time) error {
+			return r.Store.Register(text, c, key, now)
+		}, r.Store.CheckToken(tenant, text, now)
+	}
+	g, err := r.Administrator(tenant, text, now)
+	if err == nil {
+		err = r.Store.CheckGrant(g, now)
+	}
+	return func(c state.Connector, key []byte, now time.Time) error {
+		r.Log.Info("registering by an administrator's token", "tenant", c.Tenant, "connector", c.Name, "administrator", g.By)
+		return r.Store.RegisterBy(g, c, key, now)
+	}, err
 }
 
 // deny counts and logs a denial, and makes of it what the peer is told.
@@ -161,6 +189,14 @@ func denialOf(err error) *denial {
 		{state.ErrTokenUsed, DeniedTokenUsed, codes.Unauthenticated},
 		{state.ErrTokenExpired, DeniedTokenExpired, codes.Unauthenticated},
 		{state.ErrTokenTenant, DeniedTokenTenant, codes.Unauthenticated},
+		{token.ErrMalformed, DeniedTokenMalformed, codes.Unauthenticated},
+		{token.ErrSignature, DeniedTokenSignature, codes.Unauthenticated},
+		{token.ErrTenant, DeniedTokenTenant, codes.Unauthenticated},
+		{token.ErrAudience, DeniedTokenAudience, codes.Unauthenticated},
+		{token.ErrExpired, DeniedTokenExpired, codes.Unauthenticated},
+		{token.ErrNotYet, DeniedTokenEarly, codes.Unauthenticated},
+		{token.ErrScope, DeniedTokenScope, codes.PermissionDenied},
+		{state.ErrTooManyGrants, DeniedTooMany, codes.ResourceExhausted},
 		{state.ErrTooManyConnectors, DeniedTooMany, codes.ResourceExhausted},
 		{ErrMalformedCSR, DeniedCSR, codes.InvalidArgument},
 		{ErrWeakKey, DeniedKey, codes.InvalidArgument},

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -243,6 +245,19 @@ func TestRegisterDenies(t *testing.T) {
 		{"a clock that is ahead", func(_ *office, q *wire.RegisterRequest) {
 			q.ConnectorTimeNs = noon.Add(ClockTolerance + time.Second).UnixNano()
 		}, codes.FailedPrecondition, "registration-clock-skew contoso connector-1", "differ by 10m1s"},
+		{"a clock that is behind", func(_ *office, q *wire.RegisterRequest) {
+			q.ConnectorTimeNs = noon.Add(-ClockTolerance - time.Second).UnixNano()
+		}, codes.FailedPrecondition, "registration-clock-skew contoso connector-1", "differ by 10m1s"},
+		{"a key of another kind", func(o *office, q *wire.RegisterRequest) {
+			_, key, err := ed25519.GenerateKey(rand.Reader)
+			if err != nil {
+				o.t.Fatal(err)
+			}
+			q.CsrDer = request(o.t, key, nil)
+		}, codes.InvalidArgument, "registration-unfit-key contoso connector-1", "Ed25519; expected"},
+		{"a key that is too short", func(o *office, q *wire.RegisterRequest) {
+			q.CsrDer = request(o.t, must(rsa.GenerateKey(rand.Reader, 1024)), nil)
+		}, codes.InvalidArgument, "registration-unfit-key contoso connector-1", "RSA of 1024 bits; expected 2048 to 4096"},
 		{"a host that has a connector", func(o *office, q *wire.RegisterRequest) {
 			o.occupy(state.Rules{OnePerHost: true}, "host-1")
 			q.HostName = "host-1"

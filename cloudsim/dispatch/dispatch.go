@@ -214,6 +214,9 @@ func (t *Tenant) probe(now time.Duration, s *SignIn) bool {
 	return true
 }
 
+// SetWait changes Settings.Wait.
+func (t *Tenant) SetWait(wait bool) { t.settings.Wait = wait }
+
 // patient reports whether sign-ins wait for the outcome of a probe.
 func (t *Tenant) patient() bool {
 	return t.settings.Wait && slices.ContainsFunc(t.connectors, (*Connector).usable)

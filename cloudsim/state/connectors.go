@@ -54,6 +54,14 @@ func (o owner) key() []byte { return []byte(o.tenant + "\x00" + o.name) }
 // The same name and public key may use a token again for RetryTime: who asks
 // twice never got the first answer.
 func (s *Store) Register(token string, c Connector, publicKey []byte, now time.Time) error {
+	return s.register(c, now, func(tx *bbolt.Tx) error {
+		return useToken(tx, c.Tenant, token, userOf(c.Name, publicKey), now)
+	})
+}
+
+// register records a connector in the transaction in which use uses up what
+// permits it.
+func (s *Store) register(c Connector, now time.Time, use func(*bbolt.Tx) error) error {
 	if c.Tenant == "" || c.Name == "" || c.Serial == "" {
 		return fmt.Errorf("registering a connector: tenant, name and serial are needed")
 	}
@@ -67,7 +75,7 @@ func (s *Store) Register(token string, c Connector, publicKey []byte, now time.T
 	replaced, found := s.connectors[at]
 	s.mu.RUnlock()
 	err := s.db.Update(func(tx *bbolt.Tx) error {
-		if err := useToken(tx, c.Tenant, token, userOf(c.Name, publicKey), now); err != nil {
+		if err := use(tx); err != nil {
 			return err
 		}
 		if found && replaced.Serial != c.Serial {

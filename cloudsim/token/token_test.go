@@ -290,9 +290,11 @@ func TestDiscovery(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]any{
-		"issuer":         "https://127.0.0.1:40443/contoso/v2.0",
-		"token_endpoint": "https://127.0.0.1:40443/contoso/oauth2/v2.0/token",
-		"jwks_uri":       "https://127.0.0.1:40443/contoso/discovery/v2.0/keys",
+		"issuer":                        "https://127.0.0.1:40443/contoso/v2.0",
+		"token_endpoint":                "https://127.0.0.1:40443/contoso/oauth2/v2.0/token",
+		"jwks_uri":                      "https://127.0.0.1:40443/contoso/discovery/v2.0/keys",
+		"authorization_endpoint":        "https://127.0.0.1:40443/contoso/oauth2/v2.0/authorize",
+		"device_authorization_endpoint": "https://127.0.0.1:40443/contoso/oauth2/v2.0/devicecode",
 	} {
 		if doc[name] != want {
 			t.Errorf("%s is %v; expected %v", name, doc[name], want)
@@ -300,7 +302,7 @@ func TestDiscovery(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"id_token_signing_alg_values_supported": "ES256", "subject_types_supported": "pairwise",
-		"grant_types_supported": "password", "response_types_supported": "none", "scopes_supported": "openid",
+		"grant_types_supported": "password", "response_types_supported": "code", "scopes_supported": "openid",
 		"token_endpoint_auth_methods_supported": "none", "claims_supported": "preferred_username",
 	} {
 		list, _ := doc[name].([]any)

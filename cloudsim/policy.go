@@ -1,0 +1,139 @@
+package cloudsim
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"time"
+
+	"ptabench/cloudsim/federation"
+	"ptabench/cloudsim/manage"
+	"ptabench/cloudsim/state"
+	"ptabench/observe"
+)
+
+// Methods that an administrator may choose besides those of a configuration.
+const (
+	federated  Method = manage.Federation
+	nobodyElse Method = manage.None // nobody signs in but administrators
+)
+
+// metadataPatience is how long a federation server may take to describe itself.
+const metadataPatience = 5 * time.Second
+
+// policy is how a tenant's users sign in at present. It is replaced, not
+// changed: sign-ins read it without a lock.
+type policy struct {
+	method   Method
+	fallback Fallback
+	metadata string // where the federation server describes itself
+	passive  string // where it says that users are to be sent
+}
+
+// configured is the policy of the configuration.
+func (t *Tenant) configured() *policy { return &policy{method: t.Method, fallback: t.Fallback} }
+
+// chosen is the policy that an administrator's choice comes to. Which kind of
+// fallback there is, the configuration says; whether there is one, the choice.
+func (t *Tenant) chosen(p state.Policy) *policy {
+	c := &policy{method: Method(p.Method), fallback: t.Fallback, metadata: p.FederationMetadata, passive: p.PassiveEndpoint}
+	if c.method == PassThrough && !p.HashSyncBackup {
+		c.fallback = Off
+	} else if c.fallback == Off && p.HashSyncBackup {
+		c.fallback = Automatic
+	}
+	return c
+}
+
+// adopt makes a policy the one in force.
+func (t *tenant) adopt(p *policy) {
+	t.policy.Store(p)
+	t.locked(func(time.Duration) { t.queue.SetWait(p.fallback != Automatic) })
+}
+
+// loadPolicies puts into force what administrators chose before a restart.
+func (srv *server) loadPolicies() error {
+	for _, t := range srv.tenants {
+		kept, found, err := srv.state.Policy(t.Name)
+		if err != nil {
+			return err
+		}
+		if !found {
+			continue
+		}
+		t.adopt(t.chosen(kept))
+		if now := t.policy.Load(); now.method != t.Method || now.fallback != t.Fallback {
+			srv.log.Warn("an administrator's choice stands, not the configuration", "tenant", t.Name, "method", now.method,
+				"fallback", now.fallback, "administrator", kept.By, "at", kept.At)
+		}
+	}
+	return nil
+}
+
+// managed is a tenant as an administrator has control of it.
+type managed struct {
+	server *server
+	tenant *tenant
+}
+
+var _ manage.Tenant = managed{}
+
+// Method implements manage.Tenant.
+func (m managed) Method() manage.Method {
+	p := m.tenant.policy.Load()
+	out := manage.Method{Method: string(p.method), HashSyncBackup: p.method == PassThrough && p.fallback != Off,
+		FederationMetadata: p.metadata, PassiveEndpoint: p.passive}
+	if p.method == federated && p.passive == "" {
+		out.Warning = "where users are to be sent is not known: the metadata could not be read when it was given"
+	}
+	return out
+}
+
+// SetMethod implements manage.Tenant.
+func (m managed) SetMethod(ctx context.Context, by string, want manage.Method) (manage.Method, error) {
+	srv, t := m.server, m.tenant
+	kept := state.Policy{Method: want.Method, HashSyncBackup: want.HashSyncBackup, FederationMetadata: want.FederationMetadata, By: by, At: time.Now()}
+	if want.Method == manage.Federation {
+		var err error
+		if kept.PassiveEndpoint, err = srv.passiveEndpoint(ctx, want.FederationMetadata); err != nil {
+			srv.log.Warn("federation metadata", "tenant", t.Name, "error", err)
+		}
+	}
+	t.choosing.Lock() // the file and memory in the same order
+	defer t.choosing.Unlock()
+	if err := srv.state.PutPolicy(t.Name, kept); err != nil {
+		return manage.Method{}, err
+	}
+	t.adopt(t.chosen(kept))
+	cause := want.Method
+	if want.HashSyncBackup {
+		cause += ", hash-sync backup"
+	}
+	srv.events.Add(observe.Event{Kind: observe.MethodChosen, Tenant: t.Name, Cause: cause})
+	return m.Method(), nil
+}
+
+// passiveEndpoint asks a federation server where users are to be sent.
+func (srv *server) passiveEndpoint(ctx context.Context, at string) (string, error) {
+	ctx, stop := context.WithTimeout(ctx, metadataPatience)
+	defer stop()
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: srv.roots()}, DisableKeepAlives: true}
+	defer transport.CloseIdleConnections()
+	return federation.Fetch(ctx, &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse // the administrator names the place itself
+	}}, at)
+}
+
+// NewRegistrationToken implements manage.Tenant.
+func (m managed) NewRegistrationToken() (string, time.Time, error) {
+	now := time.Now()
+	text, err := m.server.state.IssueToken(m.tenant.Name, now)
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("tenant %s: %w", m.tenant.Name, err)
+	}
+	return text, now.Add(state.TokenLifetime), nil
+}
+
+// Connectors implements manage.Tenant.
+func (m managed) Connectors() any { return m.server.inventory(m.tenant, time.Now()) }
