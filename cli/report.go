@@ -70,7 +70,7 @@ is whole is shown first.`,
   ptabench report runs/quickstart --format junit > junit.xml
   ptabench report runs/quickstart --format svg --chart response > response.svg
   ptabench report runs/before runs/after --format html > compared.html`,
-		Args: cobra.RangeArgs(1, page.Most),
+		Args: reportArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := checkChart(format, chartName)
 			switch {
@@ -90,7 +90,7 @@ is whole is shown first.`,
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "text", "what to print: text, json, markdown, html; csv and svg of a run; junit of a run or a suite")
+	cmd.Flags().StringVar(&format, "format", "text", "what to print: text, json, markdown, html; csv and svg of a run; junit of a run or a suite; html alone of several runs")
 	cmd.Flags().StringVar(&chartName, "chart", "", "`name` of the chart for --format svg")
 	_ = cmd.RegisterFlagCompletionFunc("chart", // the flag is there
 		cobra.FixedCompletions(chart.Names(), cobra.ShellCompDirectiveNoFileComp))
@@ -99,8 +99,22 @@ is whole is shown first.`,
 	return cmd
 }
 
+// reportArgs says what directories are expected.
+func reportArgs(_ *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return fmt.Errorf("no directory: expected that of a run, a matrix or a suite, or those of 2 to %d runs", page.Most)
+	case len(args) > page.Most:
+		return fmt.Errorf("%d directories: expected at most %d runs to compare", len(args), page.Most)
+	}
+	return nil
+}
+
 // compareRuns lays several runs over each other.
 func compareRuns(out io.Writer, dirs []string, format string) error {
+	if err := knownFormat(format); err != nil {
+		return err
+	}
 	if format != "html" {
 		return fmt.Errorf("--format %s: of several runs, expected html", format)
 	}
@@ -108,20 +122,40 @@ func compareRuns(out io.Writer, dirs []string, format string) error {
 	var errs []error
 	for _, dir := range dirs {
 		run, err := results.Open(dir)
-		runs, errs = append(runs, run), append(errs, err)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if pid := goingOn(run); pid != 0 {
+			run.GoingOn(pid)
+		}
+		runs = append(runs, run)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	return page.Compare(out, runs)
+	if err := page.Compare(out, runs); err != nil {
+		return err
+	}
+	for _, run := range runs { // what is whole is shown first
+		errs = append(errs, run.CheckSamples())
+	}
+	return errors.Join(errs...)
 }
 
 // A rendering writes one format of what a directory holds.
 type rendering func(out io.Writer) error
 
-func report(out io.Writer, dir, format string) error {
+func knownFormat(format string) error {
 	if !slices.Contains(reportFormats, format) {
 		return fmt.Errorf("--format %s: expected one of %s", format, strings.Join(reportFormats, ", "))
+	}
+	return nil
+}
+
+func report(out io.Writer, dir, format string) error {
+	if err := knownFormat(format); err != nil {
+		return err
 	}
 	switch {
 	case exists(dir, results.MatrixFile):

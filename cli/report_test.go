@@ -117,8 +117,15 @@ func TestReportOfBadInput(t *testing.T) {
 		shown string // what is whole
 		want  string
 	}{
-		{"no argument", nil, "", "accepts 1 arg(s)"},
-		{"unknown format", []string{torn, "--format", "xml"}, "", "--format xml: expected one of text, json, csv, markdown, junit, html"},
+		{"no argument", nil, "", "no directory: expected that of a run, a matrix or a suite, or those of 2 to 6 runs"},
+		{"too many runs", []string{torn, torn, torn, torn, torn, torn, torn, "--format", "html"}, "", "7 directories: expected at most 6 runs to compare"},
+		{"unknown format", []string{torn, "--format", "xml"}, "", "--format xml: expected one of text, json, csv, markdown, junit, html, svg"},
+		{"unknown format of several", []string{torn, torn, "--format", "xml"}, "", "--format xml: expected one of text, json, csv, markdown, junit, html, svg"},
+		{"several runs as text", []string{torn, torn}, "", "--format text: of several runs, expected html"},
+		{"several runs, some of them no runs", []string{filepath.Join(torn, "absent"), torn, t.TempDir(), "--format", "html"}, "", "neither result.json nor samples"},
+		{"a chart of something else", []string{torn, "--chart", "response"}, "", "--chart response: only with --format svg"},
+		{"svg without a chart", []string{torn, "--format", "svg"}, "", "--format svg: --chart"},
+		{"an unknown chart", []string{torn, "--format", "svg", "--chart", "pie"}, "", "pie"},
 		{"nothing there", []string{filepath.Join(torn, "absent")}, "", "no such file or directory"},
 		{"a file", []string{filepath.Join(torn, "samples")}, "", "not a directory"},
 		{"an empty directory", []string{t.TempDir()}, "", "neither result.json nor samples"},
@@ -128,6 +135,8 @@ func TestReportOfBadInput(t *testing.T) {
 		{"torn samples, text", []string{torn}, "verdict: aborted", "cut off within record 100"},
 		{"torn samples, json", []string{torn, "--format", "json"}, `"accepted": 99`, "cut off within record 100"},
 		{"torn samples, csv", []string{torn, "--format", "csv"}, "\n98,0,right", "cut off within record 100"},
+		{"torn samples, html", []string{torn, "--format", "html"}, "<!doctype html>", "cut off within record 100"},
+		{"torn samples, svg", []string{torn, "--format", "svg", "--chart", "response"}, "<svg", "cut off within record 100"},
 		{"torn samples of a finished run", []string{cut}, "verdict: pass", "cut off within record 100"},
 		{"short samples of a finished run", []string{records}, "verdict: pass", "holds 99 of the 100 sign-ins"},
 		{"short samples of a finished run, csv", []string{records, "--format", "csv"}, "\n98,0,right", "holds 99 of the 100 sign-ins"},
@@ -144,14 +153,20 @@ func TestReportOfBadInput(t *testing.T) {
 
 func TestReportForMachines(t *testing.T) {
 	dir := runDir(t, 100, true)
-	for format, want := range map[string]string{"markdown": "## ✓ pass: quickstart\n", "junit": `<testsuite name="quickstart"`} {
-		out, code, err := runReport(t, dir, "--format", format)
-		if code != 0 || err != nil || !strings.Contains(out, want) {
-			t.Errorf("%s: exit %d, %v\n%s", format, code, err, out)
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--format", "markdown"}, "## ✓ pass: quickstart\n"},
+		{[]string{"--format", "junit"}, `<testsuite name="quickstart"`},
+		{[]string{"--format", "html"}, "<title>quickstart: pass</title>"},
+		{[]string{"--format", "svg", "--chart", "response"}, "<svg "},
+		{[]string{runDir(t, 100, false), "--format", "html"}, "<title>2 runs compared: aborted</title>"},
+	} {
+		out, code, err := runReport(t, append([]string{dir}, c.args...)...)
+		if code != 0 || err != nil || !strings.Contains(out, c.want) {
+			t.Errorf("%q: exit %d, %v; expected %s in\n%.2000s", c.args, code, err, c.want, out)
 		}
-	}
-	if _, code, err := runReport(t, dir, "--format", "html"); code != exitUsage || err == nil || !strings.Contains(err.Error(), "--format html: only of a matrix or a suite") {
-		t.Errorf("html of a run: exit %d, %v", code, err)
 	}
 }
 
