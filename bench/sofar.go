@@ -23,23 +23,36 @@ type Follower interface {
 // objectives as they stand, and of faults what was done, not yet what it did.
 // The verdict is empty. It may be called until the load is concluded.
 func (m *measurement) soFar() *results.Result {
+	r := m.counted()
+	r.Preset, r.TimeScale, r.Network = string(m.Scenario.Preset), m.Scenario.TimeScale, string(m.Scenario.Network)
+	r.Ceiling = m.ceiling
+	var in check.Input
+	for i := range r.Connectors {
+		in.Fleet = append(in.Fleet, m.Scenario.Connector(i+1))
+	}
+	for _, read := range m.watch.readings(roleCloud) {
+		in.Cloud = append(in.Cloud, check.CloudBook{Counters: read.cloud})
+	}
+	for _, read := range m.watch.readings(roleConnector) {
+		in.Connectors = append(in.Connectors, check.ConnectorBook{Name: read.Name()})
+	}
+	check.CompleteConnectors(in, &r)
+	for _, rec := range m.progress.faults() {
+		r.Faults = append(r.Faults, faultSoFar(rec, time.Since(m.zero)))
+	}
+	return &r
+}
+
+// counted is what the sign-ins so far tell, and how objectives stand.
+func (m *measurement) counted() results.Result {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	r := m.recorder.Result()
 	histograms := map[string]*results.Histogram{"response": m.recorder.Response(), "service": m.recorder.Service(), "lag": m.recorder.Lag()}
 	r.Objectives = check.Standing(m.Scenario.Objectives, &r, func(kind string, percentile float64) int64 {
 		return histograms[kind].At(percentile)
 	})
-	m.mu.Unlock()
-	r.Preset, r.TimeScale, r.Network = string(m.Scenario.Preset), m.Scenario.TimeScale, string(m.Scenario.Network)
-	r.Ceiling = m.ceiling
-	for i := range r.Connectors {
-		of := m.Scenario.Connector(i + 1)
-		r.Connectors[i].Capacity, r.Connectors[i].DelayNS = of.Concurrency, int64(of.DirectoryDelay)
-	}
-	for _, rec := range m.progress.faults() {
-		r.Faults = append(r.Faults, faultSoFar(rec, time.Since(m.zero)))
-	}
-	return &r
+	return r
 }
 
 // faultSoFar is a fault without what only the whole run tells. The duration of

@@ -25,12 +25,16 @@ const (
 	leastCompared = 2
 	mostCompared  = 6
 	perPage       = 200
+	// atOnce bounds the reports that are made at a time, each of which may take
+	// 200 MB; who asks for more waits.
+	atOnce = 2
 )
 
 // A Library serves what is below some directories. Close ends it.
 type Library struct {
 	*library
-	mux *http.ServeMux
+	mux    *http.ServeMux
+	making chan struct{} // has room for atOnce
 }
 
 // Open opens directories to be served. GoingOn is the process of a run that
@@ -43,11 +47,11 @@ func Open(dirs []string, goingOn func(*results.Run) int) (*Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Library{library: opened, mux: http.NewServeMux()}
+	l := &Library{library: opened, mux: http.NewServeMux(), making: make(chan struct{}, atOnce)}
 	l.mux.HandleFunc("GET /{$}", l.list)
 	l.mux.HandleFunc("GET /style.css", l.style)
-	l.mux.HandleFunc("GET /compare", l.compare)
-	l.mux.HandleFunc("GET /at/{root}/{path...}", l.show)
+	l.mux.HandleFunc("GET /compare", l.inTurn(l.compare))
+	l.mux.HandleFunc("GET /at/{root}/{path...}", l.inTurn(l.show))
 	return l, nil
 }
 
@@ -56,6 +60,19 @@ func (l *Library) Close() error { return l.close() }
 
 // ServeHTTP implements http.Handler. Who may ask is for the caller to say.
 func (l *Library) ServeHTTP(w http.ResponseWriter, r *http.Request) { l.mux.ServeHTTP(w, r) }
+
+// inTurn has at most atOnce requests served at a time.
+func (l *Library) inTurn(serve http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case l.making <- struct{}{}:
+		case <-r.Context().Done(): // nobody waits for it any more
+			return
+		}
+		defer func() { <-l.making }()
+		serve(w, r)
+	}
+}
 
 //go:embed browse.html
 var pagesText string

@@ -1,6 +1,7 @@
 package browse
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -266,5 +267,29 @@ func TestInABrowser(t *testing.T) {
 	tab.Shot(t, "compare.png")
 	if errs := tab.Errors(); len(errs) > 0 {
 		t.Errorf("the pages said %q", errs)
+	}
+}
+
+// Reports are made a few at a time; who went away is not waited for.
+func TestReportsInTurn(t *testing.T) {
+	dir := t.TempDir()
+	makeRun(t, filepath.Join(dir, "a"), "quickstart", results.Pass, noon, 0)
+	l := open(t, dir)
+	for range atOnce {
+		l.making <- struct{}{}
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	w := httptest.NewRecorder()
+	l.ServeHTTP(w, httptest.NewRequestWithContext(gone, http.MethodGet, "/at/0/a/", nil))
+	if w.Body.Len() > 0 {
+		t.Errorf("one more report was made: %.100s", w.Body)
+	}
+	<-l.making
+	if status, body := ask(l, "/at/0/a/"); status != http.StatusOK || !strings.Contains(body, "quickstart") {
+		t.Errorf("status %d, %.100s", status, body)
+	}
+	if len(l.making) != atOnce-1 {
+		t.Errorf("%d are being made, want %d", len(l.making), atOnce-1)
 	}
 }

@@ -284,7 +284,12 @@ func (it *item) matrix(dir string) error {
 	if info, err := os.Stat(filepath.Join(dir, results.MatrixFile)); err == nil {
 		it.When = info.ModTime().UTC() // it does not say itself
 	}
-	it.Note = "matrix of " + runs(m.Planned) + " over " + strings.Join(m.Keys, ", ")
+	made := 0
+	for i := range m.Cells {
+		made += len(m.Cells[i].Runs)
+	}
+	// Before it said how many were planned, a matrix had all of them.
+	it.Note = "matrix of " + runs(max(m.Planned, made)) + " over " + strings.Join(m.Keys, ", ")
 	return nil
 }
 

@@ -144,7 +144,11 @@ func (g *glance) frame(columns, rows int) []strip {
 	} else {
 		shares, objectives = spaced(shares), spaced(objectives)
 	}
-	return slices.Concat(top, figures, shares, objectives)
+	all := slices.Concat(top, figures, shares, objectives)
+	if rows > 0 {
+		all = all[:min(len(all), rows)] // a lower one would scroll at each drawing
+	}
+	return all
 }
 
 // spaced puts an empty line before a part that there is.
@@ -468,7 +472,10 @@ func (g *glance) objective(o *results.Objective, width int) strip {
 	}
 	value := results.ObjectiveValue(o)
 	if o.Verdict == results.Inconclusive && g.verdict == "" && o.Samples == 0 {
-		value = "–"
+		value = "–" // check.Standing does not tell before
+		if later := "at end"; utf8.RuneCountInString(o.Text+later)+3 <= width {
+			value = later
+		}
 	}
 	room := width - 2 - utf8.RuneCountInString(value) - 1
 	text := cut(o.Text, max(room, 8))

@@ -17,7 +17,10 @@ import (
 var errStopped = errors.New("stopped from the live page")
 
 // livePage is the live page of a run; all of it does nothing when it is nil.
-type livePage struct{ *live.Page }
+type livePage struct {
+	*live.Page
+	cancel context.CancelCauseFunc
+}
 
 // openPage opens the live page at an address, and says where it is. The
 // context it returns ends too when somebody stops the run from there.
@@ -34,7 +37,7 @@ func openPage(ctx context.Context, say io.Writer, address string, o *bench.Optio
 		return ctx, nil, fmt.Errorf("--ui %s: %w", address, err)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	p := &livePage{live.Serve(d, live.Options{Name: o.Scenario.Name, Command: o.Command, Version: o.Version, Seed: o.Scenario.Seed,
+	p := &livePage{cancel: cancel, Page: live.Serve(d, live.Options{Name: o.Scenario.Name, Command: o.Command, Version: o.Version, Seed: o.Scenario.Seed,
 		Scenario: string(o.Scenario.YAML()), Duration: time.Duration(o.Scenario.Load.Duration), Stop: func() { cancel(errStopped) }})}
 	o.Follower = bench.Followers(o.Follower, p)
 	o.Progress = both(o.Progress, p.show)
@@ -91,5 +94,6 @@ func (p *livePage) close() error {
 	if p == nil {
 		return nil
 	}
+	defer p.cancel(nil)
 	return p.Close()
 }

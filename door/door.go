@@ -134,9 +134,11 @@ func (d *Door) Guard(next http.Handler) http.Handler {
 }
 
 // welcome trades the token for a cookie, and takes it out of the address: it
-// does not stay in what a page or a screenshot shows.
+// does not stay in what a page or a screenshot shows. The cookie is lax: with a
+// strict one, whoever clicks on the address in a terminal that is a web page
+// itself would be sent on without it. What changes something asks for more.
 func (d *Door) welcome(w http.ResponseWriter, r *http.Request) {
-	http.SetCookie(w, &http.Cookie{Name: d.cookie(), Value: d.session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	http.SetCookie(w, &http.Cookie{Name: d.cookie(), Value: d.session, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	to := *r.URL
 	query := to.Query()
 	query.Del("token")

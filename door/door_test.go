@@ -110,7 +110,7 @@ func TestWelcome(t *testing.T) {
 		if got := w.Header().Get("Location"); w.Code != http.StatusSeeOther || got != want {
 			t.Errorf("%s: status %d to %q, want %q", target, w.Code, got, want)
 		}
-		if c := w.Result().Cookies(); len(c) != 1 || !c[0].HttpOnly || c[0].SameSite != http.SameSiteStrictMode || c[0].Value != d.session {
+		if c := w.Result().Cookies(); len(c) != 1 || !c[0].HttpOnly || c[0].SameSite != http.SameSiteLaxMode || c[0].Value != d.session {
 			t.Errorf("%s: cookies %v", target, c)
 		}
 	}

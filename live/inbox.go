@@ -10,7 +10,8 @@ import (
 // is in the report.
 const (
 	maxPending = 1 << 17 // sign-ins between two updates: 10 MB
-	maxEvents  = 400
+	maxEvents  = 400     // between two updates
+	mostEvents = 100     // that are shown: the last
 	maxUsage   = 200_000 // lines: an hour of 50 processes
 )
 

@@ -12,6 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,7 +23,7 @@ import (
 	"ptabench/results"
 )
 
-// Interval is how often the page is told how the run goes.
+// Interval is how often the page is told how the run goes, at most.
 const Interval = time.Second
 
 // Grace bounds how long Close waits for open pages to take the last event.
@@ -63,12 +65,13 @@ type Page struct {
 	mu       sync.Mutex              // held while a page is made
 	left     uint64                  // sign-ins left out
 	course   *results.CourseRecorder // nil before time 0 is known
-	events   []results.Event
-	more     int // events left out
+	events   []results.Event         // the last, at most mostEvents
+	more     int                     // events left out
 	usage    []results.Usage
 	progress Progress
 	finished *page.Data // the report, when the run has ended
 	why      string     // there is none
+	failed   error      // of making the page, the first
 }
 
 // Serve begins to serve the page of a run.
@@ -109,16 +112,13 @@ func (p *Page) Finish(run *results.Run, why error) {
 			p.why += ": " + why.Error()
 		}
 	}
-	update, err := p.update()
 	p.mu.Unlock()
-	if err == nil {
-		p.hub.publish(update)
-	}
+	p.publish()
 	p.hub.end()
 }
 
 // Close waits until open pages have taken the last event, at most Grace, and
-// ends the server. It returns what went wrong with serving.
+// ends the server. It returns what went wrong with the page.
 func (p *Page) Close() error {
 	close(p.quit)
 	p.hub.end()
@@ -128,16 +128,27 @@ func (p *Page) Close() error {
 		_ = p.server.Close() // fails when it is closed
 	}
 	p.work.Wait()
-	if p.serving != nil {
-		return fmt.Errorf("the live page: %w", p.serving)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := errors.Join(p.serving, p.failed); err != nil {
+		return fmt.Errorf("the live page: %w", err)
 	}
 	return nil
 }
 
-// follow sends an update every second.
+// share is how much more time passes than updates take to be made: they cost
+// at most 2 % of a processor. Who watches a run that is that long, or a machine
+// that is that busy, sees less often how it goes.
+const share = 50
+
+// pause is from the begin of one update to that of the next.
+func pause(every, cost time.Duration) time.Duration { return max(every, share*cost) }
+
+// follow sends an update every second, or less often where they take long.
 func (p *Page) follow() {
 	tick := time.NewTicker(p.Every)
 	defer tick.Stop()
+	var next time.Time
 	for {
 		select {
 		case <-tick.C:
@@ -146,15 +157,15 @@ func (p *Page) follow() {
 		}
 		p.mu.Lock()
 		p.drain()
-		if p.finished != nil || p.why != "" || !p.hub.wanted() {
-			p.mu.Unlock()
+		over := p.finished != nil || p.why != ""
+		p.mu.Unlock()
+		begun := time.Now()
+		// Ticks are not to the moment.
+		if over || !p.hub.wanted() || begun.Add(p.Every/2).Before(next) {
 			continue
 		}
-		update, err := p.update()
-		p.mu.Unlock()
-		if err == nil { // the next one may do
-			p.hub.publish(update)
-		}
+		p.publish()
+		next = begun.Add(pause(p.Every, time.Since(begun)))
 	}
 }
 
@@ -171,9 +182,10 @@ func (p *Page) drain() {
 		}
 	}
 	p.left += came.left
-	n := min(len(came.events), maxEvents-len(p.events))
-	p.events = append(p.events, came.events[:n]...)
-	p.more += came.more + len(came.events) - n
+	p.events = append(p.events, came.events...)
+	gone := max(len(p.events)-mostEvents, 0)
+	p.events = slices.Delete(p.events, 0, gone)
+	p.more += came.more + gone
 	p.usage = append(p.usage, came.usage[:min(len(came.usage), maxUsage-len(p.usage))]...)
 	if now := came.progress; now != nil {
 		if now.SoFar == nil { // what there was before stands
@@ -214,25 +226,52 @@ func (p *Page) data() *page.Data {
 	if p.course != nil {
 		in.Course = p.course.Course()
 	}
-	return page.From(in)
+	d := page.From(in)
+	coarsen(d.Charts)
+	return d
 }
 
-// update is the payload of an event. It is called with mu held.
-func (p *Page) update() ([]byte, error) { return page.Update(p.data()) }
+// made makes something of the page as it is now. Whatever is wrong with that
+// must not end the run that is watched, so a panic is an error here; Close
+// returns the first of all.
+func (p *Page) made(of func(*page.Data) error) (err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	defer func() {
+		if broken := recover(); broken != nil {
+			err = fmt.Errorf("%v, at %s", broken, debug.Stack())
+		}
+		if err != nil && p.failed == nil {
+			p.failed = fmt.Errorf("making the page: %w", err)
+		}
+	}()
+	return of(p.data())
+}
+
+// publish sends an update. When it cannot be made, the next one may do.
+func (p *Page) publish() {
+	var update []byte
+	if p.made(func(d *page.Data) (err error) {
+		update, err = page.Update(d)
+		return err
+	}) == nil {
+		p.hub.publish(update)
+	}
+}
 
 // page serves the page as it is now.
 func (p *Page) page(w http.ResponseWriter, _ *http.Request) {
 	var out bytes.Buffer
-	p.mu.Lock()
-	d := p.data()
-	err := page.Render(&out, d)
-	p.mu.Unlock()
-	if err != nil {
-		http.Error(w, "the page could not be made: "+err.Error(), http.StatusInternalServerError)
+	var policy string
+	if p.made(func(d *page.Data) error {
+		policy = page.Policy(d)
+		return page.Render(&out, d)
+	}) != nil {
+		http.Error(w, "500: the page could not be made; the command says why when it ends", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", page.Policy(d)+"; frame-ancestors 'none'")
+	w.Header().Set("Content-Security-Policy", policy+"; frame-ancestors 'none'")
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(sendWithin))
 	_, _ = out.WriteTo(w) // who went away misses it
 }

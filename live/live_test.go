@@ -260,6 +260,25 @@ func TestRunWithoutAReport(t *testing.T) {
 	m.close(t)
 }
 
+// What goes wrong with the page does not end the run, nor keep it waiting: it is
+// said when the page closes.
+func TestPageThatCannotBeMade(t *testing.T) {
+	m := serve(t)
+	m.began()
+	m.page.Progress(Progress{Phase: "load", SoFar: func() *results.Result { panic("out of figures") }})
+	if resp := m.get(t, "/"); resp.StatusCode != http.StatusInternalServerError {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+	body := m.get(t, "/events").Body
+	m.end(t)
+	if list := updates(t, body); len(list) != 1 || !list[0].Data.Live.Done {
+		t.Errorf("updates %.500v", list)
+	}
+	if err := m.page.Close(); err == nil || !strings.Contains(err.Error(), "out of figures") {
+		t.Errorf("closing says %v", err)
+	}
+}
+
 // As many pages as there may be, and one more.
 func TestTooManyPages(t *testing.T) {
 	m := serve(t)

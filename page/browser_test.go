@@ -145,7 +145,7 @@ func TestDrawn(t *testing.T) {
 
 // TestOdd opens the pages of runs that have very much or nearly nothing.
 func TestOdd(t *testing.T) {
-	for _, kind := range []string{"one-sample", "no-sample", "many-faults", "many-connectors", "hour"} {
+	for _, kind := range []string{"one-sample", "no-sample", "same", "many-faults", "many-connectors", "hour"} {
 		t.Run(kind, func(t *testing.T) {
 			run := kinds[kind].run(t, kind)
 			tab := open(t, written(t, run))
@@ -157,17 +157,82 @@ func TestOdd(t *testing.T) {
 			if got := pagetest.Value[bool](t, tab, `document.documentElement.scrollWidth <= innerWidth`); !got {
 				t.Error("the page is wider than its window")
 			}
+			for _, id := range pagetest.Value[[]string](t, tab, `Object.values(ptabench.charts).filter((c) => c.u && !(c.u.scales.y.min < c.u.scales.y.max)).map((c) => c.data.id)`) {
+				t.Errorf("%s has no scale to be drawn on", id)
+			}
 			t.Logf("to be used after %.0f ms", pagetest.Value[float64](t, tab, `performance.getEntriesByName("ready")[0].startTime`))
 			quiet(t, tab)
 		})
 	}
 }
 
+// label is text as it was drawn on a canvas, by the pixels that it takes.
+type label struct {
+	Text string  `json:"text"`
+	From float64 `json:"from"`
+	To   float64 `json:"to"`
+	Row  float64 `json:"row"`
+}
+
+// TestBands holds that the names of faults do not run into each other, be they
+// few or very many.
+func TestBands(t *testing.T) {
+	for kind, first := range map[string]string{"with-faults": "crash-1: crash connector-1", "expecting": "1", "many-faults": "1"} {
+		t.Run(kind, func(t *testing.T) {
+			file := written(t, kinds[kind].run(t, kind))
+			tab := pagetest.Open(t)
+			tab.Run(t, chromedp.Navigate("file://"+file), chromedp.WaitReady(`html[data-drawn="true"]`))
+			tab.Run(t, chromedp.Evaluate(`(() => {
+				const u = ptabench.charts.response.u, plain = u.ctx.fillText;
+				window.names = [];
+				u.ctx.fillText = function (text, x, y) {
+					if (y < u.bbox.top) names.push({text, from: x, to: x + this.measureText(text).width, row: y});
+					return plain.apply(this, arguments);
+				};
+				u.redraw(); })()`, nil))
+			tab.Until(t, "names.length")
+			list := pagetest.Value[[]label](t, tab, "names")
+			if len(list) < 2 || list[0].Text != first {
+				t.Fatalf("names %+v, expected at least two, the first %q", list, first)
+			}
+			for i, a := range list {
+				for _, b := range list[:i] {
+					if a.Row == b.Row && a.From < b.To && b.From < a.To {
+						t.Errorf("%q runs into %q", a.Text, b.Text)
+					}
+				}
+			}
+			quiet(t, tab)
+		})
+	}
+}
+
+// TestComparisons opens what was expected of many faults, and what they did to
+// the reading of a chart.
+func TestComparisons(t *testing.T) {
+	tab := open(t, written(t, kinds["expecting"].run(t, "expecting")))
+	for _, want := range []int{34, 0} { // once to open, once to close
+		tab.Run(t, chromedp.Click(`[data-open="expected"]`, chromedp.ByQuery))
+		if n := pagetest.Value[int](t, tab, `document.querySelectorAll("#part-expected details[open]").length`); n != want {
+			t.Errorf("%d comparisons are open, expected %d", n, want)
+		}
+	}
+	tab.Run(t, chromedp.Focus(`#chart-response .plot`, chromedp.ByQuery),
+		chromedp.Evaluate(`document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true, cancelable: true}))`, nil))
+	if spoken := pagetest.Value[string](t, tab, `document.getElementById("spoken").textContent`); !strings.HasPrefix(spoken, "1.5 s: max ") {
+		t.Errorf("it says %q, expected a second without a fault", spoken)
+	}
+	tab.Run(t, chromedp.Evaluate(`document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true, cancelable: true}))`, nil))
+	if spoken := pagetest.Value[string](t, tab, `document.getElementById("spoken").textContent`); !strings.HasPrefix(spoken, "2.5 s (2 refused-9001): max ") {
+		t.Errorf("it says %q, expected the fault that is on", spoken)
+	}
+	quiet(t, tab)
+}
+
 // TestAccessible has axe-core look for what keeps people out, light and dark,
 // and on a phone.
 func TestAccessible(t *testing.T) {
-	run := kinds["with-faults"].run(t, "accessible")
-	other := kinds["without-faults"].run(t, "other")
+	run, other := kinds["short"].run(t, "accessible"), kinds["short"].run(t, "other")
 	compared := filepath.Join(t.TempDir(), "compared.html")
 	f, err := os.Create(compared)
 	if err != nil {
@@ -182,15 +247,16 @@ func TestAccessible(t *testing.T) {
 	for _, c := range []struct {
 		name, file, scheme string
 		width              int64
+		opened             string // each table is looked at once
 	}{
-		{"light", written(t, run), "light", 1280}, {"dark phone", written(t, run), "dark", 390}, {"compared", compared, "light", 1280},
+		{"light", written(t, run), "light", 1280, "details"}, {"dark phone", written(t, run), "dark", 390, "details:not(.data)"},
+		{"compared", compared, "light", 1280, "details"}, {"compared, dark phone", compared, "dark", 390, "details:not(.data)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tab := pagetest.Open(t)
 			tab.Run(t, chromedp.EmulateViewport(c.width, 900), media(c.scheme),
 				chromedp.Navigate("file://"+c.file), chromedp.WaitReady(`html[data-drawn="true"]`),
-				// One table behind a chart stands for all; they are long.
-				chromedp.Evaluate(`document.querySelectorAll("details:not(.data), #chart-response details, #chart-compare-p99 details").forEach((d) => { d.open = true; })`, nil))
+				chromedp.Evaluate(fmt.Sprintf(`document.querySelectorAll(%q).forEach((d) => { d.open = true; })`, c.opened), nil))
 			var found []struct {
 				ID    string   `json:"id"`
 				Help  string   `json:"help"`
@@ -220,7 +286,8 @@ func TestHostile(t *testing.T) {
 	m.connectors = []string{evil, "b</title><svg onload=window.harmed=1>", "__proto__"}
 	m.warnings = []string{evil, `"><iframe src="https://example.com">`}
 	fault := crash(evil, evil, 3*time.Second)
-	fault.Note = evil
+	fault.Note, fault.Shows = evil, evil
+	fault.Expected = []results.Expected{{Text: evil, Phase: evil, Observed: evil, Verdict: results.Fail}, {Text: evil, Observed: evil, Verdict: results.Pass}}
 	m.faults = []results.Fault{fault}
 	run := m.run(t, "hostile")
 	tab := open(t, written(t, run))

@@ -87,8 +87,16 @@ func (in *Input) response() Chart {
 	worst := slices.MaxFunc(list, func(a, b results.Interval) int { return cmp.Compare(a.P99, b.P99) })
 	r := &in.Result.Response
 	c.Says = fmt.Sprintf("Half of the sign-ins were answered within %s and 99 %% within %s. In the slowest second, at %s, the p99 was %s and the maximum %s.",
-		results.Duration(r.P50), results.Duration(r.P99), results.Duration(worst.At), results.Duration(worst.P99), results.Duration(worst.Max))
+		results.Duration(r.P50), results.Duration(r.P99), moment(worst.At), results.Duration(worst.P99), results.Duration(worst.Max))
 	return c
+}
+
+// moment is a time on the axis, in seconds even at its beginning.
+func moment(ns int64) string {
+	if ns == 0 {
+		return "0 s"
+	}
+	return results.Duration(ns)
 }
 
 // positive is a time as a value, or nothing where nothing was measured.
@@ -129,7 +137,10 @@ func (in *Input) outcomes() Chart {
 	}
 	c.Says = fmt.Sprintf("Of %s sign-ins sent, %s were accepted and %s refused", results.Count(n.Sent), results.Count(n.Accepted), results.Count(n.Refused))
 	if n.Lost() > 0 {
-		c.Says += fmt.Sprintf("; %s failed, and how %s ended is not known", results.Count(n.Failed), results.Count(n.Unknown))
+		c.Says += fmt.Sprintf("; %s failed", results.Count(n.Failed))
+		if n.Unknown > 0 {
+			c.Says += fmt.Sprintf(", and how %s ended is not known", results.Count(n.Unknown))
+		}
 	}
 	if n.ByPath.HashSync > 0 {
 		c.Says += fmt.Sprintf("; hash sync answered %s of them", results.Count(n.ByPath.HashSync))
@@ -243,7 +254,7 @@ func (in *Input) heat() Chart {
 		h.Bounds = append(h.Bounds, float64(results.HeatBound(row)))
 	}
 	c.Heat = h
-	c.Says = fmt.Sprintf("%s sign-ins, each counted where its response time lies; the darker a field, the more. Each column is %s.",
+	c.Says = fmt.Sprintf("%s sign-ins, each counted where its response time lies, in columns of %s.",
 		results.Count(all), results.Duration(int64(c.Step*1e9)))
 	return c
 }
@@ -295,7 +306,7 @@ func bands(r *results.Result) []Band {
 			continue
 		}
 		to := f.At + max(f.Duration, 0)
-		b := Band{Name: f.Name, Label: strings.TrimSpace(f.Kind + " " + f.Target), From: float64(f.At) / 1e9, To: float64(to) / 1e9}
+		b := Band{Number: i + 1, Name: f.Name, Label: strings.TrimSpace(f.Kind + " " + f.Target), From: float64(f.At) / 1e9, To: float64(to) / 1e9}
 		if f.Recover >= 0 {
 			at := float64(to+f.Recover) / 1e9
 			b.Recovered = &at

@@ -43,10 +43,11 @@ type Live struct {
 
 // A Band is a fault over time.
 type Band struct {
-	Name  string  `json:"name"`
-	Label string  `json:"label"` // in a word or two
-	From  float64 `json:"from_s"`
-	To    float64 `json:"to_s"`
+	Number int     `json:"number"` // of the fault in the result, from 1, as in the tables
+	Name   string  `json:"name"`
+	Label  string  `json:"label"` // in a word or two
+	From   float64 `json:"from_s"`
+	To     float64 `json:"to_s"`
 	// Recovered is when its target served again; null when that was not seen.
 	Recovered *float64 `json:"recovered_s"`
 }

@@ -23,6 +23,7 @@ type made struct {
 	warnings   []string
 	cutOff     bool // leaves no result
 	noUsage    bool // as runs of before it was recorded
+	same       bool // every response takes 5 ms
 }
 
 func (m made) header() results.Header {
@@ -51,6 +52,9 @@ func (m made) signIns(yield func(results.Sample)) {
 				took /= 5
 				s.Path = results.PathHashSync
 			}
+		}
+		if m.same {
+			s.Sent, took = due, 5e6
 		}
 		s.Done = s.Sent + took
 		switch p := rnd.IntN(1000); {
@@ -190,6 +194,12 @@ var kinds = map[string]made{
 	"no-sample":      {seconds: 0, perSecond: 0, connectors: connectorNames(1)},
 	"hour":           {seconds: 3600, perSecond: 5, connectors: connectorNames(20), faults: manyFaults(100)},
 	"many-faults":    {seconds: 400, perSecond: 5, connectors: connectorNames(3), faults: manyFaults(300)},
+	// As short as a run can be that has something in each table: what looks for
+	// what keeps people out looks at every row.
+	"short": {seconds: 4, perSecond: 50, connectors: connectorNames(3), warnings: []string{"the generator was busy"},
+		faults: append(expecting(3), crash("all-down", "connectors", 3*time.Second))},
+	"expecting": {seconds: 60, perSecond: 20, connectors: connectorNames(3), faults: expecting(34)},
+	"same":      {seconds: 5, perSecond: 50, connectors: connectorNames(2), same: true},
 	"many-connectors": {seconds: 6, perSecond: 300, connectors: connectorNames(1000),
 		faults: []results.Fault{crash("crash-1", "connector-500", 3*time.Second)}},
 }
@@ -199,6 +209,28 @@ func manyFaults(n int) []results.Fault {
 	for i := range n {
 		f := crash(fmt.Sprintf("soak-%d", i+1), fmt.Sprintf("connector-%d", i%3+1), time.Duration(i)*1200*time.Millisecond)
 		f.Group = "soak"
+		all = append(all, f)
+	}
+	return all
+}
+
+// expecting are faults of which something was expected: of the second something
+// was otherwise, and of the third something could not be seen.
+func expecting(n int) []results.Fault {
+	var all []results.Fault
+	for i := range n {
+		f := crash(fmt.Sprintf("refused-%d", 9000+i), "connector-1", time.Duration(i)*1700*time.Millisecond+200*time.Millisecond)
+		f.Shows = "the others serve"
+		f.Expected = []results.Expected{
+			{Text: "serving(connectors) == 2", Phase: "settled", Observed: "2", Verdict: results.Pass},
+			{Text: "path(connector-1) == signalled", Phase: "settled", Observed: "signalled", Verdict: results.Pass},
+		}
+		switch i {
+		case 1:
+			f.Expected[0].Observed, f.Expected[0].Verdict = "3 & <more>", results.Fail
+		case 2:
+			f.Expected[1].Observed, f.Expected[1].Verdict = "not known: no token", results.Inconclusive
+		}
 		all = append(all, f)
 	}
 	return all

@@ -122,11 +122,66 @@ func TestUpdate(t *testing.T) {
 	if got := update.Parts["verdict"]; !strings.Contains(got, "&lt;/script&gt;") || !strings.Contains(got, "2.00 s left") {
 		t.Errorf("its verdict is %q, expected the escaped name and the time left", got)
 	}
+	// It has no length yet; that of the load is known.
+	if got := update.Parts["facts"]; !strings.Contains(got, "<dt>length of the load</dt><dd>3.00 s</dd>") {
+		t.Errorf("its facts are %q, expected the length of the load", got)
+	}
+	for _, name := range liveParts {
+		if _, told := update.Parts[name]; !told || strings.Count(pageText+partsText, `part-`+name+`"`) == 0 {
+			t.Errorf("part %s: told %v, expected it in an update and a place for it in the page", name, told)
+		}
+	}
 	if update.Data.Live == nil || update.Data.Live.Phase != "load" {
 		t.Errorf("live: %+v, expected the phase load", update.Data.Live)
 	}
+	// The last one is the report, and says so.
+	last := From(Input{Result: &result, Course: rec.Course()})
+	last.Live = &Live{Phase: Finished, Done: true}
+	if text, err = Update(last); err != nil || !bytes.Contains(text, []byte("The run has ended.")) || bytes.Contains(text, []byte(`\u003e0 ns`)) {
+		t.Errorf("the last update, %v: %s", err, text)
+	}
 	if !strings.Contains(Policy(d), "connect-src 'self'") || strings.Contains(Policy(&Data{}), "connect-src") {
 		t.Error("a live page may ask its server, and a finished one nobody")
+	}
+}
+
+// TestExpected holds that what was expected of faults stands beside what was
+// seen, and what was otherwise is not hidden.
+func TestExpected(t *testing.T) {
+	for _, c := range []struct {
+		kind          string
+		want, unasked []string
+	}{
+		{"short", []string{
+			`1 of 3 faults as expected; not so <a class="fail" href="#fault-2">refused-9001</a>, <a class="inconclusive" href="#fault-3">refused-9002</a>.`,
+			`<span role="img" aria-label="fail">✗</span></td><td><code>serving(connectors) == 2</code></td><td>3 &amp; &lt;more&gt;</td>`,
+			`<td>not known: no token</td>`, `<details open><summary>2 of 2 as expected</summary>`,
+			`<b>all-down</b> killed all connectors`,
+		}, []string{"Show every comparison", "What each of them did", "<more>"}},
+		{"expecting", []string{
+			`32 of 34 faults as expected`, "Show every comparison", "<details><summary>What each of them did</summary>",
+			`<td>3 &amp; &lt;more&gt;</td>`, `<span class="number">34</span> refused-9033</th>`, `<span class="number">34</span> <b>refused-9033</b> killed`,
+		}, []string{"<details open>"}},
+		{"with-faults", []string{`<b>crash-1</b> killed connector-1 at 3.00 s`}, []string{"Expected and observed", "as expected"}},
+	} {
+		t.Run(c.kind, func(t *testing.T) {
+			var out bytes.Buffer
+			if err := Write(&out, kinds[c.kind].run(t, c.kind)); err != nil {
+				t.Fatal(err)
+			}
+			_, text, _ := strings.Cut(out.String(), "<main>")
+			text, _, _ = strings.Cut(text, "</main>")
+			for _, want := range c.want {
+				if !strings.Contains(text, want) {
+					t.Errorf("the page does not have %s", want)
+				}
+			}
+			for _, unasked := range c.unasked {
+				if strings.Contains(text, unasked) {
+					t.Errorf("the page has %s", unasked)
+				}
+			}
+		})
 	}
 }
 

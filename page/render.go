@@ -3,7 +3,7 @@ package page
 import (
 	"bytes"
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/base64"
 	"encoding/json"
 	"html/template"
@@ -20,8 +20,8 @@ var uplotStyle string
 //go:embed assets/uplot.LICENSE
 var uplotLicence string
 
-//go:embed assets/page.js
-var pageScript string
+//go:embed assets/script
+var scripts embed.FS
 
 //go:embed assets/page.css
 var pageStyle string
@@ -38,7 +38,22 @@ var partsText string
 var (
 	style   = uplotStyle + "\n" + pageStyle
 	library = "/*! uPlot\n" + uplotLicence + "\n*/\n" + uplotScript
+	// pageScript is one script of several files in one scope, in an order in
+	// which nothing runs before what it uses is there.
+	pageScript = oneScript("state", "units", "paint", "chart", "table", "follow", "start")
 )
+
+func oneScript(names ...string) string {
+	text := "\"use strict\";\n(() => {\n"
+	for _, name := range names {
+		part, err := scripts.ReadFile("assets/script/" + name + ".js")
+		if err != nil {
+			panic(err) // it is in this program, or this program is not whole
+		}
+		text += string(part) + "\n"
+	}
+	return text + "})();\n"
+}
 
 var templates = template.Must(template.Must(template.New("page").Funcs(template.FuncMap{
 	"figure": func(v charted, id string) figureView { return v.figure(id) },
@@ -83,7 +98,23 @@ type whole struct {
 // liveParts are those that an update carries: what has figures outside of
 // charts. Each is the template of its name, within an element of the id
 // part-NAME.
-var liveParts = []string{"verdict", "objectives", "faults", "counts", "load", "latencies", "spent", "ledgers", "costs", "events"}
+var liveParts = []string{"verdict", "objectives", "faults", "believed", "expected", "response-notes", "counts", "load", "latencies", "spent",
+	"ledgers", "costs", "events", "facts"}
+
+// Finished is the Live.Phase of a page whose run has ended and left its report.
+const Finished = "finished"
+
+// texts are what templates are filled with. That a run which was followed has
+// ended is known of its data alone, which is that of its report.
+func (d *Data) texts() any {
+	v, one := d.view.(*view)
+	if !one || d.Live == nil || !d.Live.Done || d.Live.Phase != Finished {
+		return d.view
+	}
+	ended := *v
+	ended.Live, ended.Ended = nil, true
+	return &ended
+}
 
 // Render writes the page of some data.
 func Render(w io.Writer, d *Data) error {
@@ -96,7 +127,7 @@ func Render(w io.Writer, d *Data) error {
 	if _, several := d.view.(*compareView); several {
 		name = "compare"
 	}
-	return templates.ExecuteTemplate(w, name, whole{View: d.view, Policy: Policy(d), Style: template.CSS(style),
+	return templates.ExecuteTemplate(w, name, whole{View: d.texts(), Policy: Policy(d), Style: template.CSS(style),
 		Library: template.JS(library), Script: template.JS(pageScript), Data: template.JS(text)})
 }
 
@@ -107,9 +138,10 @@ func Update(d *Data) ([]byte, error) {
 		Data  *Data             `json:"data"`
 		Parts map[string]string `json:"parts"`
 	}{d, map[string]string{}}
+	texts := d.texts()
 	for _, name := range liveParts {
 		var text bytes.Buffer
-		if err := templates.ExecuteTemplate(&text, name, d.view); err != nil {
+		if err := templates.ExecuteTemplate(&text, name, texts); err != nil {
 			return nil, err
 		}
 		update.Parts[name] = text.String()

@@ -24,33 +24,35 @@ type view struct {
 	Progress    string // of a live page
 	Figures     []keyFigure
 	Objectives  []objectiveView
-	Faults      []faultView
-	FaultHeads  []string
-	Believed    []string // that do not hold
-	Held        string
-	Unknown     string
-	Ceiling     string
-	Felt        string
-	SignIns     []pairView
-	Codes       []pairView
-	Wrong       []pairView
-	Times       []rowView
-	Connectors  []connectorView
-	Balance     []string
-	Spent       []spentView
-	Books       []bookView
-	BooksText   string
-	Balanced    bool
-	Checks      []checkView
-	Named       []string // sign-ins missing or doubled
-	Processes   []rowView
-	Events      []rowView
-	MoreEvents  string
-	Scenario    string
-	Facts       []pairView
-	Command     string
-	Charts      map[string]*Chart
-	Notes       map[string][]note // by part
+	faultsView
+	Expected   expectedView
+	Believed   []string // that do not hold
+	Held       string
+	Unknown    string
+	Ceiling    string
+	Felt       string
+	SignIns    []pairView
+	Codes      []pairView
+	Wrong      []pairView
+	Times      []rowView
+	Connectors []connectorView
+	Balance    []string
+	Spent      []spentView
+	Books      []bookView
+	BooksText  string
+	Balanced   bool
+	Checks     []checkView
+	Named      []string // sign-ins missing or doubled
+	Ended      bool     // a live page that has come to its end
+	Aside      bool     // whether it can be believed stands below the faults, not below the objectives
+	Processes  []rowView
+	Events     []rowView
+	MoreEvents string
+	Scenario   string
+	Facts      []pairView
+	Command    string
+	Charts     map[string]*Chart
+	Notes      map[string][]note // by part
 }
 
 // A note is a footnote, shown at the part that it concerns.
@@ -83,12 +85,6 @@ type objectiveView struct {
 // bar's length.
 type bar struct{ Value, Limit, Low, Width float64 }
 
-type faultView struct {
-	Name, Text string
-	Bad, Group bool
-	Rows       []rowView
-}
-
 type connectorView struct {
 	rowView
 	Role  string
@@ -112,7 +108,7 @@ func (v *view) figure(id string) figureView { return figureView{v.Charts[id], v.
 func newView(in *Input, d *Data) *view {
 	r := in.Result
 	v := &view{Title: r.Scenario, Mark: results.Mark(r.Verdict), Verdict: r.Verdict, About: strings.TrimPrefix(r.About(), r.Scenario+": "), Setting: r.Setting(),
-		Reasons: r.Reasons, Live: in.Live, Ceiling: r.CeilingText(), Felt: r.Felt(), FaultHeads: results.FaultHeads(),
+		Reasons: r.Reasons, Live: in.Live, Ceiling: r.CeilingText(), Felt: r.Felt(),
 		Scenario: in.Scenario, Command: r.Command, Charts: map[string]*Chart{}}
 	if v.Live != nil && v.Live.Done {
 		v.Live = nil
@@ -133,13 +129,7 @@ func newView(in *Input, d *Data) *view {
 		}
 		v.Objectives = append(v.Objectives, shown)
 	}
-	faults := r.FaultTexts()
-	if v.Live != nil {
-		faults = r.FaultTextsSoFar()
-	}
-	for _, f := range faults {
-		v.Faults = append(v.Faults, faultOf(f))
-	}
+	v.faults(r)
 	v.counts(r)
 	v.connectors(in)
 	v.spent(&r.Time)
@@ -150,14 +140,15 @@ func newView(in *Input, d *Data) *view {
 		if e.Count > 1 {
 			count = strconv.FormatInt(e.Count, 10)
 		}
-		v.Events = append(v.Events, rowView{Name: results.Duration(e.At), Cells: []string{e.Source, words(e.Kind),
+		v.Events = append(v.Events, rowView{Name: moment(e.At), Cells: []string{e.Source, words(e.Kind),
 			cmp.Or(e.Connector, e.Tenant), words(e.Cause), count}})
 	}
 	if in.More > 0 {
 		v.MoreEvents = fmt.Sprintf("%s more are in %s of the run directory.", results.Count(uint64(in.More)), results.EventsFile)
 	}
-	v.Facts = facts(r)
+	v.Facts = facts(r, v.Live)
 	v.Notes = footnotes(r.Warnings)
+	v.Aside = v.believedAside()
 	return v
 }
 
@@ -214,20 +205,6 @@ func barOf(o *results.Objective) *bar {
 		b.Width = max(at(high)-b.Low, 0.5)
 	}
 	return b
-}
-
-func faultOf(f results.FaultText) faultView {
-	v := faultView{Name: f.Name, Text: f.Text, Bad: f.Bad, Group: f.Group}
-	// The name stands before the sentence, in bold.
-	v.Text = strings.TrimLeft(strings.TrimPrefix(v.Text, f.Name), ": ")
-	if !f.Group {
-		return v
-	}
-	for i := range f.Parts {
-		p := &f.Parts[i]
-		v.Rows = append(v.Rows, rowView{Name: p.Name, Cells: append([]string{p.When()}, p.Cells()...), Bad: p.Lost > 0 || p.At < 0 || !p.Healed})
-	}
-	return v
 }
 
 func share(part, whole uint64) string {
@@ -398,7 +375,7 @@ func (v *view) costs(r *results.Result) {
 	}
 }
 
-func facts(r *results.Result) []pairView {
+func facts(r *results.Result, live *Live) []pairView {
 	list := []pairView{{Name: "seed", Value: strconv.FormatUint(r.Seed, 10)}}
 	add := func(name, value string) {
 		if value != "" {
@@ -410,7 +387,12 @@ func facts(r *results.Result) []pairView {
 		begun = at.UTC().Format("2006-01-02 15:04:05 UTC")
 	}
 	add("begun", begun)
-	add("length of the load", results.Duration(r.DurationNS))
+	switch {
+	case live == nil:
+		add("length of the load", results.Duration(r.DurationNS))
+	case live.End > 0:
+		add("length of the load", results.Duration(int64(live.End*1e9)))
+	}
 	add("preset", r.Preset)
 	add("network", r.Network)
 	add("ptabench", r.Version)

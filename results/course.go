@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"iter"
 	"math"
+	"math/bits"
 	"slices"
 	"time"
 )
@@ -82,20 +83,26 @@ var heatBounds = func() (b [heatRows + 1]int64) {
 
 // HeatRow is the row of a time.
 func HeatRow(ns int64) int {
-	// The logarithm is right to a row, and the bounds, which are rounded, say
-	// which one it is.
-	row := 0
-	if ns > heatLowest {
-		row = min(int(math.Log10(float64(ns)/heatLowest)*heatPerDecade), heatRows-1)
-	}
-	for row > 0 && ns < heatBounds[row] {
-		row--
-	}
+	// A doubling is three rows and a bit: the power of two below says where to
+	// begin, and the bounds which row it is.
+	row := int(heatFirst[bits.Len64(uint64(max(ns, 0)))])
 	for row < heatRows-1 && ns >= heatBounds[row+1] {
 		row++
 	}
 	return row
 }
+
+// heatFirst is the row of the least time of so many bits.
+var heatFirst = func() (first [65]uint8) {
+	for n := 1; n < 64; n++ {
+		row := 0
+		for row < heatRows-1 && int64(1)<<(n-1) >= heatBounds[row+1] {
+			row++
+		}
+		first[n] = uint8(row)
+	}
+	return first
+}()
 
 // Course reads the course of the run, from its samples where there are any.
 // That they end early is no error here; see CheckSamples.
@@ -153,7 +160,7 @@ type CourseRecorder struct {
 
 // NewCourseRecorder begins a course of a load of a length.
 func NewCourseRecorder(h Header, length int64) *CourseRecorder {
-	r := &CourseRecorder{rec: NewRecorder(h, nil), last: -1,
+	r := &CourseRecorder{rec: unwatched(h), last: -1,
 		stretches: Course{Connectors: h.Connectors, Sampled: true, Width: stretchWidth(length)}}
 	c := &r.stretches
 	n := 1 + length/c.Width
@@ -177,7 +184,8 @@ func (r *CourseRecorder) Record(s Sample) {
 	}
 }
 
-// Recorder is what counts the same sign-ins into a Result, to read.
+// Recorder is what counts the same sign-ins into a Result, to read. Nothing is
+// recent in it.
 func (r *CourseRecorder) Recorder() *Recorder { return r.rec }
 
 // Course is the course so far. What it has of heat and connectors stays the
@@ -188,7 +196,7 @@ func (r *CourseRecorder) Course() *Course {
 	for i := range c.Stretches {
 		c.Stretches[i].finish(c.Width)
 	}
-	c.Intervals = r.rec.Result().Intervals
+	c.Intervals = r.rec.seconds.intervals(r.rec.header.Connectors)
 	c.Response, c.Service, c.Lag = r.rec.response.Curve(), r.rec.service.Curve(), r.rec.lag.Curve()
 	return &c
 }
@@ -261,14 +269,19 @@ func (h *Histogram) Curve() []CurvePoint {
 		return nil
 	}
 	const perHalf = 8
-	list := []CurvePoint{{0, h.At(0)}}
+	at := []float64{0}
 	for i := 1; ; i++ {
 		above := math.Pow(2, -float64(i)/perHalf)
 		if above*n < 1 {
 			break
 		}
-		list = append(list, CurvePoint{100 * (1 - above), h.At(100 * (1 - above))})
+		at = append(at, 100*(1-above))
 	}
-	list = append(list, CurvePoint{100, h.max})
-	return slices.Clip(list)
+	// In one pass: a live page asks every second, and there are 100,000 buckets.
+	values := h.counts.ValueAtPercentilesSlice(at)
+	list := make([]CurvePoint, 0, len(at)+1)
+	for i, p := range at {
+		list = append(list, CurvePoint{p, min(values[i], h.max)})
+	}
+	return append(list, CurvePoint{100, h.max})
 }

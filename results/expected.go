@@ -32,6 +32,38 @@ func expecting(list []Fault) (some []*Fault) {
 	return some
 }
 
+// An ExpectedText is a fault of which something was expected, in words.
+type ExpectedText struct {
+	Number int // of the fault in the result, from 1
+	Name   string
+	Shows  string // the effect that was expected; what is done, where nobody said
+	What   string // what is done to whom, as it parses, and by which means
+	// Verdict is fail when anything was otherwise, inconclusive when anything
+	// could not be seen.
+	Verdict Verdict
+	Parts   []Expected
+}
+
+// ExpectedTexts tells of the faults of which something was expected, and how
+// many did so; "" when nothing was expected of any.
+func (r *Result) ExpectedTexts() (list []ExpectedText, summary string) {
+	for i := range r.Faults {
+		f := &r.Faults[i]
+		if len(f.Expected) == 0 {
+			continue
+		}
+		t := ExpectedText{Number: i + 1, Name: f.Name, Shows: f.Shows, What: f.what(), Verdict: f.asExpected(), Parts: f.Expected}
+		if t.Shows == "" {
+			t.Shows = f.Text
+		}
+		list = append(list, t)
+	}
+	if len(list) > 0 {
+		summary = asExpectedText(expecting(r.Faults))
+	}
+	return list, summary
+}
+
 // asExpectedText counts the faults that did as was expected.
 func asExpectedText(list []*Fault) string {
 	n := 0

@@ -52,22 +52,43 @@ func styleHash(style string) string {
 func newSheetBlock(b *block) sheetBlock {
 	out := sheetBlock{Title: b.title}
 	for i, head := range b.heads {
+		if b.idle(i) {
+			continue
+		}
 		out.Heads = append(out.Heads, sheetCell{Text: head, Figure: b.figure(i)})
 	}
 	for _, r := range b.rows {
-		cells := make([]sheetCell, len(r.cells))
+		var cells []sheetCell
 		for i, text := range r.cells {
-			cells[i] = sheetCell{Text: text, Figure: b.figure(i)}
+			if b.idle(i) {
+				continue
+			}
+			cell := sheetCell{Text: text, Figure: b.figure(i)}
 			if r.verdict != "" && b.heads[i] == "verdict" {
-				cells[i].Verdict = r.verdict
+				cell.Verdict = r.verdict
 			}
 			if i < len(r.links) {
-				cells[i].Link = linkTo(r.links[i])
+				cell.Link = linkTo(r.links[i])
 			}
+			cells = append(cells, cell)
 		}
 		out.Rows = append(out.Rows, cells)
 	}
 	return out
+}
+
+// idle says whether a column behind the texts tells nothing: nothing in any row,
+// or in each what its name says already.
+func (b *block) idle(column int) bool {
+	if column < b.texts || len(b.rows) == 0 {
+		return false
+	}
+	for _, r := range b.rows {
+		if text := r.cells[column]; text != "" && (b.heads[column] != "scenario" || text != r.cells[0]) {
+			return false
+		}
+	}
+	return true
 }
 
 // figure says whether a column has figures.

@@ -39,6 +39,7 @@ type Recorder struct {
 	seconds *seconds
 	recent  second // since the last call of Recent
 	times   *Histogram
+	alone   bool // nobody calls Recent
 }
 
 // NewRecorder makes a recorder for the sign-ins of a file with this header.
@@ -59,13 +60,23 @@ func NewRecorder(h Header, log *IntervalLog) *Recorder {
 	}
 }
 
+// unwatched is a recorder of which nobody wants what is recent, so it does not
+// count all of it twice.
+func unwatched(h Header) *Recorder {
+	r := NewRecorder(h, nil)
+	r.alone = true
+	return r
+}
+
 // Record counts a sign-in that SampleWriter.Append took. Of those due before
 // time 0 it keeps nothing but what Recent shows.
 func (r *Recorder) Record(s Sample) {
-	r.recent.count(&s)
+	if !r.alone {
+		r.recent.count(&s)
+	}
 	sent := s.Outcome != OutcomeUnsent
 	response, service, lag := clamp(s.Done-s.Due), clamp(s.Done-s.Sent), clamp(s.Sent-s.Due)
-	if sent {
+	if sent && !r.alone {
 		r.times.Record(response)
 	}
 	if s.Due < 0 {
@@ -253,7 +264,7 @@ func (r *Recorder) Close() error {
 // during the run, in one pass and constant memory. At an error, which is that
 // of the iteration, the figures are those of the sign-ins before it.
 func Summarise(h Header, samples iter.Seq2[Sample, error]) (Result, error) {
-	r := NewRecorder(h, nil)
+	r := unwatched(h)
 	for s, err := range samples {
 		if err != nil {
 			return r.Result(), err

@@ -48,6 +48,7 @@ type seconds struct {
 	connectors int
 	window     int           // intervals that may be open
 	closed     []second      // from time 0
+	shown      []Interval    // of the closed ones, as far as somebody asked; not changed any more
 	open       []*openSecond // follow the closed ones
 	spare      []*openSecond
 	scratch    *hdr.Histogram // empty between uses
@@ -162,18 +163,17 @@ func (w *seconds) closeAll() {
 	}
 }
 
-// intervals renders all intervals, the open ones as they stand.
+// intervals renders all intervals, the open ones as they stand. Those that are
+// closed are rendered once: who watches a long run asks every second, and
+// whoever measures waits meanwhile. Their maps are shared, to read.
 func (w *seconds) intervals(connectors []string) []Interval {
-	list := make([]Interval, 0, len(w.closed)+len(w.open))
-	add := func(s *second) {
-		list = append(list, s.interval(int64(len(list))*int64(time.Second), connectors))
+	for i := len(w.shown); i < len(w.closed); i++ {
+		w.shown = append(w.shown, w.closed[i].interval(int64(i)*int64(time.Second), connectors))
 	}
-	for i := range w.closed {
-		add(&w.closed[i])
-	}
+	list := append(make([]Interval, 0, len(w.closed)+len(w.open)), w.shown...)
 	for _, s := range w.open {
 		f := w.finished(s)
-		add(&f)
+		list = append(list, f.interval(int64(len(list))*int64(time.Second), connectors))
 	}
 	return list
 }

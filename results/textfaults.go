@@ -155,6 +155,7 @@ var deeds = map[string]string{
 	"missing-hashes":     "took users out of %s",
 	"revoke":             "revoked the certificate of %s",
 	"add-connector":      "added %s",
+	"publish-update":     "published an update in %s",
 }
 
 // targetOf is the target of a fault in words.

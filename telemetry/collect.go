@@ -171,7 +171,7 @@ func faults(e emitter, r *results.Result) {
 				order = append(order, k)
 			}
 		}
-		on[k] = on[k] || f.Duration == 0 && !f.Healed
+		on[k] = on[k] || !f.Healed
 	}
 	for _, k := range order {
 		e.gauge(descFault, flag(on[k]), k.name, k.kind, k.target)

@@ -13,8 +13,8 @@
 // that works on one server empty on another. The buckets are close around what
 // sign-ins take, from 100 µs to 30 s.
 //
-// What labels can hold is bounded: connectors, faults and processes beyond
-// maxNamed are counted as "other".
+// What labels can hold is bounded: sign-ins of connectors and faults beyond
+// maxNamed are counted as "other", processes and objectives beyond it left out.
 package telemetry
 
 import (

@@ -38,8 +38,8 @@ func told(connectors int) *Run {
 	r.Progress(Progress{Phase: "load", At: 2 * time.Second, Planned: 100, Sent: 60, Done: 50, InFlight: 10,
 		SoFar: func() *results.Result {
 			return &results.Result{
-				Faults: []results.Fault{{Name: "crash-1", Kind: "crash", Target: "connector-1", At: 5 * ms},
-					{Name: "block-1", Kind: "block", Target: "connector-2", At: 1, Duration: ms}, {Name: "later", At: -1}},
+				Faults: []results.Fault{{Name: "crash-1", Kind: "crash", Target: "connector-1", At: 5 * ms, Duration: 7 * ms}, // so far
+					{Name: "block-1", Kind: "block", Target: "connector-2", At: 1, Duration: ms, Healed: true}, {Name: "later", At: -1}},
 				Objectives: []results.Objective{
 					{Text: "p99(response) < 1s", Unit: "ns", Value: 2e9, Limit: 1e9, Verdict: results.Fail, Samples: 4},
 					{Text: "failed == 0", Unit: "count", Verdict: results.Pass, Samples: 4},
@@ -171,7 +171,7 @@ func TestLabelsAreBounded(t *testing.T) {
 		hands[fmt.Sprintf("connector-%d", i)] = i
 	}
 	r.Usage(results.Usage{Process: "cloudsim", InFlight: hands})
-	faults := []results.Fault{{Name: "bad\xff", At: 1}, {Name: "\"}\n{x=\"", At: 1}, {Name: "soak-1", Group: "soak", At: 1}, {Name: "soak-2", Group: "soak", At: 1, Duration: 5}}
+	faults := []results.Fault{{Name: "bad\xff", At: 1}, {Name: "\"}\n{x=\"", At: 1}, {Name: "soak-1", Group: "soak", At: 1}, {Name: "soak-2", Group: "soak", At: 1, Duration: 5, Healed: true}}
 	objectives := []results.Objective{{Text: "bad\xff", Unit: "count", Verdict: results.Pass}}
 	for i := range 1000 {
 		faults = append(faults, results.Fault{Name: fmt.Sprintf("f%d", i), At: 1, Duration: 1})

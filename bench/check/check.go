@@ -114,7 +114,7 @@ func conclude(in Input, r *results.Result) error {
 			r.Warnings = append(r.Warnings, fmt.Sprintf("%d events of the cloud were lost; times to detect may be too long.", e.Count))
 		}
 	}
-	completeConnectors(in, r)
+	CompleteConnectors(in, r)
 
 	// What each sign-in says of anything is taken in two passes.
 	b, err := newBook(in)
@@ -181,8 +181,9 @@ func spansOf(in Input, w scenarios.Window) []scenarios.Span {
 	return nil
 }
 
-// completeConnectors adds what the cloud and the harness know of connectors.
-func completeConnectors(in Input, r *results.Result) {
+// CompleteConnectors adds what the cloud and the harness know of connectors: of
+// the input it reads Fleet, Cloud and the names of Connectors.
+func CompleteConnectors(in Input, r *results.Result) {
 	for i := range r.Connectors {
 		c := &r.Connectors[i]
 		for _, given := range in.Fleet {

@@ -24,8 +24,9 @@ type dashboard struct {
 		GridPos     struct{ H, W, X, Y int }
 		FieldConfig struct{ Defaults struct{ Unit string } }
 		Targets     []struct {
-			Expr, RefID string
-			Datasource  source
+			Expr, RefID, Interval string
+			Range, Instant        bool
+			Datasource            source
 		}
 	}
 }
@@ -78,6 +79,12 @@ func TestDashboardLoadsAsItStands(t *testing.T) {
 		for _, q := range p.Targets {
 			if q.Expr == "" || q.RefID == "" || q.Datasource != wanted {
 				t.Errorf("%s: query %+v", p.Title, q)
+			}
+			if strings.Contains(q.Expr, "ptabench_run_") && q.Interval != "1s" {
+				t.Errorf("%s: without a least step of 1s a rate is over a minute, longer than most runs: %q", p.Title, q.Interval)
+			}
+			if q.Range == q.Instant {
+				t.Errorf("%s: a query is either over a range or of an instant, or a value is there twice", p.Title)
 			}
 			if strings.Count(q.Expr, "(") != strings.Count(q.Expr, ")") || strings.Count(q.Expr, "{") != strings.Count(q.Expr, "}") {
 				t.Errorf("%s: unbalanced: %s", p.Title, q.Expr)
