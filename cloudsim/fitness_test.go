@@ -46,6 +46,7 @@ func TestPredecessorsAreLetGo(t *testing.T) {
 	}
 	first := begin("a", "")
 	second := begin("b", "a")
+	first.retired.Store(true) // the second stands
 	third := begin("c", "b")
 	if second.before.Load() != first || third.before.Load() != second {
 		t.Fatal("they do not succeed each other")
@@ -59,6 +60,31 @@ func TestPredecessorsAreLetGo(t *testing.T) {
 	}
 	fourth := begin("d", "a")
 	if fourth.before.Load() != nil {
-		t.Error("it succeeds one that is not the connector's session")
+		t.Error("it succeeds one that was succeeded before")
+	}
+}
+
+// TestSecondTryToSucceed has a connector try again to take over from its
+// session, while the first try is still there and does not stand.
+func TestSecondTryToSucceed(t *testing.T) {
+	srv := &server{sessions: make(map[string]*session), current: make(map[string]*session)}
+	begin := func(id, succeeds string) *session {
+		s := &session{id: id, peer: peerIdentity{tenant: "contoso", name: "connector-1", id: "1"}}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		s.done, s.ended = ctx, cancel
+		srv.enter(s, succeeds)
+		return s
+	}
+	serving := begin("a", "")
+	try := begin("b", "a")
+	again := begin("c", "a")
+	if serving.done.Err() != nil {
+		t.Error("the session that serves was ended by a second try to succeed it")
+	}
+	if try.done.Err() == nil {
+		t.Error("the first try goes on beside the second")
+	}
+	if again.before.Load() != serving {
+		t.Error("the second try does not succeed the session that serves")
 	}
 }

@@ -135,8 +135,8 @@ func (p peerIdentity) owner() string { return p.tenant + "/" + p.name }
 // succeeds goes on: until s is attached as before, and then for what it has.
 func (srv *server) enter(s *session, succeeds string) {
 	srv.mu.Lock()
-	old := srv.current[s.peer.owner()]
-	if old != nil && old.peer.id == s.peer.id && old.id == succeeds {
+	// Not only the newest one: a successor that never came to stand may be there.
+	if old := srv.sessions[succeeds]; old != nil && old != s && old.peer.owner() == s.peer.owner() && old.peer.id == s.peer.id && !old.retired.Load() {
 		s.before.Store(old)
 	}
 	srv.current[s.peer.owner()], srv.sessions[s.id] = s, s
