@@ -110,13 +110,16 @@ func (s *system) Newcomer() string {
 }
 
 // StopNewcomer implements expect.Newcomers.
-func (s *system) StopNewcomer(ctx context.Context) {
+func (s *system) StopNewcomer(ctx context.Context) { _ = s.stopNewcomer(ctx) }
+
+// stopNewcomer reports whether the one that it ends had come up.
+func (s *system) stopNewcomer(ctx context.Context) (served bool) {
 	n := &s.newcomers
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	one := n.present
 	if one == nil {
-		return
+		return false
 	}
 	n.present = nil
 	one.cancel()
@@ -125,6 +128,7 @@ func (s *system) StopNewcomer(ctx context.Context) {
 	// The next one is another: not this one come again. It may never have
 	// been registered.
 	_ = s.client(s.cloud).Delete(ctx, "/tenants/"+one.tenant+"/connectors/"+scenarios.Newcomer, nil)
+	return one.err == nil
 }
 
 // registrationToken is good for one registration in a tenant.

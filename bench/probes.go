@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -176,32 +177,81 @@ func roleOfPort(port string) string {
 // so that nobody's books know the sign-in: what counts is that the cloud says
 // so.
 func (s *system) SignIn(ctx context.Context, host string) (string, error) {
-	address := s.cloud.Ready().Ports["443"]
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM([]byte(s.cloud.Ready().CAPEM)) {
-		return "", errors.New("the cloud's ready line holds no certificate")
-	}
-	client := &http.Client{Transport: &http.Transport{
-		DialContext:       func(ctx context.Context, _, address string) (net.Conn, error) { return s.dialFrom(ctx, host, address) },
-		TLSClientConfig:   tlsTrusting(roots),
-		DisableKeepAlives: true,
-	}}
-	form := url.Values{"grant_type": {"password"}, "client_id": {"d3590ed6-52b3-4102-aeff-aad2292ab01c"}, "scope": {"openid"},
-		"username": {"somebody@nowhere.invalid"}, "password": {"none"}}
-	q, err := http.NewRequestWithContext(ctx, http.MethodPost,
-		"https://"+address+"/"+s.commands.scenario.Tenants[0].Name+"/oauth2/v2.0/token", strings.NewReader(form.Encode()))
+	u, err := s.userAt(host)
 	if err != nil {
 		return "", err
 	}
-	q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	answer, err := client.Do(q)
+	text, err := u.post(ctx, "token", url.Values{"grant_type": {"password"}, "client_id": {"d3590ed6-52b3-4102-aeff-aad2292ab01c"},
+		"scope": {"openid"}, "username": {"somebody@nowhere.invalid"}, "password": {"none"}})
+	return answeredIf(err == nil && bytes.Contains(text, []byte("AADSTS"))), nil
+}
+
+// AdminSignIn implements expect.Prober: it goes as far as an administrator's
+// device code, for which nobody signs in.
+func (s *system) AdminSignIn(ctx context.Context, host string) (string, error) {
+	u, err := s.userAt(host)
 	if err != nil {
-		return scenarios.SignInFails, nil // that is what was to be found out
+		return "", err
+	}
+	return u.adminSignIn(ctx), nil
+}
+
+func (u *user) adminSignIn(ctx context.Context) string {
+	const setup = "ptabench-setup"
+	text, err := u.post(ctx, "devicecode", url.Values{"client_id": {setup}, "scope": {"openid"}})
+	var device struct {
+		Code string `json:"device_code"`
+	}
+	if err != nil || json.Unmarshal(text, &device) != nil || device.Code == "" {
+		return scenarios.SignInFails
+	}
+	text, err = u.post(ctx, "token", url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {setup},
+		"device_code": {device.Code}})
+	return answeredIf(err == nil && bytes.Contains(text, []byte("authorization_pending")))
+}
+
+func answeredIf(answered bool) string {
+	if answered {
+		return scenarios.SignInAnswered
+	}
+	return scenarios.SignInFails
+}
+
+// A user is somebody who signs in to the tenant under load, by the endpoints
+// below base.
+type user struct {
+	base string
+	http *http.Client
+}
+
+// userAt is a user at the host of a connector.
+func (s *system) userAt(host string) (*user, error) {
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM([]byte(s.cloud.Ready().CAPEM)) {
+		return nil, errors.New("the cloud's ready line holds no certificate")
+	}
+	return &user{
+		base: "https://" + s.cloud.Ready().Ports["443"] + "/" + s.commands.scenario.Tenants[0].Name + "/oauth2/v2.0/",
+		http: &http.Client{Transport: &http.Transport{
+			DialContext:       func(ctx context.Context, _, address string) (net.Conn, error) { return s.dialFrom(ctx, host, address) },
+			TLSClientConfig:   tlsTrusting(roots),
+			DisableKeepAlives: true,
+		}},
+	}, nil
+}
+
+// post sends a form and returns what is answered, whatever the status is. An
+// error is what such a probe is to find out.
+func (u *user) post(ctx context.Context, endpoint string, form url.Values) ([]byte, error) {
+	q, err := http.NewRequestWithContext(ctx, http.MethodPost, u.base+endpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	answer, err := u.http.Do(q)
+	if err != nil {
+		return nil, err
 	}
 	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
-	if err == nil && bytes.Contains(text, []byte("AADSTS")) {
-		return scenarios.SignInAnswered, nil
-	}
-	return scenarios.SignInFails, nil
+	return io.ReadAll(io.LimitReader(answer.Body, 1<<20))
 }

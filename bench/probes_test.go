@@ -65,3 +65,33 @@ func TestReach(t *testing.T) {
 		t.Errorf("what is neither: %q, %v", got, err)
 	}
 }
+
+// TestAdminSignIn: an administrator is given a code only by a cloud that knows
+// it again.
+func TestAdminSignIn(t *testing.T) {
+	const code = `{"device_code":"a","user_code":"BCDF-GHJK"}`
+	for _, c := range []struct{ name, device, token, want string }{
+		{"waits for the administrator", code, `{"error":"authorization_pending"}`, scenarios.SignInAnswered},
+		{"does not know the code", code, `{"error":"invalid_grant"}`, scenarios.SignInFails},
+		{"gives none", `{"error":"temporarily_unavailable"}`, `{"error":"authorization_pending"}`, scenarios.SignInFails},
+		{"is somebody else", "<html>", `{"error":"authorization_pending"}`, scenarios.SignInFails},
+	} {
+		cloud := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.URL.Path == "/contoso/devicecode" && r.PostFormValue("client_id") != "":
+				_, _ = io.WriteString(w, c.device)
+			case r.URL.Path == "/contoso/token" && r.PostFormValue("device_code") == "a":
+				w.WriteHeader(http.StatusBadRequest)
+				_, _ = io.WriteString(w, c.token)
+			}
+		}))
+		u := &user{base: cloud.URL + "/contoso/", http: cloud.Client()}
+		if got := u.adminSignIn(t.Context()); got != c.want {
+			t.Errorf("a cloud that %s: %s, want %s", c.name, got, c.want)
+		}
+		cloud.Close()
+		if got := u.adminSignIn(t.Context()); got != scenarios.SignInFails {
+			t.Errorf("no cloud: %s", got)
+		}
+	}
+}

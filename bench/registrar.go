@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"ptabench/bench/fault"
-	"ptabench/scenarios"
 )
 
 var _ fault.Registrar = (*system)(nil)
@@ -77,10 +76,6 @@ func (s *system) Add(ctx context.Context, host string) error {
 }
 
 // Withdraw implements fault.Registrar.
-func (s *system) Withdraw(ctx context.Context) error {
-	s.StopNewcomer(ctx)
-	if s.Newcomer() != "" {
-		return fmt.Errorf("%s is there still", scenarios.Newcomer)
-	}
-	return nil
+func (s *system) Withdraw(ctx context.Context) (admitted bool, err error) {
+	return s.stopNewcomer(ctx), nil
 }

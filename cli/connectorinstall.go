@@ -162,6 +162,7 @@ func (f *installFlags) run(ctx context.Context, cmd *cobra.Command) (err error) 
 		say("attached to the cloud: it serves sign-ins")
 	}
 	f.next(out, c, running)
+	back = setup.Undo{} // it is installed, whatever becomes of it
 	if running != nil && f.foreground {
 		select {
 		case <-ctx.Done():

@@ -49,7 +49,7 @@ give it to 'ptabench connector install --token-file FILE --yes'.`,
 			if err != nil {
 				return fmt.Errorf("connector token: %w", err)
 			}
-			if err := os.WriteFile(file, []byte(token.Token+"\n"), 0o600); err != nil {
+			if err := writeSecret(file, token.Token); err != nil {
 				return fmt.Errorf("connector token: --out: %w", err)
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "✓ wrote %s, good for one registration until %s\n", file, token.Expires.UTC().Format("2006-01-02 15:04:05 UTC"))
@@ -65,6 +65,19 @@ give it to 'ptabench connector install --token-file FILE --yes'.`,
 	f.DurationVar(&timeout, "timeout", reachTimeout, "how long each attempt to reach the cloud may take")
 	signIn.add(f)
 	return cmd
+}
+
+// writeSecret writes a file that others cannot read, also where there was one
+// that they could.
+func writeSecret(file, text string) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	if err = f.Chmod(0o600); err == nil {
+		_, err = f.WriteString(text + "\n")
+	}
+	return errors.Join(err, f.Close())
 }
 
 // cloudFrom is the cloud of a file for further connectors, or that of flags.

@@ -37,7 +37,8 @@ type crowd struct {
 }
 
 func crowdCommand() *cobra.Command {
-	c := crowd{Config: connector.Config{Version: version, Observe: "127.0.0.1:0"}}
+	// One of them that became another program would take all along.
+	c := crowd{Config: connector.Config{Version: version, Observe: "127.0.0.1:0", NoUpdate: true}}
 	cmd := &cobra.Command{
 		Use:   "crowd --tenants NAME,... --count N --tokens FILE --cloud FILE --state DIR --directory URL --directory-ca FILE --bind-dn DN --base-dn DN",
 		Short: "Many connectors in one process, for what many connectors do to a cloud",
@@ -45,8 +46,8 @@ func crowdCommand() *cobra.Command {
 
 Each has its own identity (DIR/TENANT/NAME-N), registration, streams and host
 name, and is to the cloud as if it were alone; they share a process, so what one
-costs in memory is no figure of this. The ready line comes when all are
-attached.`,
+costs in memory is no figure of this, and none of them is updated. The ready line
+comes when all are attached.`,
 		Example: `  ptabench connector crowd --tenants contoso,fabrikam --count 20 --tokens tokens.txt \
     --cloud /tmp/cloud/cloud.json --state /tmp/crowd --directory ldaps://127.0.0.1:PORT \
     --directory-ca /tmp/directory/ca.pem --base-dn dc=contoso,dc=test \

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ptabench/observe"
+	"ptabench/ports"
 	"ptabench/setup/cloud/cloudtest"
 	"ptabench/setup/preflight"
 )
@@ -44,7 +45,7 @@ func cloudWithout(t *testing.T, file string, closed ...string) string {
 }
 
 func TestSetupCheck(t *testing.T) {
-	c := cloudtest.New(t)
+	c := cloudtest.New(t, ports.Responses()...)
 	for _, test := range []struct {
 		name   string
 		closed []string

@@ -106,7 +106,9 @@ func publish(r update.Release, to, key string) (*update.Manifest, error) {
 		wrong = append(wrong, errors.New("--to: expected a directory"))
 	}
 	var err error
-	if r.Key, err = update.ReadKey(key); err != nil {
+	if key == "" {
+		wrong = append(wrong, errors.New("--key: expected a file"))
+	} else if r.Key, err = update.ReadKey(key); err != nil {
 		wrong = append(wrong, fmt.Errorf("--key: %w", err))
 	}
 	if r.Binary == "" {

@@ -74,9 +74,9 @@ func (s *session) fitness() (attached, serving bool) {
 	defer s.statusMu.Unlock()
 	attached = s.attached
 	serving = attached && s.status == dispatch.Fit
-	if !serving && s.before != nil { // locked in the order in which it is retired
-		before, still := s.before.fitness()
-		attached, serving = attached || before, still
+	if before := s.before.Load(); !serving && before != nil { // locked in the order in which it is retired
+		had, still := before.fitness()
+		attached, serving = attached || had, still
 	}
 	return attached, serving
 }

@@ -157,6 +157,26 @@ func TestListenOnEveryAddress(t *testing.T) {
 	}
 	c.register("connector-1").attach()
 	c.expect(c.signIn(user, password), 200, 0, PassThrough, "connector-1", "1") // 127.0.0.3 is in the certificate
+
+	// Nobody is sent to an address that is every address.
+	everywhere := start(t, func(cfg *Config) {
+		cfg.Listen = "0.0.0.0"
+		cfg.Ports = map[string]string{"observe": "127.0.0.1:0"}
+	})
+	_, p, err := net.SplitHostPort(everywhere.ready.Ports["443"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	everywhere.ready.Ports["443"] = net.JoinHostPort("127.0.0.1", p)
+	var says struct {
+		Issuer    string
+		Authorize string `json:"authorization_endpoint"`
+	}
+	answer := everywhere.do(get(t, everywhere.url("/contoso/v2.0/.well-known/openid-configuration")))
+	if err := json.Unmarshal(answer.body, &says); err != nil || says.Issuer != everywhere.url("/contoso/v2.0") ||
+		says.Authorize != everywhere.url("/contoso/oauth2/v2.0/authorize") {
+		t.Errorf("discovery: %v, %+v", err, says)
+	}
 }
 
 // The sign-in log has a line for each sign-in answered, whatever the name.

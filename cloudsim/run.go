@@ -201,10 +201,12 @@ func (srv *server) run(ctx context.Context, ready func(observe.Ready)) error {
 		closeAll(listeners)
 		return err
 	}
+	// What users and clients are told to go to is to be had there.
+	signIn := srv.cfg.reachable(r.Ports[signInPort])
 	for _, t := range srv.tenants {
-		t.issuer = srv.signer.Issuer(r.Ports[signInPort], t.Name)
+		t.issuer = srv.signer.Issuer(signIn, t.Name)
 	}
-	if err := srv.openSurface(r.Ports[signInPort]); err != nil {
+	if err := srv.openSurface(signIn); err != nil {
 		closeAll(listeners)
 		return err
 	}

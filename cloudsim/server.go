@@ -135,14 +135,15 @@ func (p peerIdentity) owner() string { return p.tenant + "/" + p.name }
 // succeeds goes on: until s is attached as before, and then for what it has.
 func (srv *server) enter(s *session, succeeds string) {
 	srv.mu.Lock()
-	old := srv.current[s.peer.owner()]
-	if old != nil && old.peer.id == s.peer.id && old.id == succeeds {
-		s.before = old
+	// Not only the newest one: a successor that never came to stand may be there.
+	if old := srv.sessions[succeeds]; old != nil && old != s && old.peer.owner() == s.peer.owner() && old.peer.id == s.peer.id && !old.retired.Load() {
+		s.before.Store(old)
 	}
 	srv.current[s.peer.owner()], srv.sessions[s.id] = s, s
+	before := s.before.Load()
 	var replaced []*session
 	for _, o := range srv.sessions {
-		if o != s && o != s.before && o.peer.owner() == s.peer.owner() && (!o.retired.Load() || s.before == nil) {
+		if o != s && o != before && o.peer.owner() == s.peer.owner() && (!o.retired.Load() || before == nil) {
 			replaced = append(replaced, o)
 		}
 	}
@@ -160,12 +161,15 @@ func (srv *server) leave(s *session) {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	delete(srv.sessions, s.id)
+	for _, o := range srv.sessions { // or a chain of all that ever were would be kept
+		o.before.CompareAndSwap(s, nil)
+	}
 	if srv.current[s.peer.owner()] != s {
 		return
 	}
 	delete(srv.current, s.peer.owner())
-	if s.before != nil && srv.sessions[s.before.id] == s.before { // it may be succeeded once more
-		srv.current[s.peer.owner()] = s.before
+	if before := s.before.Load(); before != nil { // it may be succeeded once more
+		srv.current[s.peer.owner()] = before
 	}
 }
 

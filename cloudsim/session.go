@@ -60,8 +60,8 @@ type session struct {
 
 	answers answers
 
-	before  *session    // that this one succeeds; nil for none
-	retired atomic.Bool // another one has succeeded it
+	before  atomic.Pointer[session] // that this one succeeds, while there is that one still
+	retired atomic.Bool             // another one has succeeded it
 
 	statusMu sync.Mutex // orders status changes; held around the tenant's lock
 	attached bool
@@ -275,8 +275,8 @@ func (s *session) setStatus(change func(*dispatch.Status)) {
 			s.tenant.queue.Attach(now, s.connector)
 		}
 	})
-	if first && s.before != nil {
-		s.before.retire()
+	if before := s.before.Load(); first && before != nil {
+		before.retire()
 	}
 }
 

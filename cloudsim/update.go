@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"strings"
@@ -71,8 +72,8 @@ func (srv *server) takeUpdate(w http.ResponseWriter, r *http.Request) {
 	}
 	of := rollout.Who{Tenant: who.Tenant, Name: who.Name}
 	answer, began := srv.rollout.Take(of, m, now)
-	if began {
-		srv.streams.Go(func() { srv.watchUpdate(of) })
+	if began != 0 {
+		srv.streams.Go(func() { srv.watchUpdate(of, began) })
 	}
 	if m.Step == signed.UpdateConfirm && answer.Granted {
 		answer.Healthy = srv.runs(who, m.To)
@@ -97,8 +98,12 @@ func (srv *server) verifyUpdate(t *tenant, text []byte, now time.Time) (who auth
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	owner := peerIdentity{tenant: who.Tenant, name: who.Name}.owner()
-	if !m.SentAt.After(srv.updateSaid[owner]) {
+	last, found := srv.updateSaid[owner]
+	if !m.SentAt.After(last) {
 		return who, nil, errReplayed
+	}
+	if !found { // a copy of what is older than that is refused for its age
+		maps.DeleteFunc(srv.updateSaid, func(_ string, at time.Time) bool { return now.Sub(at) > signed.MaxSkew })
 	}
 	srv.updateSaid[owner] = m.SentAt
 	return who, m, nil
@@ -126,8 +131,8 @@ func (s *session) fit() bool {
 }
 
 // watchUpdate measures for how long the holder of a lease does not serve, until
-// it has it no more.
-func (srv *server) watchUpdate(who rollout.Who) {
+// it has that one no more.
+func (srv *server) watchUpdate(who rollout.Who, lease uint64) {
 	owner := peerIdentity{tenant: who.Tenant, name: who.Name}.owner()
 	tick := time.NewTicker(servingEvery)
 	defer tick.Stop()
@@ -142,7 +147,7 @@ func (srv *server) watchUpdate(who rollout.Who) {
 		if !srv.serves(owner) {
 			not = now.Sub(last)
 		}
-		if last = now; !srv.rollout.NotServing(who, not, now) {
+		if last = now; !srv.rollout.NotServing(who, lease, not, now) {
 			return
 		}
 	}

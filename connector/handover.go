@@ -70,7 +70,8 @@ func (a *connector) run(ctx context.Context, s *session) *serving {
 }
 
 // succeed attaches a successor, by the newest certificate, until that works or
-// the present session ends. It returns nil for the latter.
+// the present session ends. It returns nil for the latter, unless a successor
+// was on its way already and came to stand.
 func (a *connector) succeed(running context.Context, present *serving) *serving {
 	var wait backoff.Backoff
 	ctx, cancel := context.WithCancel(running)
@@ -90,6 +91,8 @@ func (a *connector) succeed(running context.Context, present *serving) *serving 
 		s, err := a.attach(ctx, present.session.id)
 		if err == nil {
 			next := a.run(running, s)
+			// It is awaited also when the present one ends meanwhile: who is about
+			// to stand does so sooner than anybody who would have to begin.
 			select {
 			case <-s.standing:
 				a.counters.sessions.Add(1)
@@ -97,10 +100,6 @@ func (a *connector) succeed(running context.Context, present *serving) *serving 
 				return next
 			case <-next.done:
 				err = next.err
-			case <-ctx.Done():
-				next.retire()
-				<-next.done
-				return nil
 			}
 		}
 		if ctx.Err() == nil {

@@ -166,6 +166,20 @@ func (a *connector) callTrust(ctx context.Context, certificate *tls.Certificate,
 // errRemoved says that the cloud has taken this connector off its list.
 var errRemoved = fmt.Errorf("the cloud has removed this connector: %w", errExpired)
 
+// errRunOut says that the certificate of a session has come to its end.
+var errRunOut = fmt.Errorf("the cloud says that the certificate has expired: %w", errExpired)
+
+// over is the error to end with when a session ended, nil when another may
+// follow. That its certificate has run out is no end if there is a newer one,
+// which came too late for a successor beside it.
+func (a *connector) over(s *session, err error) error {
+	over := final(err)
+	if over == errRunOut && s.certificate != a.certificate.Load() {
+		return nil
+	}
+	return over
+}
+
 // final is the error to end with when a session ended in a way that no other
 // one will follow; nil when another may.
 func final(err error) error {
@@ -178,7 +192,7 @@ func final(err error) error {
 	case strings.HasPrefix(text, "revoked"):
 		return errGone
 	case strings.HasPrefix(text, "certificate-expired"):
-		return fmt.Errorf("the cloud says that the certificate has expired: %w", errExpired)
+		return errRunOut
 	}
 	return nil
 }

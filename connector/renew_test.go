@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"math/big"
@@ -123,6 +124,26 @@ func TestFinal(t *testing.T) {
 		if (got == nil) != (tc.want == "") || got != nil && (!errors.Is(got, errExpired) || !strings.Contains(got.Error(), tc.want)) {
 			t.Errorf("%v: %v; expected %q", tc.err, got, tc.want)
 		}
+	}
+}
+
+// A certificate that was renewed just too late for its session ends the session
+// and not the connector.
+func TestRenewedTooLate(t *testing.T) {
+	ranOut := status.Error(codes.Unauthenticated, "certificate-expired: the connector must be registered again")
+	removed := status.Error(codes.Unauthenticated, "deregistered: the connector must be registered again")
+	var a connector
+	s := &session{certificate: &tls.Certificate{}}
+	a.certificate.Store(s.certificate)
+	if got := a.over(s, ranOut); got != errRunOut {
+		t.Errorf("not renewed: %v", got)
+	}
+	a.certificate.Store(&tls.Certificate{})
+	if got := a.over(s, ranOut); got != nil {
+		t.Errorf("renewed: %v", got)
+	}
+	if got := a.over(s, removed); got != errRemoved {
+		t.Errorf("renewed and removed: %v", got)
 	}
 }
 

@@ -206,7 +206,7 @@ func (a *connector) stayAttached(ctx context.Context) error {
 				a.log.Info("detached", "session", s.id, "error", err)
 				return nil
 			}
-			if over := final(err); over != nil {
+			if over := a.over(s, err); over != nil {
 				return over
 			}
 			a.log.Warn("session lost", "port", s.port, "session", s.id, "error", err)

@@ -201,13 +201,14 @@ func (a *connector) continueFrom(ctx context.Context) (context.Context, context.
 	a.succession.carry(counted)
 	a.log.Info("continuing as another version", "from_version", h.From, "to_version", h.To, "failed", h.Failed)
 	if a.afterUpdate() {
-		time.AfterFunc(a.updateDeadline(), func() {
+		late := time.AfterFunc(a.updateDeadline(), func() {
 			a.succession.mu.Lock()
 			defer a.succession.mu.Unlock()
 			if !a.succession.up {
 				cancel(errNotUp)
 			}
 		})
+		stop = func() { late.Stop(); cancel(nil) }
 	}
 	return ctx, stop
 }
@@ -265,6 +266,8 @@ func (a *connector) leave(ctx context.Context, err error) error {
 				a.log.Error("leaving the counters", "error", err)
 			}
 		}
+	case trial != nil && ctx.Err() != nil: // told to stop, not to go on: the next start begins with that version
+		trial.Child.Stop()
 	case trial != nil:
 		var cannot error
 		if next, cannot = updater.NextOf(trial, a.cfg.Version, v.listener); cannot != nil {

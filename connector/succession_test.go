@@ -1,7 +1,9 @@
 package connector
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -115,5 +117,33 @@ func TestTurn(t *testing.T) {
 	v.StepBack()
 	if !<-back {
 		t.Fatal("it is not its turn again")
+	}
+}
+
+// stoppedChild is a version on trial that knows whether it was stopped.
+type stoppedChild struct {
+	updater.Child
+	stopped bool
+}
+
+func (c *stoppedChild) Stop() { c.stopped = true }
+
+// TestToldToStop: a connector that is told to stop while a new version is to
+// take its place ends, and its child with it.
+func TestToldToStop(t *testing.T) {
+	for _, stop := range []bool{false, true} {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		if stop {
+			cancel()
+		}
+		a := &connector{cfg: &checked{Config: Config{State: t.TempDir()}}, log: slog.New(slog.DiscardHandler)}
+		child := &stoppedChild{}
+		a.succession.trial = &updater.Trial{Program: "/the/next/version", Child: child}
+		err := a.leave(ctx, nil)
+		var next *updater.Next
+		if errors.As(err, &next) == stop || child.stopped != stop || stop && err != nil {
+			t.Errorf("told to stop: %v; it ends with %v, and its child stopped: %v", stop, err, child.stopped)
+		}
 	}
 }

@@ -23,7 +23,7 @@ import (
 type whereabouts struct {
 	mu   sync.Mutex
 	file *endpoints
-	kept *kept // nil before the first document
+	kept *kept // nil before the first document; not changed any more once it is here
 }
 
 // kept is the last good bootstrap document, as the state directory has it.
@@ -99,8 +99,11 @@ func (w *whereabouts) setFile(e *endpoints, tenant string) (changed bool, err er
 	defer w.mu.Unlock()
 	changed = w.file != nil && w.file.sum != e.sum
 	if w.kept != nil && (changed || w.file == nil) {
-		if err = w.kept.verify(e, tenant); err != nil {
+		again := *w.kept // whoever took the document may still read it
+		if err = again.verify(e, tenant); err != nil {
 			w.kept = nil
+		} else {
+			w.kept = &again
 		}
 	}
 	w.file = e

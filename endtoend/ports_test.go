@@ -27,8 +27,9 @@ load: {rate: 50/s, warmup: 1s, duration: 12s, mix: {right: 95%, wrong: 5%}}
 faults:
   - {name: both, kind: block, target: connectors, ports: "443,8080", mode: reject, by: either, at: 500ms, for: 2500ms,
      shows: a new connector cannot start,
-     expect: [reach(8080) == refused, sign_in(connector-2) == fails, newcomer == waits, says(newcomer) ~ no bootstrap, reports_failed(connectors) > 0,
-              serving(connectors) == 2, lost == 0, newcomer == serves in after, sign_in(connector-1) == answered in after]}
+     expect: [reach(8080) == refused, sign_in(connector-2) == fails, admin_sign_in(connector-2) == fails, newcomer == waits, says(newcomer) ~ no bootstrap, reports_failed(connectors) > 0,
+              serving(connectors) == 2, lost == 0, newcomer == serves in after, sign_in(connector-1) == answered in after,
+              admin_sign_in(connector-2) == answered in after]}
   - {name: fast, kind: block, target: connector-1, ports: "9350", mode: drop, by: either, after: both, at: 3s, for: 2500ms,
      expect: [reach(9350) == silent, path(connector-1) == signalled, share(connector-1) > 5%, lost == 0]}
   - {name: last, kind: block, target: connector-2, ports: "10120", mode: reject, by: either, after: fast, at: 1s, for: 1500ms,

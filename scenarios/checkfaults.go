@@ -36,6 +36,11 @@ func (d *decoder) checkFaults(s *Scenario) {
 		if d.sound("connectors.count") {
 			d.checkTarget(f, path, s.Connectors.Count)
 		}
+		if f.Kind == AddConnector && d.sound("connectors.count", "cloud.connector_limit", "cloud.several_per_host") &&
+			s.Connectors.Count < s.Cloud.ConnectorLimit && (f.Host == "" || bool(s.Cloud.SeveralPerHost)) {
+			d.wrong(path+".kind", string(f.Kind), fmt.Sprintf("a cloud that refuses the newcomer, whose answers are in nobody's books: "+
+				"cloud.connector_limit as connectors.count, which is %d, or host with cloud.several_per_host off", s.Connectors.Count))
+		}
 		if f.Kind == StaleHashes && d.sound(path+".age", "population") && f.Age != 0 && s.Population.ChangedUsers(f.Age) < 1 {
 			d.wrong(path+".age", f.Age.String(), fmt.Sprintf("an age within which somebody changed their password: population.password_changes is %s", s.Population.PasswordChanges))
 		}

@@ -120,6 +120,7 @@ var expectables = []expectable{
 
 	{name: "reach", of: aPort, unit: Word, words: []string{ReachAnswers, ReachRefused, ReachSilent}, phase: PhaseSettled, phases: probed, meaning: "what a client at the host of the target (the first, of several) finds on the port"},
 	{name: "sign_in", of: oneOnly, unit: Word, words: []string{SignInAnswered, SignInFails}, phase: PhaseSettled, phases: probed, meaning: "whether a user at its host gets an answer of the sign-in page"},
+	{name: "admin_sign_in", of: oneOnly, unit: Word, words: []string{SignInAnswered, SignInFails}, phase: PhaseSettled, phases: probed, meaning: "whether an administrator at its host, who would register a connector, is given a code to sign in by"},
 	{name: Newcomer, unit: Word, words: []string{NewcomerServes, NewcomerWaits, NewcomerEnded}, phase: PhaseSettled, phases: probed, meaning: "what becomes of a connector that is started when the fault has begun, by the end of the phase"},
 	{name: "says", of: aProcess, unit: Fragment, phase: PhaseRow, phases: []Phase{PhaseRow}, meaning: "what it writes to its log"},
 }

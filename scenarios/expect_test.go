@@ -154,6 +154,7 @@ func TestExpectationMistakes(t *testing.T) {
 		{"crash(connector-2) at 9s for 2s", "{kind: crash, target: connector-2, at: 3s, for: 5s, expect: [newcomer == serves]}", "both start a newcomer"},
 		{"crash(connector-2) at 9s for 2s", "add-connector(host=connector-9) at 9s for 2s", "faults[1].host: connector-9: expected connector-1 to connector-3"},
 		{"crash(connector-2) at 9s for 2s", "add-connector(host=directory) at 9s for 2s", "faults[1].host: directory: expected a connector such as connector-1"},
+		{"crash(connector-2) at 9s for 2s", "add-connector() at 9s for 2s", "faults[1].kind: add-connector: expected a cloud that refuses the newcomer, whose answers are in nobody's books: cloud.connector_limit as connectors.count, which is 3, or host"},
 		{"crash(connector-2) at 9s for 2s", "revoke(directory) at 9s for 2s", "faults[1].target: directory: expected a connector such as connector-1 or connectors for revoke"},
 		{"mode: drop", "mode: stall", "faults[0].by: either for mode stall: expected mode drop or reject beside it"},
 		{"by: either", "by: gate", "faults[0].by: gate: expected either, or nothing"},

@@ -179,6 +179,7 @@ func (w *wizard) configure(ctx context.Context) (err error) {
 	}
 	w.say("✓ users of %s sign in by %s", w.Answers.Tenant, strings.ToLower(methodName(w.method())))
 	w.done(c, running)
+	back = Undo{} // it is configured, whatever becomes of the connector
 	if w.Foreground && running != nil {
 		return w.attend(ctx, running)
 	}

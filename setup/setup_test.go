@@ -35,7 +35,9 @@ case "$2" in
 register) test -e "$dir/../refuse" && { echo "ptabench: connector register: the token is used" >&2; exit 3; }; touch "$dir/state/identity.pem" ;;
 deregister) rm "$dir/state/identity.pem" ;;
 --config) test -e "$dir/../crash" && { echo '{"level":"ERROR","msg":"ended","error":"the directory refuses"}' >&2; exit 3; }
-  echo '{"role":"connector"}'; exec sleep 300 ;;
+  echo '{"role":"connector"}'
+  test -e "$dir/../brief" && { until test -e "$dir/../end"; do sleep 0.02; done; exit 3; }
+  exec sleep 300 ;;
 esac
 `
 
@@ -277,6 +279,41 @@ func TestInterrupt(t *testing.T) {
 	w.unchanged()
 	if !strings.Contains(w.did(), "deregister") {
 		t.Errorf("the connector did %q: expected to be deregistered", w.did())
+	}
+}
+
+// watched calls seen once a text was written to it. One goroutine writes.
+type watched struct {
+	bytes.Buffer
+	text string
+	seen func()
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	n, err := w.Buffer.Write(p)
+	if w.seen != nil && strings.Contains(w.String(), w.text) {
+		w.seen()
+		w.seen = nil
+	}
+	return n, err
+}
+
+// TestForegroundEndsByItself has a connector end long after all is configured:
+// that stays as it is.
+func TestForegroundEndsByItself(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Attach("dc1")
+	w.write(filepath.Join(w.home, "brief"), "", 0o600)
+	out := &watched{text: "runs until Ctrl-C", seen: func() { w.write(filepath.Join(w.home, "end"), "", 0o600) }}
+	err := setup.Run(t.Context(), setup.Config{Answers: w.base, Out: out, Host: w.host, Call: "ptabench", Timeout: 30 * time.Second, Foreground: true})
+	if err == nil || !strings.Contains(err.Error(), "ended by itself") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if method, _ := w.cloud.Method(); !strings.Contains(method, "pass-through") {
+		t.Errorf("method %s", method)
+	}
+	if _, err := os.Stat(w.base.Dir); err != nil || strings.Contains(w.did(), "deregister") {
+		t.Errorf("%v; the connector did %q", err, w.did())
 	}
 }
 

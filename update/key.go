@@ -35,25 +35,35 @@ func MakeKey(file string) (ed25519.PrivateKey, error) {
 		return nil, err
 	}
 	defer clear(private)
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("%s: there is a key already: expected another file", file)
-	}
+	text, err := PublicPEM(public)
 	if err != nil {
 		return nil, err
 	}
-	err = pem.Encode(f, &pem.Block{Type: "PRIVATE KEY", Bytes: private})
-	if closed := f.Close(); err == nil {
-		err = closed
+	secret := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})
+	defer clear(secret)
+	if err := writeNew(file, secret, 0o600); err != nil {
+		return nil, err
+	}
+	if err := writeNew(file+publicSuffix, text, 0o644); err != nil {
+		return nil, errors.Join(err, os.Remove(file))
+	}
+	return key, nil
+}
+
+// writeNew writes a file that is not there yet, or none.
+func writeNew(file string, text []byte, mode fs.FileMode) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s: there is a key already: expected another file", file)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return err
 	}
-	text, err := PublicPEM(public)
-	if err == nil {
-		err = os.WriteFile(file+publicSuffix, text, 0o644)
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(file))
 	}
-	return key, err
+	return nil
 }
 
 // ReadKey reads a private key. One that others may read is refused: they could

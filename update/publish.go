@@ -99,7 +99,7 @@ func (s *Staged) Version() string { return s.manifest.Version }
 // Offer publishes it. The manifest comes last, and whole: whoever sees it finds
 // the program.
 func (s *Staged) Offer() error {
-	err := whole(s.file, func(f *os.File) error {
+	err := Whole(s.file, 0o644, func(f *os.File) error {
 		_, err := f.Write(s.text)
 		return err
 	})
@@ -164,7 +164,7 @@ func Withdraw(dir, platform string) error {
 // writeBinary writes the program of a release and notes in the manifest what it
 // is.
 func writeBinary(file string, r Release, m *Manifest) error {
-	return whole(file, func(f *os.File) error {
+	return Whole(file, 0o644, func(f *os.File) error {
 		hashes := NewHasher()
 		var err error
 		switch to := io.MultiWriter(f, hashes); r.Flaw {
@@ -194,8 +194,8 @@ func writeBinary(file string, r Release, m *Manifest) error {
 	})
 }
 
-// whole writes a file so that it appears whole or not at all.
-func whole(file string, write func(*os.File) error) error {
+// Whole writes a file of a mode so that it appears whole or not at all.
+func Whole(file string, mode fs.FileMode, write func(*os.File) error) error {
 	f, err := os.CreateTemp(filepath.Dir(file), ".new-*")
 	if err != nil {
 		return err
@@ -203,7 +203,7 @@ func whole(file string, write func(*os.File) error) error {
 	defer os.Remove(f.Name()) // not there any more once renamed
 	err = write(f)
 	if err == nil {
-		err = f.Chmod(0o644)
+		err = f.Chmod(mode)
 	}
 	if err == nil {
 		err = f.Sync()

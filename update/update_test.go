@@ -158,6 +158,18 @@ func TestKeys(t *testing.T) {
 	if _, err := MakeKey(file); err == nil {
 		t.Fatal("a key was replaced")
 	}
+	if err := os.Rename(file, file+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := MakeKey(file); err == nil {
+		t.Fatal("a public key was replaced")
+	}
+	if _, err := os.Stat(file); err == nil {
+		t.Fatal("half of a key stays")
+	}
+	if err := os.Rename(file+".away", file); err != nil {
+		t.Fatal(err)
+	}
 	again, err := ReadKey(file)
 	if err != nil || !again.Equal(key) {
 		t.Fatalf("reading it: %v", err)

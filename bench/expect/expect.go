@@ -33,6 +33,9 @@ type System interface {
 type Prober interface {
 	Reach(ctx context.Context, host, port string) (string, error) // in the words of scenarios
 	SignIn(ctx context.Context, host string) (string, error)
+	// AdminSignIn begins an administrator's sign-in, without which nobody
+	// registers a connector.
+	AdminSignIn(ctx context.Context, host string) (string, error)
 }
 
 // Newcomers are connectors that are started to see whether they can be, one at
@@ -278,6 +281,8 @@ func (r *row) probe(ctx context.Context, phase scenarios.Phase, within time.Dura
 			try = func() (string, error) { return r.system.Reach(ctx, r.host(), of) }
 		case "sign_in":
 			try = func() (string, error) { return r.system.SignIn(ctx, of) }
+		case "admin_sign_in":
+			try = func() (string, error) { return r.system.AdminSignIn(ctx, of) }
 		default:
 			continue
 		}

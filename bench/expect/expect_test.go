@@ -76,6 +76,10 @@ func (s *fakeSystem) SignIn(ctx context.Context, _ string) (string, error) {
 	return scenarios.SignInFails, nil
 }
 
+func (s *fakeSystem) AdminSignIn(context.Context, string) (string, error) {
+	return scenarios.SignInAnswered, nil
+}
+
 func (s *fakeSystem) StartNewcomer(context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

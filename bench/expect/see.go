@@ -76,7 +76,7 @@ func (r *row) see(e scenarios.Expectation) (check.Seen, error) {
 		return check.Seen{Known: true, Value: n}, nil
 	case "path":
 		return pathSeen(first, last, of)
-	case "reach", "sign_in", scenarios.Newcomer:
+	case "reach", "sign_in", "admin_sign_in", scenarios.Newcomer:
 		found, made := r.words[key(e.Phase, e.Metric)]
 		if !made || found.err != nil {
 			return check.Seen{}, errors.Join(errors.New("the probe could not be made"), found.err)

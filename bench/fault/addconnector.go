@@ -1,10 +1,19 @@
 package fault
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
-// addConnector has a further connector register, or try to, and takes it away
-// again. What becomes of it is for expectations to say.
-type addConnector struct{ scene }
+// addConnector has a further connector try to register in the tenant under load,
+// and takes it away again. It is there to be refused: what one that is admitted
+// answers is in nobody's books.
+type addConnector struct {
+	scene
+	admitted bool
+}
+
+var errAdmitted = errors.New("it was admitted: expected it to be refused, for what it answered is not counted")
 
 func (a *addConnector) plan() (Undo, error) {
 	_, err := a.registrar()
@@ -27,5 +36,14 @@ func (a *addConnector) undo(ctx context.Context) (effect, error) {
 	if err != nil {
 		return effect{}, err
 	}
-	return effect{}, registrar.Withdraw(ctx)
+	a.admitted, err = registrar.Withdraw(ctx)
+	return effect{}, err
+}
+
+// missed implements outcome.
+func (a *addConnector) missed() error {
+	if a.admitted {
+		return errAdmitted
+	}
+	return nil
 }

@@ -96,7 +96,7 @@ func newLeaf(s scene) (leaf, Tier, error) {
 	case scenarios.PublishUpdate:
 		return &publishUpdate{scene: s}, TierRole, nil
 	case scenarios.AddConnector:
-		return &addConnector{s}, TierProcess, nil
+		return &addConnector{scene: s}, TierProcess, nil
 	case scenarios.Degrade:
 		leaf, tier := newDegrade(s)
 		return leaf, tier, nil

@@ -16,6 +16,7 @@ import (
 type registrySystem struct {
 	*fakeSystem
 	refusesTo string // register that connector
+	admits    bool   // the newcomer
 }
 
 func (s registrySystem) Revoke(_ context.Context, connector string) error {
@@ -36,9 +37,9 @@ func (s registrySystem) Add(_ context.Context, host string) error {
 	return nil
 }
 
-func (s registrySystem) Withdraw(context.Context) error {
+func (s registrySystem) Withdraw(context.Context) (admitted bool, err error) {
 	s.add("withdraw it")
-	return nil
+	return s.admits, nil
 }
 
 // TestLife carries out the faults that need somebody who registers connectors.
@@ -46,6 +47,7 @@ func TestLife(t *testing.T) {
 	for _, c := range []struct {
 		name, fault string
 		refusesTo   string
+		admits      bool
 		meanwhile   func(*fakeSystem) // at 2 s
 		log         []string
 		record      Record
@@ -69,6 +71,11 @@ func TestLife(t *testing.T) {
 			record: Record{Name: "add-connector-1", Tier: TierProcess, InjectedAt: time.Second, UndoneAt: 4 * time.Second, Injections: 1, Healed: true},
 		},
 		{
+			name: "add a connector that is let in", fault: "add-connector(host=connector-3) at 1s for 3s", admits: true,
+			log:    []string{"1s add one on host \"connector-3\"", "4s withdraw it"},
+			record: Record{Name: "add-connector-1", Tier: TierProcess, InjectedAt: time.Second, UndoneAt: 4 * time.Second, Injections: 1, Healed: true, Err: errAdmitted},
+		},
+		{
 			name: "register who has ended", fault: "block(connectors, ports=9091, mode=stall, register=on) at 1s for 3s",
 			meanwhile: func(s *fakeSystem) {
 				s.mu.Lock()
@@ -89,7 +96,7 @@ func TestLife(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := registrySystem{newFakeSystem(t), c.refusesTo}
+				s := registrySystem{newFakeSystem(t), c.refusesTo, c.admits}
 				plan, _ := planOn(t, s.fakeSystem, faultsOf(t, c.fault))
 				plan.System = s
 				schedule := Start(t.Context(), plan)

@@ -16,8 +16,9 @@ type Registrar interface {
 	// does not wait for it. It names the host of another one unless that is
 	// empty.
 	Add(ctx context.Context, host string) error
-	// Withdraw ends the newcomer.
-	Withdraw(ctx context.Context) error
+	// Withdraw ends the newcomer. It reports whether that had been admitted, and
+	// may have answered sign-ins.
+	Withdraw(ctx context.Context) (admitted bool, err error)
 }
 
 func (s scene) registrar() (Registrar, error) {

@@ -26,7 +26,7 @@ const maxDepth = 64
 // CheckAddress says what is wrong with an address that is to be https.
 func CheckAddress(text string) error {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" || len(text) > MaxAddress {
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || len(text) > MaxAddress {
 		return fmt.Errorf("%.80q: expected an https URL of up to %d bytes, without user or fragment", text, MaxAddress)
 	}
 	return nil

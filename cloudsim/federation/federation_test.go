@@ -27,6 +27,7 @@ func TestPassive(t *testing.T) {
 		"plain http":      with("http://fs.test/adfs/ls/"),
 		"a script":        with("javascript:alert(1)"),
 		"a user":          with("https://user@fs.test/"),
+		"no host":         with("https://:443/"),
 		"a fragment":      with("https://fs.test/#x"),
 		"a long address":  with("https://fs.test/" + strings.Repeat("x", MaxAddress)),
 		"an entity":       strings.Replace(with("&x;"), "?>", `?><!DOCTYPE x [<!ENTITY x SYSTEM "file:///etc/passwd">]>`, 1),

@@ -24,6 +24,9 @@ const DefaultTerm = 30 * time.Second
 // entriesKept bounds what is remembered of updates that are over.
 const entriesKept = 1 << 12
 
+// haltedKept bounds what a tenant's connectors can say that failed.
+const haltedKept = 64
+
 // Who is a connector.
 type Who struct{ Tenant, Name string }
 
@@ -33,14 +36,28 @@ type Book struct {
 	say  func(observe.Event) // must not block
 
 	mu      sync.Mutex
+	last    uint64              // lease that was granted
 	leases  map[string]*lease   // by tenant
-	halted  map[string]failures // by tenant: versions that failed
+	halted  map[string]failures // by tenant
 	entries []*observe.Update
 }
 
-type failures map[string]string // version to why
+// failures are versions that failed, the last haltedKept of them.
+type failures []failure
+
+type failure struct{ version, why string }
+
+func (f failures) of(version string) (why string) {
+	for _, one := range f {
+		if one.version == version {
+			return one.why
+		}
+	}
+	return ""
+}
 
 type lease struct {
+	id    uint64
 	who   Who
 	until time.Time
 	entry *observe.Update
@@ -51,9 +68,9 @@ func NewBook(term time.Duration, say func(observe.Event)) *Book {
 	return &Book{term: term, say: say, leases: make(map[string]*lease), halted: make(map[string]failures)}
 }
 
-// Take notes what a connector says, and answers it. A granted lease that is new
-// is begun.
-func (b *Book) Take(who Who, m *signed.UpdateMessage, now time.Time) (answer signed.UpdateAnswer, began bool) {
+// Take notes what a connector says, and answers it. A lease that is new has
+// begun, by a number of its own.
+func (b *Book) Take(who Who, m *signed.UpdateMessage, now time.Time) (answer signed.UpdateAnswer, began uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.lapse(who.Tenant, now)
@@ -67,10 +84,7 @@ func (b *Book) Take(who Who, m *signed.UpdateMessage, now time.Time) (answer sig
 			b.end(l, observe.Updated, "", now)
 		}
 	case signed.UpdateFailed:
-		if b.halted[who.Tenant] == nil {
-			b.halted[who.Tenant] = make(failures)
-		}
-		b.halted[who.Tenant][m.To] = fmt.Sprintf("it failed at %s: %s", who.Name, m.Reason)
+		b.halt(who, m)
 		if !mine { // it ran out meanwhile
 			l = &lease{who: who, entry: b.enter(who, m, now)}
 		}
@@ -83,26 +97,34 @@ func (b *Book) Take(who Who, m *signed.UpdateMessage, now time.Time) (answer sig
 			delete(b.leases, who.Tenant)
 		}
 	}
-	return signed.UpdateAnswer{}, false
+	return signed.UpdateAnswer{}, 0
+}
+
+// halt keeps a tenant from a version that failed at one of its connectors.
+func (b *Book) halt(who Who, m *signed.UpdateMessage) {
+	all := slices.DeleteFunc(b.halted[who.Tenant], func(f failure) bool { return f.version == m.To })
+	all = append(all, failure{m.To, fmt.Sprintf("it failed at %s: %s", who.Name, m.Reason)})
+	b.halted[who.Tenant] = slices.Delete(all, 0, max(0, len(all)-haltedKept))
 }
 
 // grant gives the lease to who asks, or says why not.
-func (b *Book) grant(who Who, m *signed.UpdateMessage, l *lease, now time.Time) (answer signed.UpdateAnswer, began bool) {
-	if why := b.halted[who.Tenant][m.To]; why != "" {
-		return signed.UpdateAnswer{Halted: why}, false
+func (b *Book) grant(who Who, m *signed.UpdateMessage, l *lease, now time.Time) (answer signed.UpdateAnswer, began uint64) {
+	if why := b.halted[who.Tenant].of(m.To); why != "" {
+		return signed.UpdateAnswer{Halted: why}, 0
 	}
 	if l != nil && l.who != who {
-		return signed.UpdateAnswer{Holder: l.who.Name, UntilNS: l.until.UnixNano()}, false
+		return signed.UpdateAnswer{Holder: l.who.Name, UntilNS: l.until.UnixNano()}, 0
 	}
 	if l != nil && l.entry.To != m.To { // there is a later one by now
 		b.end(l, observe.LapsedUpdate, "given up for "+m.To, now)
 		l = nil
 	}
 	if l == nil {
-		l = &lease{who: who, entry: b.enter(who, m, now)}
+		b.last++
+		l = &lease{id: b.last, who: who, entry: b.enter(who, m, now)}
 		b.leases[who.Tenant] = l
 		b.event(observe.UpdateBegan, l.entry, 0)
-		began = true
+		began = l.id
 	}
 	l.until = now.Add(b.term)
 	return signed.UpdateAnswer{Granted: true, UntilNS: l.until.UnixNano()}, began
@@ -144,13 +166,13 @@ func (b *Book) event(kind observe.Kind, e *observe.Update, count int64) {
 }
 
 // NotServing adds to the time that the holder of a lease could take no
-// sign-ins. It reports whether that one still has it.
-func (b *Book) NotServing(who Who, d time.Duration, now time.Time) bool {
+// sign-ins. It reports whether that one still has this lease.
+func (b *Book) NotServing(who Who, id uint64, d time.Duration, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.lapse(who.Tenant, now)
 	l := b.leases[who.Tenant]
-	if l == nil || l.who != who {
+	if l == nil || l.id != id {
 		return false
 	}
 	l.entry.NotServingNS += int64(d)

@@ -82,7 +82,7 @@ func TestBook(t *testing.T) {
 				if got != line[1] {
 					t.Errorf("%s: %s, want %s", line[0], got, line[1])
 				}
-				if began && !answer.Granted {
+				if began != 0 && !answer.Granted {
 					t.Errorf("%s: began and was not granted", line[0])
 				}
 			}
@@ -98,19 +98,20 @@ func TestNotServing(t *testing.T) {
 	b := NewBook(DefaultTerm, func(observe.Event) {})
 	now := time.Unix(1_000_000, 0)
 	one, two := Who{"a", "1"}, Who{"a", "2"}
-	b.Take(one, &signed.UpdateMessage{Step: signed.UpdateLease, To: "2.0.0"}, now)
-	if b.NotServing(two, time.Second, now) {
+	_, id := b.Take(one, &signed.UpdateMessage{Step: signed.UpdateLease, To: "2.0.0"}, now)
+	if b.NotServing(two, id+1, time.Second, now) || b.NotServing(one, id+1, time.Second, now) {
 		t.Error("who has it not has it")
 	}
-	if !b.NotServing(one, 30*time.Millisecond, now) || !b.NotServing(one, 12*time.Millisecond, now) {
+	if !b.NotServing(one, id, 30*time.Millisecond, now) || !b.NotServing(one, id, 12*time.Millisecond, now) {
 		t.Error("who has it has it not")
 	}
 	b.Take(one, &signed.UpdateMessage{Step: signed.UpdateDone, To: "2.0.0"}, now.Add(time.Second))
-	if b.NotServing(one, time.Second, now.Add(time.Second)) {
-		t.Error("it goes on when it is done")
+	_, again := b.Take(one, &signed.UpdateMessage{Step: signed.UpdateLease, To: "2.1.0"}, now.Add(time.Second))
+	if again == 0 || b.NotServing(one, id, time.Second, now.Add(time.Second)) {
+		t.Error("it goes on when it is done, and its next one has begun")
 	}
 	all := b.Updates().Updates
-	if len(all) != 1 || all[0].NotServingNS != int64(42*time.Millisecond) || all[0].State != observe.Updated || all[0].EndedNS-all[0].BeganNS != int64(time.Second) {
+	if len(all) != 2 || all[1].NotServingNS != 0 || all[0].NotServingNS != int64(42*time.Millisecond) || all[0].State != observe.Updated || all[0].EndedNS-all[0].BeganNS != int64(time.Second) {
 		t.Errorf("%+v", all)
 	}
 }
@@ -123,5 +124,11 @@ func TestBookIsBounded(t *testing.T) {
 	}
 	if n := len(b.Updates().Updates); n != entriesKept {
 		t.Errorf("%d entries, want %d", n, entriesKept)
+	}
+	for i := range haltedKept + 10 {
+		b.Take(Who{"a", "1"}, &signed.UpdateMessage{Step: signed.UpdateFailed, To: fmt.Sprint(i)}, time.Unix(1_000_000, 0))
+	}
+	if all := b.halted["a"]; len(all) != haltedKept || all.of(fmt.Sprint(haltedKept+9)) == "" {
+		t.Errorf("%d versions that failed, want the last %d", len(all), haltedKept)
 	}
 }

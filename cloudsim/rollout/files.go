@@ -83,8 +83,12 @@ func (f *Files) binary(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *Files) serve(w http.ResponseWriter, r *http.Request, name string) {
+	if f.Dir == "" { // else it would be looked for where this process happens to run
+		http.Error(w, "there is no update", http.StatusNotFound)
+		return
+	}
 	file, err := os.Open(name)
-	if errors.Is(err, fs.ErrNotExist) || f.Dir == "" {
+	if errors.Is(err, fs.ErrNotExist) {
 		http.Error(w, "there is no update", http.StatusNotFound)
 		return
 	}

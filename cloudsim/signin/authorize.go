@@ -169,15 +169,16 @@ func (s *Surface) authorize(v *visit) {
 		},
 	}
 	switch {
-	case slices.Contains(req.prompt, "none"):
-		s.withoutPrompt(v, &req, p)
-		return
 	case slices.Contains(req.prompt, "login"), req.maxAge == 0:
 		p.since = v.now
 	case req.maxAge > 0:
 		p.since = v.now.Add(-req.maxAge)
 	}
-	if slices.Contains(req.prompt, "select_account") && v.form == nil {
+	if slices.Contains(req.prompt, "none") {
+		s.withoutPrompt(v, &req, p)
+		return
+	}
+	if v.form == nil && (slices.Contains(req.prompt, "select_account") || slices.Contains(req.prompt, "consent")) {
 		p.native = true
 	}
 	s.signIn(v, p)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ptabench/cloudsim/token"
 )
 
 // No answer goes to an address that is not the client's.
@@ -198,6 +200,22 @@ func TestBadCodes(t *testing.T) {
 	}
 }
 
+// Who exchanges a token while another request ends its family gets nothing: the
+// successor would outlive the family.
+func TestEndedWhileExchanged(t *testing.T) {
+	t.Parallel()
+	o := open(t, Limits{})
+	g := grant{family: random(), tenant: "contoso", Grant: token.Grant{Client: Setup.ID, User: annUser, Scopes: []string{token.Offline}}}
+	if tokens, problem := o.mint(g); problem != nil || tokens.Refresh == "" {
+		t.Fatalf("before: %v, %v", tokens, problem)
+	}
+	o.revoke(g.family)
+	tokens, problem := o.mint(g)
+	if problem == nil || problem.Reason != "grant-ended" || tokens.Refresh != "" || o.refresh.order.Len() != 0 {
+		t.Errorf("after: %v, %v, %d tokens", tokens, problem, o.refresh.order.Len())
+	}
+}
+
 // Device codes that may not be.
 func TestBadDevices(t *testing.T) {
 	t.Parallel()
@@ -225,6 +243,16 @@ func TestBadDevices(t *testing.T) {
 		}
 	}
 	o.expectDenied("too-many-devices", 1)
+	// No address alone takes all the room.
+	all, now := devices{byCode: make(map[hashOf]*device), byUser: make(map[string]*device)}, o.now()
+	for i := range devicesOfOne + 1 {
+		if _, ok := all.add(&device{from: "192.0.2.1", expires: now.Add(time.Minute)}, now, usualLimits.Devices); ok != (i < devicesOfOne) {
+			t.Fatalf("device %d of one address: %v", i, ok)
+		}
+	}
+	if _, ok := all.add(&device{from: "192.0.2.2", expires: now.Add(time.Minute)}, now, usualLimits.Devices); !ok {
+		t.Error("another address finds no room")
+	}
 	// Guessing is bounded, and only with the first form may a code be tried.
 	b := o.browser()
 	page := b.get("/device")

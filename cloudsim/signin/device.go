@@ -20,6 +20,7 @@ type device struct {
 	userCode string
 	client   Client
 	tenant   string // whose users may
+	from     string // client address that asked
 	scopes   []string
 	expires  time.Time
 	interval time.Duration // between its polls at least
@@ -80,17 +81,25 @@ func readUserCode(text string) (string, bool) {
 	return string(b[:4]) + "-" + string(b[4:]), true
 }
 
+// devicesOfOne is how many may wait that one client address asked for: nobody
+// alone uses up what there is for all.
+const devicesOfOne = 100
+
 // add keeps a new device, unless there are as many as there may be.
 func (ds *devices) add(d *device, now time.Time, bound int) (code string, ok bool) {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
+	same := 0
 	for key, old := range ds.byCode {
-		if now.After(old.expires.Add(time.Minute)) { // until then it is told so
+		switch {
+		case now.After(old.expires.Add(time.Minute)): // until then it is told so
 			delete(ds.byCode, key)
 			delete(ds.byUser, old.userCode)
+		case old.from == d.from:
+			same++
 		}
 	}
-	if len(ds.byCode) >= bound {
+	if len(ds.byCode) >= bound || same >= devicesOfOne {
 		return "", false
 	}
 	code = rand.Text() + rand.Text()
@@ -233,7 +242,7 @@ func (s *Surface) newDevice(w http.ResponseWriter, r *http.Request) (*device, *P
 	if problem != nil {
 		return nil, problem
 	}
-	return &device{client: client, tenant: tenant, scopes: scopes}, nil
+	return &device{client: client, tenant: tenant, from: clientOf(r), scopes: scopes}, nil
 }
 
 // devicePage is where the user types the code, signs in, and agrees.

@@ -96,6 +96,11 @@ func (s *Surface) mint(g grant) (Tokens, *Problem) {
 		g.Nonce = "" // of the first id token alone
 		// Without room there is none, and the user signs in again.
 		out.Refresh, _ = s.refresh.add(refreshGrant{issued: g}, now, now.Add(s.limits.RefreshTime))
+		// Who ends a family may have looked for its tokens just before this one.
+		if s.hasEnded(g.family) {
+			s.refresh.drop(out.Refresh)
+			return Tokens{}, invalidGrant(codeInvalidGrant, "grant-ended", "The grant has ended: what it was given for came twice.")
+		}
 	}
 	return out, nil
 }
@@ -157,9 +162,18 @@ func (s *Surface) redeemRefresh(client Client, p map[string]string) (g grant, pr
 	return r.issued, nil
 }
 
-// revoke ends the refresh tokens of a family.
+// revoke ends the refresh tokens of a family, those too that are being made.
 func (s *Surface) revoke(family string) {
+	s.ended.mu.Lock()
+	s.ended.of(family, func() struct{} { return struct{}{} })
+	s.ended.mu.Unlock()
 	s.refresh.dropAll(func(r *refreshGrant) bool { return r.issued.family == family })
+}
+
+func (s *Surface) hasEnded(family string) bool {
+	s.ended.mu.Lock()
+	defer s.ended.mu.Unlock()
+	return s.ended.held[family] != nil
 }
 
 // seconds are what the protocol counts in.

@@ -115,7 +115,7 @@ type failing struct {
 	until    time.Time
 }
 
-func newLockout(l Limits) *lockout { return &lockout{l, newWatched[failing](l.Watched)} }
+func newLockout(l Limits, names int) *lockout { return &lockout{l, newWatched[failing](names)} }
 
 // enter counts an attempt as a failure beforehand, so that many at once are not
 // all let in, and reports whether there may be one.

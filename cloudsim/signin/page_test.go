@@ -165,7 +165,7 @@ func TestLockout(t *testing.T) {
 	}
 
 	// A path that fails is no failure of the user's.
-	l := newLockout(usualLimits)
+	l := newLockout(usualLimits, 2)
 	for range 100 {
 		if !l.enter("ann", o.now()) {
 			t.Fatal("locked without a wrong password")
@@ -173,13 +173,30 @@ func TestLockout(t *testing.T) {
 		l.undecided("ann")
 	}
 	// Those who are watched are so many and no more.
-	l = newLockout(Limits{Failures: 1, Lock: time.Minute, LockMost: time.Minute, Watched: 2})
+	l = newLockout(Limits{Failures: 1, Lock: time.Minute, LockMost: time.Minute}, 2)
 	for _, name := range []string{"a", "b", "c"} {
 		l.enter(name, o.now())
 	}
 	if len(l.kept.held) != 2 || l.kept.order.Len() != 2 || l.enter("c", o.now()) {
 		t.Errorf("%d watched", len(l.kept.held))
 	}
+}
+
+// No crowd of others has an administrator's failures forgotten.
+func TestLockoutOfAdministrators(t *testing.T) {
+	t.Parallel()
+	o := open(t, Limits{Failures: 2, Watched: 2})
+	b := o.browser()
+	try := func(user, want string) {
+		t.Helper()
+		b.expect(b.send(b.get(authorizePath()), "password", "user", user, "password", "wrong"), 200, want)
+	}
+	try(adminUser, "AADSTS50126")
+	try(adminUser, "AADSTS50126")
+	for _, other := range []string{"ann", "ben", "eve"} {
+		try(other+"@contoso.test", "AADSTS50126")
+	}
+	try(strings.ToUpper(adminUser), "AADSTS50053")
 }
 
 // One address may send so many forms.
@@ -224,6 +241,11 @@ func TestSession(t *testing.T) {
 		}
 	}
 	o.pass(time.Minute)
+	b.expect(b.get(authorizePath(append(own, "prompt", "consent")...)), 200, "Continue to Web app?")
+	page = b.get(authorizePath(append(own, "prompt", "none", "max_age", "30")...))
+	if page.away == nil || page.away.Query().Get("error") != "login_required" {
+		t.Errorf("without a prompt, and too long ago: %v", page.away)
+	}
 	for _, change := range [][]string{{"prompt", "login"}, {"max_age", "30"}, {"max_age", "0"}} {
 		page = b.get(authorizePath(append(own, change...)...))
 		b.expect(page, 200, `id="user"`)

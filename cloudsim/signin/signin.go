@@ -92,7 +92,11 @@ type Surface struct {
 	sessions *store[session]
 	devices  devices
 	failures *lockout // of accounts, and of clients that guess user codes
-	pace     *pace    // of clients
+	// ownFailures is of the administrators, apart: however many others fail, no
+	// administrator's failures are forgotten for theirs.
+	ownFailures *lockout
+	ended       watched[struct{}] // families whose tokens came twice
+	pace        *pace             // of clients
 }
 
 // New makes the surface.
@@ -104,15 +108,16 @@ func New(cloud Cloud, log *slog.Logger, cfg Config) *Surface {
 	}
 	s := &Surface{
 		cloud: cloud, log: log, host: cfg.Host, now: now, limits: limits,
-		clients:  map[string]Client{Setup.ID: Setup},
-		admins:   newAdministrators(cfg.Administrators, cfg.Password),
-		seal:     newSealer(),
-		codes:    newStore[codeGrant](limits.Codes),
-		refresh:  newStore[refreshGrant](limits.Refresh),
-		sessions: newStore[session](limits.Sessions),
-		devices:  devices{byCode: make(map[hashOf]*device), byUser: make(map[string]*device)},
-		failures: newLockout(limits),
-		pace:     newPace(limits),
+		clients:     map[string]Client{Setup.ID: Setup},
+		admins:      newAdministrators(cfg.Administrators, cfg.Password),
+		seal:        newSealer(),
+		codes:       newStore[codeGrant](limits.Codes),
+		refresh:     newStore[refreshGrant](limits.Refresh),
+		sessions:    newStore[session](limits.Sessions),
+		devices:     devices{byCode: make(map[hashOf]*device), byUser: make(map[string]*device)},
+		failures:    newLockout(limits, limits.Watched),
+		ownFailures: newLockout(limits, max(1, len(cfg.Administrators))), ended: newWatched[struct{}](limits.Refresh),
+		pace: newPace(limits),
 	}
 	for _, c := range cfg.Clients {
 		s.clients[c.ID] = c

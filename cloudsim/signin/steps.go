@@ -169,8 +169,11 @@ func (s *Surface) takePassword(v *visit, p *purpose, user, password string) {
 		s.federate(v, p, t, user)
 		return
 	}
-	account := "account " + t.Name + " " + user
-	if !s.failures.enter(account, v.now) {
+	account, failures := "account "+t.Name+" "+user, s.failures
+	if administrator {
+		failures = s.ownFailures
+	}
+	if !failures.enter(account, v.now) {
 		s.denied("sign-in-locked", v)
 		again(codeLocked)
 		return
@@ -178,11 +181,11 @@ func (s *Surface) takePassword(v *visit, p *purpose, user, password string) {
 	a := s.decide(v, t, user, password, administrator)
 	switch {
 	case a.Failed:
-		s.failures.undecided(account)
+		failures.undecided(account)
 	case a.Code == 0:
-		s.failures.succeed(account)
+		failures.succeed(account)
 	case a.Code != codeWrongPassword: // nobody's guess was wrong
-		s.failures.undecided(account)
+		failures.undecided(account)
 	}
 	if a.Code != 0 {
 		again(a.Code)

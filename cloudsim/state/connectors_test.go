@@ -209,6 +209,9 @@ func TestTokensAreBounded(t *testing.T) {
 	if _, err := s.IssueToken("contoso", noon); err == nil {
 		t.Error("there is no bound on tokens")
 	}
+	if _, err := s.IssueToken("fabrikam", noon); err != nil {
+		t.Errorf("another tenant's stand in the way: %v", err)
+	}
 	if _, err := s.IssueToken("contoso", noon.Add(2*TokenLifetime+1)); err != nil {
 		t.Errorf("expired tokens stay: %v", err)
 	}

@@ -20,7 +20,8 @@ const TokenLifetime = time.Hour
 // it: the answer may have been lost on its way, and with it the certificate.
 const RetryTime = 5 * time.Minute
 
-// maxTokens bounds the tokens that are out, over all tenants.
+// maxTokens bounds the tokens that are out of one tenant. So many of another's
+// must not be in its way.
 const maxTokens = 1000
 
 // What can be wrong with a registration token.
@@ -69,7 +70,7 @@ func (s *Store) IssueToken(tenant string, now time.Time) (string, error) {
 		return "", err
 	}
 	err = s.db.Update(func(tx *bbolt.Tx) error {
-		left, err := pruneTokens(tx, now)
+		left, err := pruneTokens(tx, tenant, now)
 		if err != nil {
 			return err
 		}
@@ -84,9 +85,10 @@ func (s *Store) IssueToken(tenant string, now time.Time) (string, error) {
 	return text, nil
 }
 
-// pruneTokens removes those that expired a while ago, and says how many are
-// left. They stay for one more lifetime, so that trying one says why not.
-func pruneTokens(tx *bbolt.Tx, now time.Time) (left int, err error) {
+// pruneTokens removes those that expired a while ago, and says how many a
+// tenant has left. They stay for one more lifetime, so that trying one says why
+// not.
+func pruneTokens(tx *bbolt.Tx, tenant string, now time.Time) (left int, err error) {
 	bucket := tx.Bucket(tokenBucket)
 	var gone [][]byte
 	err = bucket.ForEach(func(hash, value []byte) error {
@@ -95,7 +97,9 @@ func pruneTokens(tx *bbolt.Tx, now time.Time) (left int, err error) {
 			gone = append(gone, slices.Clone(hash))
 			return nil
 		}
-		left++
+		if t.Tenant == tenant {
+			left++
+		}
 		return nil
 	})
 	for _, hash := range gone {

@@ -70,7 +70,7 @@ func (s *Store) save(v versions) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
-	return whole(filepath.Join(s.dir, versionsFile), 0o600, func(f *os.File) error {
+	return update.Whole(filepath.Join(s.dir, versionsFile), 0o600, func(f *os.File) error {
 		_, err := f.Write(text)
 		return err
 	})
@@ -104,7 +104,7 @@ func (s *Store) Keep(m *update.Manifest, from io.Reader) (program string, err er
 		return "", err
 	}
 	program = s.program(m.Version)
-	return program, whole(program, 0o700, func(f *os.File) error {
+	return program, update.Whole(program, 0o700, func(f *os.File) error {
 		hashes := update.NewHasher()
 		// One byte more than there should be shows that there is more.
 		if _, err := io.Copy(io.MultiWriter(f, hashes), io.LimitReader(from, m.Size+1)); err != nil {
@@ -256,31 +256,8 @@ func PinKey(state string, told ed25519.PublicKey) (ed25519.PublicKey, error) {
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return nil, err
 	}
-	return told, whole(file, 0o600, func(f *os.File) error {
+	return told, update.Whole(file, 0o600, func(f *os.File) error {
 		_, err := f.Write(text)
 		return err
 	})
-}
-
-// whole writes a file so that it appears whole or not at all.
-func whole(file string, mode fs.FileMode, write func(*os.File) error) error {
-	f, err := os.CreateTemp(filepath.Dir(file), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // not there any more once renamed
-	err = write(f)
-	if err == nil {
-		err = f.Chmod(mode)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	return err
 }

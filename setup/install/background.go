@@ -51,7 +51,7 @@ func (c *Connector) StartForeground(out, log io.Writer) (*Process, error) {
 
 func (c *Connector) start(out, log io.Writer, how *syscall.SysProcAttr) (*Process, error) {
 	cmd := exec.Command(c.path(program), "connector", "--config", c.ConfigFile())
-	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = "/", out, log, how
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = "/", environ(), out, log, how
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting the connector: %w", err)
 	}

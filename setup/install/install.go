@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -231,13 +232,23 @@ func (c *Connector) Deregister(ctx context.Context) error {
 // settings. It returns the end of what it said.
 func (c *Connector) run(ctx context.Context, environment []string, sub string) (string, error) {
 	cmd := exec.CommandContext(ctx, c.path(program), "connector", sub, "--config", c.ConfigFile())
-	cmd.Env = append(os.Environ(), environment...)
+	cmd.Env = append(environ(), environment...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 5 * time.Second
 	var said tail
 	cmd.Stdout, cmd.Stderr = &said, &said
 	err := cmd.Run()
 	return said.last(), err
+}
+
+// environ is this process's environment without the secrets in it: what a
+// connector needs of them it is given, or has in a file.
+func environ() []string {
+	return slices.DeleteFunc(os.Environ(), func(pair string) bool {
+		name, _, _ := strings.Cut(pair, "=")
+		return slices.Contains([]string{"PTABENCH_ADMINISTRATOR_PASSWORD", "PTABENCH_TEST_PASSWORD", "PTABENCH_DIRECTORY_PASSWORD",
+			"PTABENCH_REGISTRATION_TOKEN"}, name)
+	})
 }
 
 // because is why a command ended, in its own words where it has any.

@@ -170,6 +170,32 @@ func TestUnit(t *testing.T) {
 
 // TestSystemdVerifiesUnit has systemd itself read the unit. PTABENCH_REQUIRE_SYSTEMD
 // makes that a must.
+// A line break in what comes from elsewhere begins no line of the unit.
+func TestUnitOfSomebodyElse(t *testing.T) {
+	for _, change := range []func(*Connector){
+		func(c *Connector) { c.Tenant = "contoso\nExecStartPre=/bin/true" },
+		func(c *Connector) { c.Host.User = "root\nExecStartPre=/bin/true" },
+	} {
+		c := newConnector(t)
+		change(c)
+		if text, err := c.Unit(); err == nil || !strings.Contains(err.Error(), "control characters") {
+			t.Errorf("%v:\n%s", err, text)
+		}
+	}
+}
+
+// TestEnvironment: a connector inherits no secret of whoever installs it.
+func TestEnvironment(t *testing.T) {
+	for _, name := range []string{"PTABENCH_ADMINISTRATOR_PASSWORD", "PTABENCH_DIRECTORY_PASSWORD", "PTABENCH_REGISTRATION_TOKEN", "PTABENCH_TEST_PASSWORD"} {
+		t.Setenv(name, "a secret")
+	}
+	t.Setenv("PTABENCH_INSTALL_TEST", "no secret")
+	text := strings.Join(environ(), "\n")
+	if strings.Contains(text, "a secret") || !strings.Contains(text, "PTABENCH_INSTALL_TEST=no secret") {
+		t.Errorf("the environment of a connector:\n%s", text)
+	}
+}
+
 func TestSystemdVerifiesUnit(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
+	"unicode"
 )
 
 // unit runs a connector that may do nothing but dial out, read its directory
@@ -74,6 +75,11 @@ WantedBy=multi-user.target
 
 // Unit is the text of the connector's systemd unit.
 func (c *Connector) Unit() (string, error) {
+	for flag, value := range map[string]string{"tenant": c.Tenant, "user": c.Host.User, "dir": c.Dir} {
+		if strings.ContainsFunc(value, unicode.IsControl) { // it would begin a line of its own
+			return "", fmt.Errorf("--%s %q: expected no line breaks or other control characters", flag, value)
+		}
+	}
 	var text strings.Builder
 	err := unit.Execute(&text, struct {
 		Name, Tenant, Program, Config, Dir, User, StateDirectory string

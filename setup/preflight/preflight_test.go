@@ -32,6 +32,9 @@ func newWorld(t *testing.T) *world {
 	for _, p := range ports.Cloud() {
 		w.at[p] = good
 	}
+	for _, p := range ports.Responses()[1:] { // one is as good as all, and handshakes cost
+		delete(w.at, p)
+	}
 	w.at[ports.Revocation] = w.http(w.ca.ListHandler(t, now.Add(time.Hour)))
 	return w
 }
@@ -85,13 +88,12 @@ func (w *world) refusing() string {
 // hanging takes connections and says nothing.
 func (w *world) hanging() string {
 	var held []net.Conn
-	at := w.raw(func(c net.Conn) { held = append(held, c) })
-	w.t.Cleanup(func() {
+	w.t.Cleanup(func() { // after that of raw, when no more are taken
 		for _, c := range held {
 			c.Close()
 		}
 	})
-	return at
+	return w.raw(func(c net.Conn) { held = append(held, c) })
 }
 
 func (w *world) run(timeout time.Duration) *preflight.Report {
@@ -139,7 +141,7 @@ func TestOutcomes(t *testing.T) {
 			for _, c := range r.Checks {
 				switch {
 				case c.Port != ports.Registration:
-					if !c.OK() && timeout == long {
+					if !c.OK() && timeout == long && w.at[c.Port] != "" {
 						t.Errorf("port %s: %s: %s", c.Port, c.Outcome, c.Detail)
 					}
 				case c.Outcome != test.want || !strings.Contains(c.Detail, test.detail):

@@ -24,6 +24,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -56,8 +57,9 @@ type Cloud struct {
 	refusePut  bool
 }
 
-// New starts one.
-func New(t *testing.T) *Cloud {
+// New starts one. Of the response ports it has those given, or else one: that
+// is as good as all, and handshakes cost.
+func New(t *testing.T, responses ...string) *Cloud {
 	t.Helper()
 	c := &Cloud{method: json.RawMessage(`{"method":"none","hash_sync_backup":false}`), challenges: make(map[string]string)}
 	ca := NewAuthority(t)
@@ -73,6 +75,14 @@ func New(t *testing.T) *Cloud {
 	ready := observe.Ready{Role: "cloudsim", Name: "cloud", CAPEM: string(ca.PEM), Ports: make(map[string]string)}
 	for _, p := range ports.Cloud() {
 		ready.Ports[p] = c.Address
+	}
+	if len(responses) == 0 {
+		responses = ports.Responses()[:1]
+	}
+	for _, p := range ports.Responses() {
+		if !slices.Contains(responses, p) {
+			delete(ready.Ports, p)
+		}
 	}
 	ready.Ports[ports.Revocation] = lists.Listener.Addr().String()
 	text, err := json.Marshal(ready)
