@@ -264,5 +264,5 @@ func render(out io.Writer, of, format string, all map[string]rendering) error {
 // colour (no-color.org).
 func wantsColour(out io.Writer) bool {
 	f, ok := out.(*os.File)
-	return ok && os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(f.Fd()))
+	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }
