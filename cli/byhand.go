@@ -20,12 +20,12 @@ import (
 // serves, where its secrets are, and what comes next, instead of a line of JSON
 // that fills the screen. Whatever is no terminal gets JSON.
 
-// logTo is a log in JSON, or for a terminal in text.
-func logTo(w io.Writer) *slog.Logger {
+// logTo is a log from a level on, in JSON, or for a terminal in text.
+func logTo(w io.Writer, level slog.Leveler) *slog.Logger {
 	if !isTerminal(w) {
-		return slog.New(slog.NewJSONHandler(w, nil))
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 		switch {
 		case len(groups) > 0:
 		case a.Key == slog.TimeKey:
@@ -72,6 +72,14 @@ func administrators(cmd *cobra.Command) []string {
 	return nil
 }
 
+// observeToken is where the token is that a simulator goes by.
+func observeToken(file string) string {
+	if os.Getenv("PTABENCH_OBSERVE_TOKEN") != "" {
+		return "PTABENCH_OBSERVE_TOKEN"
+	}
+	return file
+}
+
 // readyWords is what a role says in a terminal once it serves.
 func readyWords(r observe.Ready, call, state, cloud string, administrators []string) string {
 	var out strings.Builder
@@ -84,6 +92,7 @@ func readyWords(r observe.Ready, call, state, cloud string, administrators []str
 		if len(administrators) > 0 {
 			say("  administrator   %s,\n                  password in %s", strings.Join(administrators, ", "), setup.Word(r.Info["administrator_password_file"]))
 		}
+		say("  connectors      http://%s/admin/,\n                  token in %s", r.Ports["observe"], observeToken(file("observe.token")))
 		say("  all its ports   %s", file("cloud.json"))
 		say("Next, in other terminals, a directory and a connector:")
 		say("  %s directory --state directory --users 100", call)

@@ -28,9 +28,15 @@ func cloudsimCommand() *cobra.Command {
 
 It listens on loopback, on free ports unless told otherwise, and says which in
 one JSON line, which it also writes to DIR/cloud.json for 'ptabench connector
---cloud'. Its certificates are signed by DIR/ca.pem; which of them are revoked,
+--cloud'. On a terminal it says in words for people what it serves, and its log
+is text. Started again by hand, it takes the ports of DIR/cloud.json where they
+are free, so that connectors find it; where they are not, it warns.
+
+Its certificates are signed by DIR/ca.pem; which of them are revoked,
 http://PORT80/crl/ca.crl says. A connector is revoked, for good and at once, by
-POST /tenants/TENANT/connectors/NAME/revoke on the observe port.
+'ptabench connectors revoke NAME', which is POST
+/tenants/TENANT/connectors/NAME/revoke on the observe port. There is also a page
+of the connectors, http://OBSERVE/admin/, for whoever enters the observe token.
 
 Secrets come by the environment:
   PTABENCH_OBSERVE_TOKEN   who may read counters and events, set gates and make
@@ -54,7 +60,7 @@ Secrets come by the environment:
 				cfg.Tenants = append(cfg.Tenants, t)
 			}
 			cfg.OnePerHost = !severalPerHost
-			cfg.Ports = make(map[string]string)
+			cfg.Ports, cfg.KeepPorts = make(map[string]string), byHand()
 			for _, text := range ports {
 				port, addr, ok := strings.Cut(text, "=")
 				if !ok {

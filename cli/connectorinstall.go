@@ -17,6 +17,7 @@ import (
 	"ptabench/setup/ask"
 	"ptabench/setup/cloud"
 	"ptabench/setup/install"
+	"ptabench/setup/survey"
 )
 
 const installLong = `Install a further connector on this host.
@@ -44,6 +45,7 @@ type installFlags struct {
 	passwordFile, tokenFile                      string
 	name, hostName, dir, user, unitDir           string
 	unitOnly, noStart, foreground, yes, noSystem bool
+	replace                                      bool
 	timeout                                      time.Duration
 	signIn                                       signInFlags
 }
@@ -86,6 +88,7 @@ func installCommand() *cobra.Command {
 	f.StringVar(&flags.passwordFile, "directory-password-file", "", "file (0600) with the password of --bind-dn")
 	f.StringVar(&flags.name, "name", install.DefaultName(), "name of the connector, unique within the tenant")
 	f.StringVar(&flags.hostName, "host-name", "", "what the cloud is told that this host is called; by default what the system says")
+	f.BoolVar(&flags.replace, "replace", false, "take the name of a connector that is active, which is revoked; with a token that happens unasked")
 	f.StringVar(&flags.dir, "dir", "", "directory of the connector; by default /var/lib/ptabench-connector-NAME, below the home directory for others than root")
 	f.StringVar(&flags.user, "user", "", "user that the service runs as; by default one that systemd makes up")
 	f.StringVar(&flags.unitDir, "unit-dir", "", "directory for the unit; by default /etc/systemd/system")
@@ -125,15 +128,29 @@ func (f *installFlags) run(ctx context.Context, cmd *cobra.Command) (err error) 
 		return err
 	}
 	at.Locate(ctx)
-	if at.NoSuchTenant() {
-		return fmt.Errorf("--tenant %s: the cloud has no such tenant", c.Tenant)
+	if err := reached(at); err != nil {
+		return err
 	}
-	token, err := f.token(ctx, cmd, at)
+	say := func(format string, args ...any) { fmt.Fprintln(out, ask.Wrap(fmt.Sprintf("✓ "+format, args...), 2)) }
+	if err := survey.Try(ctx, survey.Config{URL: c.Directory, CAPEM: c.DirectoryCA, Timeout: f.timeout}, c.BindDN, c.DirectoryPassword, c.BaseDN); err != nil {
+		return err
+	}
+	say("bound to the directory as %s", c.BindDN)
+	token, administrator, err := f.token(ctx, cmd, at)
 	if err != nil {
 		return err
 	}
-	say := func(format string, args ...any) { fmt.Fprintf(out, "✓ "+format+"\n", args...) }
-	back := setup.Undo{Say: func(line string) { fmt.Fprintln(out, line) }}
+	if administrator != nil { // a token alone may not ask for the tenant's connectors
+		defer administrator.Close()
+		replaces, err := setup.NameInUse(ctx, administrator, c.Name, f.replace)
+		if err != nil {
+			return err
+		}
+		if replaces != "" {
+			say("replaces %s", replaces)
+		}
+	}
+	back := setup.Undo{Say: func(line string) { fmt.Fprintln(out, ask.Wrap(line, 2)) }}
 	defer func() {
 		if err != nil {
 			err = back.RollBack(ctx, err)
@@ -142,24 +159,31 @@ func (f *installFlags) run(ctx context.Context, cmd *cobra.Command) (err error) 
 	if err := c.Lay(); err != nil {
 		return err
 	}
-	back.Add("removing "+c.Dir, func(context.Context) error { return c.Remove() })
+	back.Add("installed in "+c.Dir, func(context.Context) error { return c.Remove() })
 	say("installed in %s", c.Dir)
 	if err := c.Register(ctx, token); err != nil {
 		return err
 	}
-	back.Add("deregistering "+c.Name, c.Deregister)
+	back.Add("registered "+c.Name, c.Deregister)
 	say("registered as %s of tenant %s", c.Name, c.Tenant)
 	running, err := setup.StartConnector(ctx, c, f.foreground, f.noStart, out, back.Add)
 	if err != nil {
 		return err
 	}
-	if running != nil && !f.foreground {
+	switch {
+	case f.noStart:
+	case administrator != nil:
+		if err := setup.Serves(ctx, administrator, c.Name, running); err != nil {
+			return err
+		}
+		say("attached to the cloud: it serves sign-ins")
+	case running != nil && !f.foreground:
 		bounded, cancel := context.WithTimeout(ctx, attachTime)
 		defer cancel()
 		if err := running.Attached(bounded); err != nil {
 			return fmt.Errorf("waiting until it is attached: %w", err)
 		}
-		say("attached to the cloud: it serves sign-ins")
+		say("attached to the cloud")
 	}
 	f.next(out, c, running)
 	back = setup.Undo{} // it is installed, whatever becomes of it
@@ -281,18 +305,26 @@ func (f *installFlags) fill(c *install.Connector, cmd *cobra.Command) (*cloud.Cl
 	return at, err
 }
 
-// token is what registers the connector.
-func (f *installFlags) token(ctx context.Context, cmd *cobra.Command, at *cloud.Cloud) (string, error) {
+// reached reports what no sign-in and no registration would outlive.
+func reached(at *cloud.Cloud) error {
+	if at.NoSuchTenant() {
+		return fmt.Errorf("--tenant %s: the cloud has no such tenant", at.Tenant)
+	}
+	return at.Untrusted()
+}
+
+// token is what registers the connector, and who signed in for it: nil when the
+// token was given.
+func (f *installFlags) token(ctx context.Context, cmd *cobra.Command, at *cloud.Cloud) (string, *cloud.Administrator, error) {
 	token, err := secret("PTABENCH_REGISTRATION_TOKEN", "token-file", f.tokenFile)
 	if token != "" || err != nil {
-		return token, err
+		return token, nil, err
 	}
 	administrator, err := f.signIn.signIn(ctx, cmd.OutOrStdout(), at)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	defer administrator.Close()
-	return administrator.Token(), nil
+	return administrator.Token(), administrator, nil
 }
 
 // signIn signs an administrator in, outside of the wizard.

@@ -83,6 +83,10 @@ func TestConnectors(t *testing.T) {
 	if code := Main(t.Context(), []string{"connectors", "--observe", address, "--format", "json"}, strings.NewReader(""), &out, &errs); code != exitPass {
 		t.Fatalf("exit %d: %s", code, errs.String())
 	}
+	var short bytes.Buffer
+	if code := Main(t.Context(), []string{"connectors", "--observe", address, "--json"}, strings.NewReader(""), &short, &errs); code != exitPass || short.String() != out.String() {
+		t.Errorf("--json: exit %d, %s; expected what --format json says", code, short.String())
+	}
 	var got observe.Inventory
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil || len(got.Connectors) != 1 || got.Connectors[0].Name != "connector-1" || got.AtNS != list.AtNS {
 		t.Errorf("got %+v, %v", got, err)

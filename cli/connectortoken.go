@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"syscall"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ptabench/setup"
 	"ptabench/setup/cloud"
 	"ptabench/setup/install"
 )
@@ -32,14 +34,17 @@ give it to 'ptabench connector install --token-file FILE --yes'.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			c, err := cloudFrom(from, at, ca, tenant, timeout)
-			if file == "" {
-				err = errors.Join(err, errors.New("--out: expected a file"))
+			if tenant == "" && from == "" {
+				tenant = setup.TenantOf(signIn.administrator)
 			}
-			if err != nil {
+			c, err := cloudFrom(from, at, ca, tenant, timeout)
+			if err = errors.Join(err, freeFile(file)); err != nil {
 				return fmt.Errorf("connector token: %w", err)
 			}
 			c.Locate(ctx)
+			if err := reached(c); err != nil {
+				return fmt.Errorf("connector token: %w", err)
+			}
 			administrator, err := signIn.signIn(ctx, cmd.OutOrStdout(), c)
 			if err != nil {
 				return fmt.Errorf("connector token: %w", err)
@@ -58,13 +63,31 @@ give it to 'ptabench connector install --token-file FILE --yes'.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&from, "from", "", "file that 'ptabench setup' made for further connectors")
-	f.StringVar(&at, "cloud", "", "the cloud, instead of --from: host, host:port (of port 443), or the file with its ready line")
+	f.StringVar(&at, "cloud", "", "the cloud, instead of that of --from: host, host:port (of port 443), or the file with its ready line")
 	f.StringVar(&ca, "cloud-ca", "", "file with the certificate, in PEM, that signs the cloud's")
-	f.StringVar(&tenant, "tenant", "", "tenant of the connector")
-	f.StringVar(&file, "out", "", "file to write the token to")
+	f.StringVar(&tenant, "tenant", "", "tenant of the connector; by default that of --from, or the first word of the administrator's domain")
+	f.StringVar(&file, "out", "", "file to write the token to; one that holds something is not overwritten")
 	f.DurationVar(&timeout, "timeout", reachTimeout, "how long each attempt to reach the cloud may take")
 	signIn.add(f)
 	return cmd
+}
+
+// freeFile refuses a file that holds something: a token's file is not told
+// from others by what is in it.
+func freeFile(file string) error {
+	if file == "" {
+		return errors.New("--out: expected a file")
+	}
+	info, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("--out: %w", err)
+	case !info.Mode().IsRegular() || info.Size() > 0:
+		return fmt.Errorf("--out %s: it is there already, and is not overwritten: expected a new or an empty file", file)
+	}
+	return nil
 }
 
 // writeSecret writes a file that others cannot read, also where there was one
@@ -80,11 +103,11 @@ func writeSecret(file, text string) error {
 	return errors.Join(err, f.Close())
 }
 
-// cloudFrom is the cloud of a file for further connectors, or that of flags.
+// cloudFrom is the cloud of flags, or else that of a file for further connectors.
 func cloudFrom(from, at, ca, tenant string, timeout time.Duration) (*cloud.Cloud, error) {
 	if from == "" {
 		if tenant == "" {
-			return nil, errors.New("--from, --tenant: expected one of them")
+			return nil, errors.New("--from, --tenant, --administrator: expected one of them, to tell the tenant")
 		}
 		return cloud.Read(at, ca, tenant, timeout)
 	}
@@ -94,6 +117,9 @@ func cloudFrom(from, at, ca, tenant string, timeout time.Duration) (*cloud.Cloud
 	}
 	if tenant == "" {
 		tenant = given.Tenant
+	}
+	if at != "" {
+		return cloud.Read(at, ca, tenant, timeout)
 	}
 	return cloud.Parse(given.Cloud, tenant, timeout)
 }

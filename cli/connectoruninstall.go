@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -27,13 +28,14 @@ func uninstallCommand() *cobra.Command {
 		Long: `Stop, deregister and remove a connector that was installed on this host, by
 'ptabench setup' or 'ptabench connector install'.
 
-It ends when it has answered what it has. When the cloud cannot be told, the
-connector stays as it is, stopped; --force removes it all the same, and the
-cloud drops it by itself in time.`,
+It ends when it has answered what it has. One that the cloud counts no more,
+because it was revoked or another took its name, is removed without more ado.
+When the cloud cannot be told, the connector stays as it is, stopped; --force
+removes it all the same, and the cloud drops it by itself in time.`,
 		Example: `  ptabench connector uninstall --name dc1`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := uninstall(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), name, dir, unitDir, force)
+			err := uninstall(cmd.Context(), cmd.OutOrStdout(), name, dir, unitDir, force)
 			if err != nil {
 				return fmt.Errorf("connector uninstall: %w", err)
 			}
@@ -48,7 +50,7 @@ cloud drops it by itself in time.`,
 	return cmd
 }
 
-func uninstall(ctx context.Context, out, stderr io.Writer, name, dir, unitDir string, force bool) error {
+func uninstall(ctx context.Context, out io.Writer, name, dir, unitDir string, force bool) error {
 	if dir == "" {
 		if err := install.CheckName(name); err != nil {
 			return fmt.Errorf("--name %w", err)
@@ -70,16 +72,21 @@ func uninstall(ctx context.Context, out, stderr io.Writer, name, dir, unitDir st
 	if err != nil {
 		return err
 	}
+	running := c.Running(ctx)
 	if err := c.RemoveUnit(ctx); err != nil {
 		return err
 	}
 	if err := c.StopBackground(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "✓ stopped %s\n", c.Name)
+	if running {
+		fmt.Fprintf(out, "✓ stopped %s\n", c.Name)
+	}
 	if c.Registered() {
-		if err := deregisterInstalled(ctx, stderr, c); err == nil {
+		if err := deregisterInstalled(ctx, c); err == nil {
 			fmt.Fprintf(out, "✓ deregistered %s\n", c.Name)
+		} else if errors.Is(err, connector.ErrNotCounted) {
+			fmt.Fprintf(out, "✓ the cloud counts %s no more: there is nothing to deregister\n", c.Name)
 		} else if !force {
 			return fmt.Errorf("%w; --force removes it all the same", err)
 		} else {
@@ -93,7 +100,7 @@ func uninstall(ctx context.Context, out, stderr io.Writer, name, dir, unitDir st
 	return nil
 }
 
-func deregisterInstalled(ctx context.Context, stderr io.Writer, c *install.Connector) error {
+func deregisterInstalled(ctx context.Context, c *install.Connector) error {
 	text, err := os.ReadFile(c.ConfigFile())
 	if err != nil {
 		return err
@@ -108,6 +115,5 @@ func deregisterInstalled(ctx context.Context, stderr io.Writer, c *install.Conne
 		}
 		return filepath.Join(c.Dir, settings[name])
 	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	return connector.Deregister(ctx, log, connector.Config{Version: version, Cloud: at("cloud"), State: at("state"), ConnectTimeout: connector.DefaultConnectTimeout})
+	return connector.Deregister(ctx, slog.New(slog.DiscardHandler), connector.Config{Version: version, Cloud: at("cloud"), State: at("state"), ConnectTimeout: connector.DefaultConnectTimeout})
 }

@@ -67,9 +67,11 @@ account cn=ptabench-connector,ou=services,dc=contoso,dc=test may read:
 userAccountControl, lockoutTime, pwdLastSet, accountExpires and
 msDS-User-Account-Control-Computed.
 
-The command says in one JSON line where it listens, and ends on SIGTERM. The
-state directory keeps the authority that clients verify (DIR/ca.pem), so that a
-restart looks the same to them. Passwords of users are never written; 'ptabench
+The command says in one JSON line where it listens, on a terminal in words for
+people, and ends on SIGTERM. The state directory keeps the authority that
+clients verify (DIR/ca.pem), so that a restart looks the same to them; started
+again by hand, it takes the ports of DIR/ports.json in place of port 0 where they
+are free, and warns where they are not. Passwords of users are never written; 'ptabench
 directory password USER' prints one.
 
 The observe port takes faults, each put and deleted by an ID of one's choice:
@@ -99,6 +101,7 @@ Secrets come by environment:
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			shares, err := parseShares(states)
+			cfg.KeepPorts = byHand()
 			cfg.Population.Shares = shares
 			cfg.ServicePassword = os.Getenv("PTABENCH_DIRECTORY_PASSWORD")
 			cfg.ObserveToken = os.Getenv("PTABENCH_OBSERVE_TOKEN")

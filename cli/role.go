@@ -42,11 +42,25 @@ const gcPercent = 400
 // line to fd 3, a graceful end on SIGTERM and SIGINT. When the ready line goes
 // to fd 3 somebody holds the other end of standard input too, and the role
 // ends when that closes, so that it never outlives its parent.
-func serve(cmd *cobra.Command, run role) error { return serveAfter(cmd, nil, run) }
+//
+// On a terminal what it says in words when it serves comes first, but for
+// warnings: what was done on the way is of no use to whoever reads there.
+func serve(cmd *cobra.Command, run role) error {
+	level := new(slog.LevelVar)
+	if isTerminal(cmd.ErrOrStderr()) {
+		level.Set(slog.LevelWarn)
+	}
+	return serveFrom(cmd, nil, level, run)
+}
 
 // serveAfter is serve for a process that may be another program than it was:
 // then whoever started it has its ready line already.
 func serveAfter(cmd *cobra.Command, before *updater.Handoff, run role) error {
+	return serveFrom(cmd, before, new(slog.LevelVar), run)
+}
+
+// serveFrom logs from a level on, and from the usual one once the role serves.
+func serveFrom(cmd *cobra.Command, before *updater.Handoff, level *slog.LevelVar, run role) error {
 	debug.SetGCPercent(gcPercent)
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
@@ -68,13 +82,14 @@ func serveAfter(cmd *cobra.Command, before *updater.Handoff, run role) error {
 			cancel()
 		}()
 	}
-	log := logTo(cmd.ErrOrStderr())
+	log := logTo(cmd.ErrOrStderr(), level)
 	slog.SetDefault(log) // libraries that log do it in the same form
 	err := run(ctx, log, func(r observe.Ready) {
 		r.PID, r.Version = os.Getpid(), version
 		if err := sayReady(out, cmd, r); err != nil {
 			log.Error("saying ready", "error", err)
 		}
+		level.Set(slog.LevelInfo)
 	})
 	var next *updater.Next
 	if errors.As(err, &next) {
@@ -92,10 +107,19 @@ func serveAfter(cmd *cobra.Command, before *updater.Handoff, run role) error {
 // inheritedPipe returns the pipe that the parent left open at fd, nil if there
 // is none. Only a pipe counts: at that number a shell may have left anything.
 func inheritedPipe(fd int) *os.File {
-	var stat unix.Stat_t
-	if unix.Fstat(fd, &stat) != nil || stat.Mode&unix.S_IFMT != unix.S_IFIFO {
+	if !isPipe(fd) {
 		return nil
 	}
 	unix.CloseOnExec(fd)
 	return os.NewFile(uintptr(fd), "ready")
 }
+
+func isPipe(fd int) bool {
+	var stat unix.Stat_t
+	return unix.Fstat(fd, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFIFO
+}
+
+// byHand reports whether nobody waits for a ready line at readyFD: a person, or
+// a service, starts the role, and no benchmark. Their next start is to be found
+// where this one was.
+func byHand() bool { return !isPipe(readyFD) }

@@ -142,6 +142,7 @@ func setupCommand() *cobra.Command {
 	f.StringVar(&a.FederationMetadata, "federation-metadata", "", "https address of the federation server's metadata")
 	f.StringVar(&a.Name, "name", install.DefaultName(), "name of this host's connector, unique within the tenant")
 	f.StringVar(&a.HostName, "host-name", "", "what the cloud is told that this host is called; by default what the system says")
+	f.BoolVar(&a.Replace, "replace", false, "take the name of a connector that is active, which is revoked")
 	f.StringVar(&a.Dir, "dir", "", "directory of the connector; by default /var/lib/ptabench-connector-NAME, below the home directory for others than root")
 	f.BoolVar(&cfg.Foreground, "foreground", false, "run the connector as long as this command")
 	f.BoolVar(&cfg.NoStart, "no-start", false, "do not start the connector")
@@ -193,7 +194,7 @@ func checkPorts(ctx context.Context, out io.Writer, at, ca, tenant, administrato
 		return &exitError{code: exitAborted, err: errors.New("setup --check: interrupted")}
 	}
 	if c.Guessed != nil {
-		report.Note = c.Guessed.Error()
+		report.Note = c.Guess().Error()
 	}
 	if asJSON {
 		encode := json.NewEncoder(out)

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -42,6 +43,19 @@ func cloudWithout(t *testing.T, file string, closed ...string) string {
 		t.Fatal(err)
 	}
 	return name
+}
+
+// TestSetupCheckWithTheWrongCA says first what is most likely wrong.
+func TestSetupCheckWithTheWrongCA(t *testing.T) {
+	c := cloudtest.New(t)
+	var out, stderr bytes.Buffer
+	code := Main(t.Context(), []string{"setup", "--check", "--cloud", c.Address, "--cloud-ca", otherCA(t), "--tenant", cloudtest.Tenant, "--timeout", "3s"},
+		strings.NewReader(""), &out, &stderr)
+	flat := strings.Join(strings.Fields(out.String()), " ")
+	if code != exitFail || !strings.Contains(flat, "could not be asked for its real ports, so the documented ones count: --cloud-ca: not for the cloud at") ||
+		!strings.Contains(flat, "vouch for: the wrong CA file was given, or a firewall") {
+		t.Errorf("exit %d: %s%s", code, out.String(), stderr.String())
+	}
 }
 
 func TestSetupCheck(t *testing.T) {
@@ -161,13 +175,29 @@ func TestSecretsThatOthersCouldRead(t *testing.T) {
 	}
 }
 
+// What a role logs before it serves is held back by its level, but warnings.
+func TestLogLevel(t *testing.T) {
+	var text bytes.Buffer
+	level := new(slog.LevelVar)
+	level.Set(slog.LevelWarn)
+	log := logTo(&text, level)
+	log.Info("on the way")
+	log.Warn("a port is in use")
+	level.Set(slog.LevelInfo)
+	log.Info("serving")
+	if got := text.String(); strings.Contains(got, "on the way") || !strings.Contains(got, "a port is in use") || !strings.Contains(got, "serving") {
+		t.Errorf("log %s", got)
+	}
+}
+
 func TestReadyInWords(t *testing.T) {
+	t.Setenv("PTABENCH_OBSERVE_TOKEN", "")
 	for _, test := range []struct {
 		ready observe.Ready
 		want  []string
 	}{
-		{observe.Ready{Role: "cloudsim", Ports: map[string]string{"443": "127.0.0.1:1"}, Info: map[string]string{"administrator_password_file": "s/administrator.password"}},
-			[]string{"https://127.0.0.1:1/", "admin@contoso.test", "s/administrator.password", "setup --cloud s/cloud.json"}},
+		{observe.Ready{Role: "cloudsim", Ports: map[string]string{"443": "127.0.0.1:1", "observe": "127.0.0.1:4"}, Info: map[string]string{"administrator_password_file": "s/administrator.password"}},
+			[]string{"https://127.0.0.1:1/", "admin@contoso.test", "s/administrator.password", "http://127.0.0.1:4/admin/", "token in s/observe.token", "setup --cloud s/cloud.json"}},
 		{observe.Ready{Role: "directory", Ports: map[string]string{"ldaps": "127.0.0.1:2"}, Info: map[string]string{"domain": "contoso.test", "service_dn": "cn=a"}},
 			[]string{"ldaps://127.0.0.1:2", "cn=a", "directory password user000001", "--directory-ca s/ca.pem"}},
 		{observe.Ready{Role: "connector", Name: "c1"}, []string{"c1", "connectors --cloud there/cloud.json"}},

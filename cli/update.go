@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"text/tabwriter"
 	"time"
@@ -132,14 +133,22 @@ func updateWithdrawCommand() *cobra.Command {
 		Long:    "Take back what is published for a platform. Connectors that have taken it up\nstay with it: to replace it, publish a later version.",
 		Example: `  ptabench update withdraw --to /var/lib/ptabench/updates`,
 		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if to == "" {
 				return errors.New("update withdraw: --to: expected a directory")
 			}
 			if err := update.CheckPlatform(platform); err != nil {
 				return fmt.Errorf("update withdraw: --platform: %w", err)
 			}
-			return update.Withdraw(to, platform)
+			said := "withdrawn: what was published for %s in %s\n"
+			if _, err := os.Stat(update.ManifestFile(to, platform)); errors.Is(err, fs.ErrNotExist) {
+				said = "nothing was published for %s in %s\n"
+			}
+			if err := update.Withdraw(to, platform); err != nil {
+				return fmt.Errorf("update withdraw: %w", err)
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), said, platform, to)
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", "", "directory that the cloud serves")

@@ -59,7 +59,10 @@ type Config struct {
 	State   string            // directory that keeps connectors, certificates and hashes
 	Listen  string            // address that every port listens on
 	Ports   map[string]string // documented port or word to host:port; the others get free ports
-	Tenants []Tenant
+	// KeepPorts has a port that is not configured be the one it was last time,
+	// if that is free.
+	KeepPorts bool
+	Tenants   []Tenant
 
 	Queue               dispatch.Settings // Wait is set per tenant
 	Heartbeat           time.Duration

@@ -83,16 +83,25 @@ func (s *session) fitness() (attached, serving bool) {
 
 // stateOf is what has become of a registration. One without a session is
 // active while it was heard of lately, though it is of no use to anybody then.
+// After a restart of the simulator that begins anew: what was so before says
+// nothing of who came back.
 func (srv *server) stateOf(c state.Connector, attached bool, now time.Time) observe.ConnectorState {
 	switch {
 	case !c.RevokedAt.IsZero():
 		return observe.StateRevoked
 	case now.After(c.NotAfter):
 		return observe.StateExpired
-	case attached || srv.active(c, now):
+	case attached || srv.active(c, now) && srv.heardOf(c):
 		return observe.StateActive
 	}
 	return observe.StateInactive
+}
+
+// heardOf reports whether a connector has registered, had a session or reported
+// since the simulator started.
+func (srv *server) heardOf(c state.Connector) bool {
+	_, reported := srv.reports.of(c)
+	return reported || latest(c.LastSeen, c.RegisteredAt).After(srv.began)
 }
 
 // listConnectors is GET /tenants/{tenant}/connectors.

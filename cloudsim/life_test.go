@@ -247,11 +247,14 @@ func TestListSurvivesARestart(t *testing.T) {
 	if err := again.observe.Get(context.Background(), "/tenants/contoso/connectors", &list); err != nil {
 		t.Fatal(err)
 	}
-	if one := list.Connectors[0]; one.LastSeenNS == 0 || one.State != observe.StateActive {
-		t.Errorf("recorded %+v; expected when it was last seen", one)
+	if one := list.Connectors[0]; one.LastSeenNS == 0 || one.State != observe.StateInactive {
+		t.Errorf("recorded %+v; expected when it was last seen, and not that it is active: nobody has heard of it", one)
 	}
 	if _, err := (&agent{cloud: again, name: gone.name, certificate: gone.certificate}).listen("9352"); err == nil {
 		t.Error("the removed one attaches")
 	}
 	(&agent{cloud: again, name: a.name, certificate: a.certificate}).attach()
+	if err := again.observe.Get(context.Background(), "/tenants/contoso/connectors", &list); err != nil || list.Connectors[0].State != observe.StateActive {
+		t.Errorf("%v, once it came back: %+v", err, list.Connectors[0])
+	}
 }

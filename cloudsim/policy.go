@@ -29,6 +29,16 @@ type policy struct {
 	fallback Fallback
 	metadata string // where the federation server describes itself
 	passive  string // where it says that users are to be sent
+	// backup has hash sync answer federated users while passive is not known. The
+	// metadata is read when it is given, and not again.
+	backup bool
+}
+
+// elsewhere reports whether the passwords of a tenant's users are checked by
+// another service, and none may come here. Where nothing was ever synced there
+// is nobody to stand in for it.
+func (t *tenant) elsewhere(p *policy) bool {
+	return p.method == federated && !(p.backup && p.passive == "" && t.hashes.Synced(t.Name))
 }
 
 // configured is the policy of the configuration.
@@ -38,6 +48,7 @@ func (t *Tenant) configured() *policy { return &policy{method: t.Method, fallbac
 // fallback there is, the configuration says; whether there is one, the choice.
 func (t *Tenant) chosen(p state.Policy) *policy {
 	c := &policy{method: Method(p.Method), fallback: t.Fallback, metadata: p.FederationMetadata, passive: p.PassiveEndpoint}
+	c.backup = c.method == federated && p.HashSyncBackup
 	if c.method == PassThrough && !p.HashSyncBackup {
 		c.fallback = Off
 	} else if c.fallback == Off && p.HashSyncBackup {
@@ -82,10 +93,16 @@ var _ manage.Tenant = managed{}
 // Method implements manage.Tenant.
 func (m managed) Method() manage.Method {
 	p := m.tenant.policy.Load()
-	out := manage.Method{Method: string(p.method), HashSyncBackup: p.method == PassThrough && p.fallback != Off,
+	out := manage.Method{Method: string(p.method), HashSyncBackup: p.backup || p.method == PassThrough && p.fallback != Off,
 		FederationMetadata: p.metadata, PassiveEndpoint: p.passive}
 	if p.method == federated && p.passive == "" {
 		out.Warning = "where users are to be sent is not known: the metadata could not be read when it was given"
+		switch {
+		case m.tenant.elsewhere(p) && p.backup:
+			out.Warning += "; nothing was synced that could stand in for it"
+		case p.backup:
+			out.Warning += "; hash sync answers users' sign-ins"
+		}
 	}
 	return out
 }

@@ -85,7 +85,7 @@ func TestDoesNotStart(t *testing.T) {
 		want   string
 	}{
 		{"a port that is taken", func(cfg *Config) { cfg.Ports = map[string]string{"10120": taken.Addr().String()} }, "port 10120: "},
-		{"a state that is in use", func(cfg *Config) { cfg.State = running.cfg.State }, "another simulator"},
+		{"a state that is in use", func(cfg *Config) { cfg.State, cfg.ObserveToken = running.cfg.State, "" }, "another simulator"},
 		{"a state that is a file", func(cfg *Config) {
 			cfg.State = filepath.Join(cfg.State, "file")
 			mustWrite(t, cfg.State)
@@ -102,6 +102,38 @@ func TestDoesNotStart(t *testing.T) {
 				t.Errorf("got %v; expected %q", err, tc.want)
 			}
 		})
+	}
+	if _, err := os.Stat(filepath.Join(running.cfg.State, "observe.token")); err == nil {
+		t.Error("one that did not start wrote its observe token over that of the one that runs")
+	}
+}
+
+// A simulator that is to keep its ports has them again after a restart, but
+// one that something else has meanwhile.
+func TestKeepsItsPorts(t *testing.T) {
+	t.Parallel()
+	keep := func(cfg *Config) { cfg.KeepPorts = true }
+	c := start(t, keep)
+	if err := c.stop(); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := net.Listen("tcp", c.ready.Ports["9090"])
+	if err == nil { // or a stranger has it: as good
+		defer taken.Close()
+	}
+	again := start(t, keep, func(cfg *Config) { cfg.State = c.cfg.State })
+	same := 0
+	for port, at := range c.ready.Ports {
+		if again.ready.Ports[port] == at {
+			same++
+		}
+	}
+	// Strangers may have got one or another of them meanwhile.
+	if same < len(c.ready.Ports)*3/4 || again.ready.Ports["9090"] == c.ready.Ports["9090"] {
+		t.Errorf("%d of %d ports are the same: %v, before %v", same, len(c.ready.Ports), again.ready.Ports, c.ready.Ports)
+	}
+	if log := again.log.String(); !strings.Contains(log, "the last port is in use") {
+		t.Error("no warning of the port that was in use")
 	}
 }
 

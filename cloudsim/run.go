@@ -64,9 +64,6 @@ func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.R
 	if err := os.MkdirAll(cfg.State, 0o700); err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
-	if err := cfg.ownToken(); err != nil {
-		return err
-	}
 	if cfg.limits == (limits{}) {
 		cfg.limits = usualLimits
 	}
@@ -105,6 +102,10 @@ func newServer(log *slog.Logger, cfg Config) (_ *server, err error) {
 			srv.state.Close()
 		}
 	}()
+	// The state is this simulator's from here on, and nothing was written before.
+	if err = srv.cfg.ownToken(); err != nil {
+		return nil, err
+	}
 	srv.state.SetRules(cfg.rules())
 	if srv.authority, err = authority.New(srv.state, time.Now, cfg.hosts()...); err != nil {
 		return nil, err
@@ -140,8 +141,11 @@ func (srv *server) listen(ctx context.Context) (map[string]net.Listener, observe
 	listeners := make(map[string]net.Listener)
 	bound, stop := context.WithTimeout(ctx, srv.cfg.limits.listen)
 	defer stop()
+	soon, stopSoon := context.WithTimeout(bound, srv.cfg.limits.listen/2)
+	defer stopSoon()
+	last := srv.cfg.lastPorts()
 	for _, port := range Ports() {
-		l, err := srv.listenOn(bound, port, srv.cfg.listenAddress(port))
+		l, err := srv.listenLast(bound, soon, port, last[port])
 		if err != nil {
 			closeAll(listeners)
 			return nil, r, fmt.Errorf("port %s: %w", port, err)
@@ -270,8 +274,8 @@ func (srv *server) run(ctx context.Context, ready func(observe.Ready)) error {
 		serve("port "+port, func() error { return connectors.Serve(listeners[port]) })
 	}
 
+	ready(r) // first: in a terminal it is words, and what the log says follows
 	srv.log.Info("serving", "ports", r.Ports, "tenants", len(srv.tenants))
-	ready(r)
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
@@ -308,9 +312,20 @@ func (srv *server) registrationDenied(d authority.Denial, by authority.Claims) {
 }
 
 // connectorDenied counts a peer that was refused on a connector port.
-func (srv *server) connectorDenied(d authority.Denial, from net.Addr) {
+func (srv *server) connectorDenied(d authority.Denial, from net.Addr, why error) {
 	srv.denied(string(d), 1)
-	srv.log.Warn("connector refused", "reason", string(d), "from", from.String())
+	if authority.Probe(why) {
+		srv.log.Debug("probed", "reason", string(d), "from", from.String())
+		return
+	}
+	srv.logConnectorDenied(d, "from", from.String())
+}
+
+// logConnectorDenied writes down a sample of connectors that were refused.
+func (srv *server) logConnectorDenied(d authority.Denial, more ...any) {
+	if leftOut, say := srv.refusalsSaid.Say(d, time.Now()); say {
+		srv.log.Warn("connector refused", append([]any{"reason", string(d), "left_out", leftOut}, more...)...)
+	}
 }
 
 func (srv *server) httpServer(h http.Handler) *http.Server {
@@ -338,6 +353,9 @@ func (srv *server) shutdown(what string, s *http.Server, bound context.Context) 
 	return nil
 }
 
+// cloudFile is the ready line, for connectors and for the next start.
+const cloudFile = "cloud.json"
+
 // publish writes what connectors and users need to find the simulator. Nothing
 // in it is secret. Each file appears whole: a connector may be reading the last
 // one.
@@ -346,7 +364,7 @@ func (srv *server) publish(r observe.Ready) error {
 	if err != nil {
 		return fmt.Errorf("cloud.json: %w", err)
 	}
-	for name, b := range map[string][]byte{"cloud.json": append(text, '\n'), "ca.pem": []byte(r.CAPEM)} {
+	for name, b := range map[string][]byte{cloudFile: append(text, '\n'), "ca.pem": []byte(r.CAPEM)} {
 		path := filepath.Join(srv.cfg.State, name)
 		if err := os.WriteFile(path+".new", b, 0o644); err != nil {
 			return fmt.Errorf("publishing %s: %w", name, err)

@@ -50,7 +50,9 @@ type server struct {
 	domains   map[string]*tenant // by domain, lower case
 	portOf    map[string]string  // portKey of a listener to its documented port
 	lastID    atomic.Uint64      // of a sign-in
-	streams   sync.WaitGroup     // goroutines of connector streams
+	// refusalsSaid keeps refused connectors from filling the log.
+	refusalsSaid authority.Sample
+	streams      sync.WaitGroup // goroutines of connector streams
 
 	mu       sync.Mutex
 	sessions map[string]*session // by id

@@ -128,7 +128,7 @@ func (srv *server) Listen(stream grpc.BidiStreamingServer[wire.ConnectorMessage,
 	}
 	if err := authority.CheckClock(hello.GetConnectorTimeNs(), time.Now()); err != nil {
 		srv.denied("clock-skew", 1)
-		srv.log.Warn("connector refused", "reason", "clock-skew", "connector", peer.name, "tenant", peer.tenant, "error", err)
+		srv.logConnectorDenied("clock-skew", "connector", peer.name, "tenant", peer.tenant, "error", err)
 		return status.Error(codes.FailedPrecondition, err.Error())
 	}
 	s := &session{id: uuid.NewString(), peer: peer, tenant: t, server: srv,

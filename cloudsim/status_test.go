@@ -264,14 +264,14 @@ func TestAdminPage(t *testing.T) {
 		}
 		return r.StatusCode, string(b), r.Header
 	}
-	if status, text, _ := visit("GET", "/admin/", nil); status != 200 || strings.Contains(text, "connector-1") || !strings.Contains(text, `name="token"`) {
+	if status, text, _ := visit("GET", "/admin/", nil); status != 200 || strings.Contains(text, "connector-1") || !strings.Contains(text, `name="token"`) || !strings.Contains(text, "file observe.token") {
 		t.Errorf("without a token: %d %s", status, text)
 	}
 	if status, text, h := visit("POST", "/admin/enter", url.Values{"token": {"not it"}}); status != 403 || strings.Contains(text, "connector-1") || h.Get("Set-Cookie") != "" {
 		t.Errorf("with a wrong token: %d %s", status, text)
 	}
 	c.denied("admin-token", 1)
-	if status, text, _ := visit("POST", "/admin/enter", url.Values{"token": {observeToken}}); status != 200 || !strings.Contains(text, "<td>connector-1</td>") || !strings.Contains(text, "active, not serving") {
+	if status, text, _ := visit("POST", "/admin/enter", url.Values{"token": {observeToken}}); status != 200 || !strings.Contains(text, `<td data-column="NAME">connector-1</td>`) || !strings.Contains(text, "active, not serving") {
 		t.Errorf("with the token: %d %s", status, text)
 	}
 	if status, text, _ := visit("GET", "/admin/page.css", nil); status != 200 || !strings.Contains(text, "table") {

@@ -66,6 +66,14 @@ func TestForeignPeers(t *testing.T) {
 			eventually(t, tc.name+" is counted", func() bool { return c.counters().Denied[tc.reason] >= before+uint64(i+1) })
 		}
 	}
+	// The log has a sample of them, and no probes.
+	log := c.log.String()
+	if n := strings.Count(log, `"msg":"connector refused","reason":"certificate-untrusted"`); n < 1 || n > 9 {
+		t.Errorf("%d lines of 10 refusals in a moment; expected fewer", n)
+	}
+	if strings.Contains(log, `"msg":"connector refused","reason":"handshake-refused"`) {
+		t.Error("a peer without a certificate is logged as a connector that was refused")
+	}
 	if _, err := open.tryAnswer("10100", open.welcome.GetSession()); err == nil {
 		t.Error("a replaced certificate opened a response stream")
 	}

@@ -60,7 +60,7 @@ func (theCloud) known(t *tenant) (signin.Tenant, bool) {
 		return signin.Tenant{}, false
 	}
 	p := t.policy.Load()
-	return signin.Tenant{Name: t.Name, Issuer: t.issuer, Federated: p.method == federated, Passive: p.passive}, true
+	return signin.Tenant{Name: t.Name, Issuer: t.issuer, Federated: t.elsewhere(p), Passive: p.passive}, true
 }
 
 // SignIn implements signin.Cloud: it takes the path of the password grant, and

@@ -207,9 +207,25 @@ func TestSignInMethod(t *testing.T) {
 		t.Errorf("metadata that nobody serves: %+v", m)
 	}
 	c.expect(c.signIn("ann@contoso.test", password), 400, 50107, "", "", "0")
-	if text, _ := c.page(c.visitor(), c.url("/"), "ann@contoso.test", password); !strings.Contains(text, "AADSTS50107") {
+	if text, _ := c.page(c.visitor(), c.url("/"), "ann@contoso.test", password); !strings.Contains(text, "AADSTS50107") || !strings.Contains(text, "federation metadata") {
 		t.Errorf("the page of a federated user: %s", text)
 	}
+	// Hash sync stands in for a federation server that nobody knows the place of,
+	// where anything was synced.
+	const unread = `{"method":"federation","hash_sync_backup":true,"federation_metadata":"https://127.0.0.1:1/metadata.xml"}`
+	if m := set(unread); !m.HashSyncBackup || !strings.Contains(m.Warning, "hash sync answers") {
+		t.Errorf("%+v", m)
+	}
+	c.expect(c.signIn("ann@contoso.test", password), 200, 0, HashSync, "", "0")
+	c.expect(c.signIn("ann@contoso.test", "not "+password), 400, 50126, HashSync, "", "0")
+	if text, _ := c.page(c.visitor(), c.url("/"), "ann@contoso.test", password); !strings.Contains(text, "Hello, ann") {
+		t.Errorf("the page, with backup: %s", text)
+	}
+	other, _ := c.manage(http.MethodPut, "/fabrikam/admin/sign-in-method", c.adminToken("fabrikam", "fabrikam.test", "tenant.manage"), unread)
+	if !strings.Contains(other, "nothing was synced") {
+		t.Errorf("a tenant without hash sync: %s", other)
+	}
+	c.expect(c.signIn("ann@fabrikam.test", password), 400, 50107, "", "", "0")
 	// With backup, a failed path falls back.
 	if m := set(`{"method":"pass-through","hash_sync_backup":true}`); !m.HashSyncBackup {
 		t.Errorf("%+v", m)

@@ -165,8 +165,10 @@ func (t *tenant) decide(id uint64, user, password string) answer {
 	switch {
 	case p.method == HashSync, p.method == PassThrough && p.fallback == Manual && t.manual.Load():
 		return answer{by: HashSync, code: t.checkHash(user, password)}
-	case p.method == federated:
+	case t.elsewhere(p):
 		return answer{code: codeFederated}
+	case p.method == federated: // where it is, is not known
+		return answer{by: HashSync, code: t.checkHash(user, password)}
 	case p.method == nobodyElse: // no directory is connected
 		return answer{code: codeUnknownUser}
 	}

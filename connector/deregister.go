@@ -8,7 +8,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"ptabench/wire"
 )
@@ -16,6 +21,10 @@ import (
 // bootstrapTries is how many times as long as for a connection Deregister waits
 // for a cloud that does not say where it is.
 const bootstrapTries = 5
+
+// ErrNotCounted says that the registration is over already: it was revoked, or
+// another one took its name, or it is another cloud's.
+var ErrNotCounted = errors.New("the cloud counts this connector no more")
 
 // Deregister ends the registration of the connector whose certificate is in a
 // state directory, and deletes that with its key. Of cfg it needs State, Cloud,
@@ -49,7 +58,10 @@ func Deregister(ctx context.Context, log *slog.Logger, cfg Config) error {
 	if who := certificate.Leaf.Subject; cfg.Tenant == "" && len(who.Organization) == 1 {
 		cfg.Tenant = who.Organization[0]
 	}
-	a := &connector{cfg: &checked{Config: cfg, cloud: cloud}, log: log, dialer: newDialer(cfg.Source), counters: newCounters(), lost: make(chan struct{}, 1)}
+	ctx, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	said := &complaints{giveUp: giveUp}
+	a := &connector{cfg: &checked{Config: cfg, cloud: cloud}, log: slog.New(listener{log.Handler(), said}), dialer: newDialer(cfg.Source), counters: newCounters(), lost: make(chan struct{}, 1)}
 	a.cloud.Store(cloud)
 	if a.revocation, err = a.checkRevocation(); err != nil {
 		return err
@@ -59,14 +71,17 @@ func Deregister(ctx context.Context, log *slog.Logger, cfg Config) error {
 		bounded, cancel := context.WithTimeout(ctx, bootstrapTries*cfg.ConnectTimeout)
 		defer cancel()
 		if err := a.locate(bounded); err != nil && !errors.Is(err, errTooOld) {
-			return fmt.Errorf("deregistering: finding port %s: %w", renewalPort, err)
+			return fmt.Errorf("deregistering: finding port %s: %w", renewalPort, said.or(err))
 		}
 	}
 	err = a.callTrust(ctx, certificate, func(ctx context.Context, cloud wire.TrustClient) error {
 		_, err := cloud.Deregister(ctx, &wire.DeregisterRequest{})
 		return err
 	})
-	if err != nil {
+	switch {
+	case err != nil && notCounted(err):
+		return fmt.Errorf("deregistering on port %s: %w: %w", renewalPort, ErrNotCounted, err)
+	case err != nil:
 		return fmt.Errorf("deregistering on port %s: %w", renewalPort, clockHint(err))
 	}
 	log.Info("deregistered", "connector", certificate.Leaf.Subject.CommonName)
@@ -74,4 +89,69 @@ func Deregister(ctx context.Context, log *slog.Logger, cfg Config) error {
 		return fmt.Errorf("deregistered, but key and certificate are still there: %w", err)
 	}
 	return nil
+}
+
+// notCounted reports whether the cloud refuses the certificate: by its answer,
+// or in the handshake, when it says no more than that.
+func notCounted(err error) bool {
+	return status.Code(err) == codes.Unauthenticated || strings.Contains(err.Error(), "remote error: tls: bad certificate")
+}
+
+// complaints keep the last error that was logged: where nobody waits long, that
+// is why. A certificate by an unknown authority does not get better, so it ends
+// the waiting.
+type complaints struct {
+	giveUp func()
+	mu     sync.Mutex
+	last   string
+}
+
+// A listener tells complaints of what it hands on.
+type listener struct {
+	slog.Handler
+	to *complaints
+}
+
+func (l listener) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn || l.Handler.Enabled(ctx, level)
+}
+
+func (l listener) Handle(ctx context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "error" {
+			l.to.hear(a.Value.String())
+		}
+		return true
+	})
+	if !l.Handler.Enabled(ctx, r.Level) {
+		return nil
+	}
+	return l.Handler.Handle(ctx, r)
+}
+
+func (l listener) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return listener{l.Handler.WithAttrs(attrs), l.to}
+}
+
+func (l listener) WithGroup(name string) slog.Handler {
+	return listener{l.Handler.WithGroup(name), l.to}
+}
+
+func (c *complaints) hear(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = text
+	if strings.Contains(text, "certificate signed by unknown authority") {
+		c.giveUp()
+	}
+}
+
+// or is an error, or rather what was complained of last.
+func (c *complaints) or(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last == "" {
+		return err
+	}
+	return errors.New(c.last)
 }

@@ -22,12 +22,12 @@ func TestNewUsersPath(t *testing.T) {
 	}
 	password := file("password", strings.TrimPrefix(stageDirectory, "PTABENCH_DIRECTORY_PASSWORD="))
 	administrator := []string{"--administrator", "admin@contoso.test", "--administrator-password-file", filepath.Join(s.dir, "cloud", "administrator.password")}
-	first, second := filepath.Join(s.dir, "first"), filepath.Join(s.dir, "second")
+	first, second, third := filepath.Join(s.dir, "first"), filepath.Join(s.dir, "second"), filepath.Join(s.dir, "third")
 	uninstall := func(dir string) ended {
 		return ptabench(t, "connector", "uninstall", "--dir", dir, "--unit-dir", s.dir)
 	}
 	t.Cleanup(func() { // whatever becomes of the test; the test itself removes both
-		for _, dir := range []string{first, second} {
+		for _, dir := range []string{first, second, third} {
 			if _, err := os.Stat(dir); err == nil {
 				_ = exec.Command(program, "connector", "uninstall", "--force", "--dir", dir, "--unit-dir", s.dir).Run()
 			}
@@ -40,10 +40,17 @@ func TestNewUsersPath(t *testing.T) {
 		}
 	}
 
-	must(ptabench(t, append([]string{"setup", "--yes", "--cloud", s.cloud.Ports["443"], "--cloud-ca", file("ca.pem", s.cloud.CAPEM),
-		"--directory", "ldaps://" + s.directory.Ports["ldaps"], "--directory-ca", file("directory.pem", s.directory.CAPEM),
-		"--directory-password-file", password, "--method", "pass-through", "--hash-sync-backup=false",
-		"--name", "first", "--host-name", "first", "--dir", first, "--no-systemd"}, administrator...)...), "attached to the cloud")
+	setup := append([]string{"setup", "--yes", "--cloud", s.cloud.Ports["443"], "--cloud-ca", file("ca.pem", s.cloud.CAPEM),
+		"--method", "pass-through", "--hash-sync-backup=false", "--name", "first", "--no-systemd"}, administrator...)
+	here := append(setup[:len(setup):len(setup)], "--host-name", "first", "--dir", first)
+	onDirectory := []string{"--directory", "ldaps://" + s.directory.Ports["ldaps"], "--directory-ca", file("directory.pem", s.directory.CAPEM),
+		"--directory-password-file", password}
+	must(ptabench(t, append(here[:len(here):len(here)], onDirectory...)...), "attached to the cloud")
+	must(ptabench(t, here...), "Connector first of this host stays as it is")
+	elsewhere := append(append(setup[:len(setup):len(setup)], "--host-name", "elsewhere", "--dir", third), onDirectory...)
+	if e := ptabench(t, elsewhere...); e.code != 3 || !strings.Contains(e.stderr, "on host first") {
+		t.Errorf("a name in use: exit %d", e.code)
+	}
 	from := filepath.Join(first, "further-connector.json")
 	token := filepath.Join(s.dir, "token")
 	must(ptabench(t, append([]string{"connector", "token", "--from", from, "--out", token}, administrator...)...), "good for one registration")
@@ -60,8 +67,10 @@ func TestNewUsersPath(t *testing.T) {
 		t.Errorf("%d connectors serve, expected 2", n)
 	}
 	must(uninstall(second), "deregistered second")
-	must(uninstall(first), "deregistered first")
-	for _, dir := range []string{first, second} {
+	must(ptabench(t, append(elsewhere, "--replace")...), "replaces connector first of host first")
+	must(uninstall(first), "the cloud counts first no more")
+	must(uninstall(third), "deregistered first")
+	for _, dir := range []string{first, second, third} {
 		if _, err := os.Stat(dir); !os.IsNotExist(err) {
 			t.Errorf("%s: %v: expected it to be gone", dir, err)
 		}

@@ -31,12 +31,12 @@ func (c *InventoryConnector) Row(now time.Time) []string {
 		fmt.Sprint(c.SignIns), fmt.Sprint(c.Failures), fmt.Sprintf("%.1f%%", 100*c.ShareRatio)}
 }
 
-// coarse is a time as people say it: in days from two on, and so forth.
+// coarse is a time as people say it: in days from two on, rounded, and so forth.
 func coarse(d time.Duration) string {
 	d = max(d, 0)
 	switch {
 	case d >= 48*time.Hour:
-		return fmt.Sprintf("%d d", d/(24*time.Hour))
+		return fmt.Sprintf("%d d", d.Round(24*time.Hour)/(24*time.Hour))
 	case d >= 2*time.Hour:
 		return fmt.Sprintf("%d h", d/time.Hour)
 	case d >= 2*time.Minute:

@@ -48,6 +48,7 @@ type Answers struct {
 
 	Name, HostName string
 	Dir            string // empty for the default of the name
+	Replace        bool   // a connector of that name that is active elsewhere
 }
 
 // check completes what can be derived, and reports every answer that is missing or wrong, where nobody can be
@@ -59,7 +60,7 @@ func (a *Answers) check() error {
 			mistakes = append(mistakes, fmt.Errorf("%s: expected %s", flag, expected))
 		}
 	}
-	missing(a.Cloud, "--cloud", "the address of the cloud, or a file with its ready line")
+	missing(a.Cloud, "--cloud", "the address of the cloud, with --cloud-ca, or a file with its ready line")
 	if a.Cloud != "" {
 		if _, err := cloud.Read(a.Cloud, a.CloudCA, a.Tenant, time.Second); err != nil {
 			mistakes = append(mistakes, err)
@@ -84,7 +85,7 @@ func (a *Answers) check() error {
 			mistakes = append(mistakes, fmt.Errorf("--federation-metadata %w", err))
 		}
 	}
-	if a.Method == string(cloud.PassThrough) {
+	if (a.Method == string(cloud.PassThrough) || a.Method == "") && !a.installed() { // of no method yet, what the usual one needs
 		missing(a.Directory, "--directory", "the directory, ldaps://host:port")
 		if err := checkDirectory(a.Directory); a.Directory != "" && err != nil {
 			mistakes = append(mistakes, fmt.Errorf("--directory %w", err))
@@ -156,5 +157,21 @@ func (a *Answers) dir() (string, error) {
 	}
 	return filepath.Abs(a.Dir)
 }
+
+// here is the connector of the name and tenant that is installed on this host;
+// nil for none.
+func (a *Answers) here(host install.Host) *install.Connector {
+	dir, err := a.dir()
+	if err != nil {
+		return nil
+	}
+	c, err := install.At(dir, host)
+	if err != nil || c.Name != a.Name || c.Tenant != a.Tenant {
+		return nil
+	}
+	return c
+}
+
+func (a *Answers) installed() bool { return a.here(install.Host{}) != nil }
 
 func (a *Answers) backup() bool { return a.HashSyncBackup != ask.No }

@@ -21,7 +21,7 @@ const signInLeft = 2 * time.Minute
 // confirm is the page Ready to configure.
 func (w *wizard) confirm(ctx context.Context) error {
 	a := &w.Answers
-	if w.method() == cloud.PassThrough && w.Asker != nil {
+	if w.installs() && w.Asker != nil {
 		err := w.insist(ctx, func() ask.Page {
 			return ask.Page{
 				Title: "This host's connector",
@@ -30,22 +30,14 @@ func (w *wizard) confirm(ctx context.Context) error {
 				},
 			}
 		}, func() error {
-			c, err := w.connector()
-			if err != nil {
-				return err
-			}
-			return c.Validate()
+			return w.checkConnector(ctx)
 		})
 		if err != nil {
 			return err
 		}
-	} else if w.method() == cloud.PassThrough {
-		c, err := w.connector()
-		if err == nil {
-			err = c.Validate()
-		}
-		if err != nil {
-			return err
+	} else if w.installs() {
+		if err := w.checkConnector(ctx); err != nil {
+			return interrupted(ctx, err)
 		}
 	}
 	plan, err := w.plan()
@@ -53,7 +45,7 @@ func (w *wizard) confirm(ctx context.Context) error {
 		return err
 	}
 	if w.Asker == nil {
-		w.say("\nReady to configure\n%s", plan)
+		w.say("\nReady to configure\n%s", ask.Wrap(plan, 3))
 		return nil
 	}
 	go_ := ask.Yes
@@ -68,10 +60,29 @@ func (w *wizard) confirm(ctx context.Context) error {
 	return nil
 }
 
+// installs reports whether a connector is to be installed.
+func (w *wizard) installs() bool { return w.method() == cloud.PassThrough && !w.stays }
+
+// checkConnector reports what keeps the connector from being installed.
+func (w *wizard) checkConnector(ctx context.Context) error {
+	c, err := w.connector()
+	if err == nil {
+		err = c.Validate()
+	}
+	if err != nil {
+		return err
+	}
+	w.replaces, err = NameInUse(ctx, w.administrator, c.Name, w.Answers.Replace)
+	return err
+}
+
 func (w *wizard) method() cloud.Method { return cloud.Method(w.Answers.Method) }
 
-// wanted is the sign-in method to set.
+// wanted is the sign-in method to set: of "do not configure" the one there is.
 func (w *wizard) wanted() cloud.SignInMethod {
+	if w.method() == cloud.None {
+		return w.before
+	}
 	m := cloud.SignInMethod{Method: w.method()}
 	switch m.Method {
 	case cloud.PassThrough:
@@ -89,13 +100,19 @@ func (w *wizard) plan() (string, error) {
 	add := func(format string, args ...any) {
 		lines = append(lines, fmt.Sprintf("%d. ", len(lines)+1)+fmt.Sprintf(format, args...))
 	}
-	if w.method() == cloud.PassThrough {
+	if w.method() == cloud.PassThrough && w.stays {
+		add("Connector %s of this host stays as it is", a.Name)
+	}
+	if w.installs() {
 		dir, err := a.dir()
 		if err != nil {
 			return "", err
 		}
 		add("Install connector %s in %s", a.Name, dir)
 		add("Register it with tenant %s of the cloud", a.Tenant)
+		if w.replaces != "" {
+			lines[len(lines)-1] += ":\n   replaces " + w.replaces
+		}
 		switch {
 		case w.NoStart:
 		case w.Host.Systemd:
@@ -109,14 +126,14 @@ func (w *wizard) plan() (string, error) {
 			add("Wait until the cloud says that it is attached")
 		}
 	}
-	backup := ""
-	if m := w.wanted(); m.HashSyncBackup {
+	m, backup := w.wanted(), ""
+	if m.HashSyncBackup {
 		backup = ", with hash sync as backup"
 	}
-	if w.wanted() == w.before {
-		add("Leave sign-in of tenant %s as it is: %s%s", a.Tenant, methodName(w.method()), backup)
+	if m == w.before {
+		add("Leave sign-in of tenant %s as it is: %s%s", a.Tenant, methodName(m.Method), backup)
 	} else {
-		add("Set sign-in of tenant %s to %s%s", a.Tenant, methodName(w.method()), backup)
+		add("Set sign-in of tenant %s to %s%s", a.Tenant, methodName(m.Method), backup)
 	}
 	return strings.Join(lines, "\n"), nil
 }
@@ -155,7 +172,7 @@ func (w *wizard) configure(ctx context.Context) (err error) {
 		}
 	}
 	w.say("")
-	back := Undo{Say: func(line string) { w.say("%s", line) }}
+	back := Undo{Say: func(line string) { w.tell("%s", line) }}
 	var running *install.Process
 	defer func() {
 		if err != nil {
@@ -163,7 +180,7 @@ func (w *wizard) configure(ctx context.Context) (err error) {
 		}
 	}()
 	var c *install.Connector
-	if w.method() == cloud.PassThrough {
+	if w.installs() {
 		if c, err = w.connector(); err != nil {
 			return err
 		}
@@ -172,12 +189,16 @@ func (w *wizard) configure(ctx context.Context) (err error) {
 		}
 	}
 	if m := w.wanted(); m != w.before {
-		back.Add("setting sign-in back", func(ctx context.Context) error { return w.administrator.SetSignInMethod(ctx, w.before) })
+		back.Add("set the sign-in method", func(ctx context.Context) error { return w.administrator.SetSignInMethod(ctx, w.before) })
 		if err = w.administrator.SetSignInMethod(ctx, m); err != nil {
 			return fmt.Errorf("setting the sign-in method: %w", err)
 		}
 	}
-	w.say("✓ users of %s sign in by %s", w.Answers.Tenant, strings.ToLower(methodName(w.method())))
+	if w.method() == cloud.None {
+		w.say("✓ sign-in of %s is left as it was: %s", w.Answers.Tenant, strings.ToLower(methodName(w.before.Method)))
+	} else {
+		w.say("✓ users of %s sign in by %s", w.Answers.Tenant, strings.ToLower(methodName(w.method())))
+	}
 	w.done(c, running)
 	back = Undo{} // it is configured, whatever becomes of the connector
 	if w.Foreground && running != nil {
@@ -188,11 +209,11 @@ func (w *wizard) configure(ctx context.Context) (err error) {
 
 // install lays out, registers and starts the connector.
 func (w *wizard) install(ctx context.Context, c *install.Connector, back *Undo) (*install.Process, error) {
-	step := func(format string, args ...any) { w.say("✓ "+format, args...) }
+	step := func(format string, args ...any) { w.tell("✓ "+format, args...) }
 	if err := c.Lay(); err != nil {
 		return nil, err
 	}
-	back.Add("removing "+c.Dir, func(context.Context) error { return c.Remove() })
+	back.Add("installed in "+c.Dir, func(context.Context) error { return c.Remove() })
 	cloudFile, err := w.cloud.ConnectorFile()
 	if err != nil {
 		return nil, err
@@ -204,13 +225,13 @@ func (w *wizard) install(ctx context.Context, c *install.Connector, back *Undo) 
 	if err := c.Register(ctx, w.administrator.Token()); err != nil {
 		return nil, err
 	}
-	back.Add("deregistering "+c.Name, c.Deregister)
+	back.Add("registered "+c.Name, c.Deregister)
 	step("registered as %s", c.Name)
 	running, err := StartConnector(ctx, c, w.Foreground, w.NoStart, w.Out, back.Add)
 	if err != nil || w.NoStart {
 		return running, err
 	}
-	if err := w.attached(ctx, c.Name, running); err != nil {
+	if err := Serves(ctx, w.administrator, c.Name, running); err != nil {
 		return nil, err
 	}
 	step("attached to the cloud: it serves sign-ins")
@@ -223,7 +244,7 @@ func StartConnector(ctx context.Context, c *install.Connector, foreground, noSta
 	undo func(string, func(context.Context) error)) (*install.Process, error) {
 	say := func(format string, args ...any) { fmt.Fprintf(out, "✓ "+format+"\n", args...) }
 	if c.Host.Systemd && !foreground {
-		undo("removing "+c.UnitName(), c.RemoveUnit)
+		undo("the unit "+c.UnitName(), c.RemoveUnit)
 		if err := c.WriteUnit(); err != nil {
 			return nil, err
 		}
@@ -248,7 +269,7 @@ func StartConnector(ctx context.Context, c *install.Connector, foreground, noSta
 	if err != nil {
 		return nil, err
 	}
-	undo("ending the connector", func(context.Context) error { running.Stop(); return nil })
+	undo("started the connector", func(context.Context) error { running.Stop(); return nil })
 	if foreground {
 		say("started, process %d", running.PID())
 	} else {
@@ -257,8 +278,8 @@ func StartConnector(ctx context.Context, c *install.Connector, foreground, noSta
 	return running, nil
 }
 
-// attached waits until the cloud says that the connector serves.
-func (w *wizard) attached(ctx context.Context, name string, running *install.Process) error {
+// Serves waits until the cloud says that the connector serves.
+func Serves(ctx context.Context, a *cloud.Administrator, name string, running *install.Process) error {
 	bounded, cancel := context.WithTimeout(ctx, attachTime)
 	defer cancel()
 	var ended <-chan struct{}
@@ -267,7 +288,7 @@ func (w *wizard) attached(ctx context.Context, name string, running *install.Pro
 	}
 	last := errors.New("the cloud does not list it")
 	for {
-		list, err := w.administrator.Connectors(bounded)
+		list, err := a.Connectors(bounded)
 		if err != nil && bounded.Err() == nil {
 			last = err
 		}
@@ -285,6 +306,11 @@ func (w *wizard) attached(ctx context.Context, name string, running *install.Pro
 		case <-bounded.Done():
 			if ctx.Err() != nil {
 				return ctx.Err()
+			}
+			if running != nil {
+				if said := running.LastWords(); said != "" {
+					last = fmt.Errorf("%w; it says: %s", last, said)
+				}
 			}
 			return fmt.Errorf("connector %s is not attached after %v: %w", name, attachTime, last)
 		case <-time.After(250 * time.Millisecond):

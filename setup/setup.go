@@ -47,6 +47,8 @@ type wizard struct {
 	before        cloud.SignInMethod // that the tenant had
 	about         survey.Directory
 	suffixes      []string
+	stays         bool   // this host has a connector that is active
+	replaces      string // which connector the new one does, in words; empty for none
 }
 
 // errDeclined ends the wizard where nothing was changed yet.
@@ -66,7 +68,7 @@ func Run(ctx context.Context, cfg Config) error {
 			w.administrator.Close()
 		}
 	}()
-	for _, step := range []func(context.Context) error{w.connectCloud, w.connectDirectory, w.userSignIn, w.confirm} {
+	for _, step := range []func(context.Context) error{w.connectCloud, w.lookHere, w.connectDirectory, w.userSignIn, w.confirm} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -75,6 +77,12 @@ func Run(ctx context.Context, cfg Config) error {
 }
 
 func (w *wizard) say(format string, args ...any) { fmt.Fprintf(w.Out, format+"\n", args...) }
+
+// tell is say of prose, which is broken at words where it is long. Commands are
+// not: they are copied.
+func (w *wizard) tell(format string, args ...any) {
+	fmt.Fprintln(w.Out, ask.Wrap(fmt.Sprintf(format, args...), 2))
+}
 
 // insist does a step until it succeeds, where somebody can be asked again.
 func (w *wizard) insist(ctx context.Context, page func() ask.Page, do func() error) error {
@@ -88,7 +96,7 @@ func (w *wizard) insist(ctx context.Context, page func() ask.Page, do func() err
 		if err == nil || w.Asker == nil || ctx.Err() != nil {
 			return interrupted(ctx, err)
 		}
-		w.say("\n✗ %v", err)
+		w.tell("\n✗ %v", err)
 	}
 }
 
@@ -116,7 +124,13 @@ func (w *wizard) connectCloud(ctx context.Context) error {
 		if a.Tenant == "" {
 			a.Tenant = TenantOf(a.Administrator)
 		}
-		w.cloud, err = cloud.Read(a.Cloud, a.CloudCA, a.Tenant, w.Timeout)
+		if w.cloud, err = cloud.Read(a.Cloud, a.CloudCA, a.Tenant, w.Timeout); err != nil {
+			return err
+		}
+		w.cloud.Locate(ctx) // whom to believe is asked for on this page
+		if err = w.cloud.Untrusted(); err != nil && w.Asker != nil {
+			a.CloudCA = "" // it is the wrong one
+		}
 		return err
 	})
 	if err != nil {
@@ -159,7 +173,7 @@ func (w *wizard) reachCloud(ctx context.Context) error {
 		return fmt.Errorf("--tenant %s: the cloud has no such tenant", w.Answers.Tenant)
 	}
 	if w.cloud.Guessed != nil {
-		w.say("The cloud does not say where it listens: %v", w.cloud.Guessed)
+		w.tell("%v", w.cloud.Guess())
 	}
 	report := preflight.Run(ctx, preflight.Config{Endpoints: w.cloud.Endpoints, Roots: w.cloud.Roots(), Timeout: w.Timeout})
 	if ctx.Err() != nil {
@@ -240,7 +254,7 @@ func SignIn(ctx context.Context, c *cloud.Cloud, a Answers, out io.Writer, open 
 // ask it is for pass-through only, which is the only method that needs one.
 func (w *wizard) connectDirectory(ctx context.Context) error {
 	a := &w.Answers
-	if w.Asker == nil && a.Method != string(cloud.PassThrough) {
+	if w.stays || w.Asker == nil && a.Method != string(cloud.PassThrough) {
 		return nil
 	}
 	var session *survey.Session
@@ -269,7 +283,7 @@ func (w *wizard) connectDirectory(ctx context.Context) error {
 	if product == "" {
 		product = "a directory that does not say what it is"
 	}
-	w.say("✓ %s, domain %s", product, orNone(w.about.Domain))
+	w.tell("✓ %s, domain %s", product, orNone(w.about.Domain))
 	if a.BindDN == "" {
 		a.BindDN = w.about.Account
 	}
@@ -292,11 +306,17 @@ func (w *wizard) connectDirectory(ctx context.Context) error {
 	}, func() error {
 		err := w.tryBinds(ctx, &session)
 		if err != nil && w.Asker != nil {
-			a.DirectoryPassword, a.TestPassword = "", "" // one may be wrong
+			a.TestPassword = "" // one may be wrong
+			if !errors.Is(err, errTestUser) {
+				a.DirectoryPassword = ""
+			}
 		}
 		return err
 	})
 }
+
+// errTestUser says that all but the test user's sign-in is right.
+var errTestUser = errors.New("the test user")
 
 // tryBinds binds as the account and as the test user, each on a connection of
 // its own, for one that was refused may be closed.
@@ -324,8 +344,8 @@ func (w *wizard) tryBinds(ctx context.Context, session **survey.Session) (err er
 		return err
 	}
 	w.suffixes = s.Suffixes(a.BindDN)
-	w.say("✓ bound as %s", a.BindDN)
-	w.say("✓ users sign in as name@%s", orNone(strings.Join(w.suffixes, ", name@")))
+	w.tell("✓ bound as %s", a.BindDN)
+	w.tell("✓ users sign in as name@%s", orNone(strings.Join(w.suffixes, ", name@")))
 	if a.TestUser == "" {
 		return nil
 	}
@@ -333,9 +353,9 @@ func (w *wizard) tryBinds(ctx context.Context, session **survey.Session) (err er
 		return err
 	}
 	if err := (*session).Bind(a.TestUser, a.TestPassword); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errTestUser, err)
 	}
-	w.say("✓ bound as the test user %s", a.TestUser)
+	w.tell("✓ bound as the test user %s", a.TestUser)
 	return nil
 }
 
@@ -393,12 +413,17 @@ func isFile(at string) bool {
 }
 
 func checkFile(file string) error {
-	info, err := os.Stat(strings.TrimSpace(file))
+	if file = strings.TrimSpace(file); file == "" {
+		return errors.New("expected the name of a file")
+	}
+	info, err := os.Stat(file)
 	switch {
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s: expected a file", file)
+	case info.Size() == 0:
+		return fmt.Errorf("%s: the file is empty: expected a certificate in PEM", file)
 	}
 	return nil
 }
@@ -414,7 +439,10 @@ func checkTenant(name string) error {
 
 func checkAccount(account string) error {
 	name, domain, ok := strings.Cut(strings.TrimSpace(account), "@")
-	if !ok || name == "" || domain == "" {
+	switch {
+	case strings.TrimSpace(account) == "":
+		return errors.New("expected the account of an administrator, such as admin@contoso.test")
+	case !ok || name == "" || domain == "":
 		return fmt.Errorf("%q: expected an account such as admin@contoso.test", account)
 	}
 	return nil

@@ -73,6 +73,11 @@ func (w *world) write(file, text string, mode os.FileMode) {
 	}
 }
 
+// attach lets the cloud list the connector once it has registered.
+func (w *world) attach() {
+	w.cloud.AttachOnce("dc1", func() bool { return strings.Contains(w.did(), "register") })
+}
+
 func (w *world) did() string {
 	text, _ := os.ReadFile(filepath.Join(w.home, "did"))
 	return string(text)
@@ -165,7 +170,7 @@ func TestEveryAnswerByFlag(t *testing.T) {
 			w := newWorld(t)
 			a := w.base
 			test.change(&a)
-			w.cloud.Attach("dc1")
+			w.attach()
 			out, err := w.run(t.Context(), a, nil, test.open)
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out)
@@ -211,6 +216,18 @@ func TestWhatIsMissingIsSaidAtOnce(t *testing.T) {
 	}
 }
 
+// TestMissingWithoutMethod: who has not said the method learns what the usual one
+// needs, and not one round later.
+func TestMissingWithoutMethod(t *testing.T) {
+	w := newWorld(t)
+	_, err := w.run(t.Context(), setup.Answers{Name: "dc1"}, nil, nil)
+	for _, flag := range []string{"--cloud", "--administrator", "--method", "--directory", "--directory-ca", "--directory-password-file"} {
+		if err == nil || !strings.Contains(err.Error(), flag+":") {
+			t.Errorf("no %s in: %v", flag, err)
+		}
+	}
+}
+
 func TestNothingHalfDone(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -218,7 +235,7 @@ func TestNothingHalfDone(t *testing.T) {
 		want  string // in the error
 		did   string // last
 	}{
-		{"wrong administrator's password", func(_ *world, a *setup.Answers) { a.AdministratorPassword = "wrong" }, "AADSTS50126", ""},
+		{"wrong administrator's password", func(_ *world, a *setup.Answers) { a.AdministratorPassword = "wrong" }, "AADSTS50126: Your name or password isn't right.", ""},
 		{"refused device code", func(w *world, a *setup.Answers) { a.SignIn = setup.DeviceCode; w.cloud.Refuse("access_denied") }, "refused", ""},
 		{"device code that ran out", func(w *world, a *setup.Answers) { a.SignIn = setup.DeviceCode; w.cloud.Refuse("expired_token") }, "ran out", ""},
 		{"wrong directory password", func(_ *world, a *setup.Answers) { a.DirectoryPassword = "wrong" }, "result 49", ""},
@@ -235,7 +252,7 @@ func TestNothingHalfDone(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.cloud.Attach("dc1")
+			w.attach()
 			if strings.HasPrefix(test.name, "connector that ends") {
 				w.cloud = cloudtest.New(t)
 				w.base.Cloud = w.cloud.File
@@ -302,7 +319,7 @@ func (w *watched) Write(p []byte) (int, error) {
 // that stays as it is.
 func TestForegroundEndsByItself(t *testing.T) {
 	w := newWorld(t)
-	w.cloud.Attach("dc1")
+	w.attach()
 	w.write(filepath.Join(w.home, "brief"), "", 0o600)
 	out := &watched{text: "runs until Ctrl-C", seen: func() { w.write(filepath.Join(w.home, "end"), "", 0o600) }}
 	err := setup.Run(t.Context(), setup.Config{Answers: w.base, Out: out, Host: w.host, Call: "ptabench", Timeout: 30 * time.Second, Foreground: true})
@@ -345,11 +362,18 @@ func TestQuestionsLineByLine(t *testing.T) {
 			l = append(l[:3:3], append([]string{"9", "3", "wrong", "", "", cloudtest.Password}, l[5:]...)...)
 			return append(l, "y")
 		}, "", true},
+		{"a wrong test user's password costs no other", func(w *world) []string {
+			l := blank(w)
+			return append(append(l[:10:10], "user000001@contoso.test", "wrong", "", "", "", "", passwordOf(t)), append(l[11:], "y")...)
+		}, "", true},
+		{"another authority is asked for again", func(w *world) []string {
+			return append([]string{w.cloud.Address, w.base.DirectoryCA, cloudtest.Administrator, w.base.Cloud, ""}, append(blank(w)[2:], "y")...)
+		}, "", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.cloud.Attach("dc1")
+			w.attach()
 			var prompts bytes.Buffer
 			lines := ask.NewLines(typed(test.lines(w)...), &prompts)
 			defer lines.Close()
@@ -366,14 +390,64 @@ func TestQuestionsLineByLine(t *testing.T) {
 	}
 }
 
-func TestMethodStaysWhereItIs(t *testing.T) {
+func TestDoNotConfigure(t *testing.T) {
 	w := newWorld(t)
+	const before = `{"method":"hash-sync","hash_sync_backup":false}`
+	w.cloud.SetMethod(before)
 	a := w.base
 	a.Method = string(cloud.None)
+	out, err := w.run(t.Context(), a, nil, nil)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if method, times := w.cloud.Method(); times != 0 || method != before {
+		t.Errorf("the method was set %d times, and is %s", times, method)
+	}
+	for _, want := range []string{"as it is: Password hash synchronization", "left as it was: password hash synchronization"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}
+
+func TestNameInUse(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Attach("dc1")
+	out, err := w.run(t.Context(), w.base, nil, nil)
+	if err == nil || !strings.Contains(err.Error(), "on host "+cloudtest.Host) || !strings.Contains(err.Error(), "--replace") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	w.unchanged()
+	if w.did() != "" {
+		t.Errorf("the connector did %q", w.did())
+	}
+	a := w.base
+	a.Replace = true
+	if out, err = w.run(t.Context(), a, nil, nil); err != nil || !strings.Contains(out, "replaces connector dc1 of host "+cloudtest.Host) {
+		t.Errorf("with --replace: %v\n%s", err, out)
+	}
+}
+
+// TestConnectorStays sets the method where the connector is installed already.
+func TestConnectorStays(t *testing.T) {
+	w := newWorld(t)
+	w.attach()
+	a := w.base
+	a.HostName = cloudtest.Host
 	if out, err := w.run(t.Context(), a, nil, nil); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if _, times := w.cloud.Method(); times != 0 {
-		t.Errorf("the method was set %d times, and was that already", times)
+	did := w.did()
+	a.HashSyncBackup = ask.No
+	a.Directory, a.DirectoryCA, a.DirectoryPassword = "", "", ""
+	out, err := w.run(t.Context(), a, nil, nil)
+	if err != nil || !strings.Contains(out, "Connector dc1 of this host stays") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if method, times := w.cloud.Method(); times != 2 || !strings.Contains(method, `"hash_sync_backup":false`) {
+		t.Errorf("the method was set %d times, and is %s", times, method)
+	}
+	if strings.Count(w.did(), "register") != 1 {
+		t.Errorf("the connector did %q, and before %q", w.did(), did)
 	}
 }

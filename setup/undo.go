@@ -40,10 +40,12 @@ func (u *Undo) RollBack(ctx context.Context, why error) error {
 	var failed []error
 	for i := len(u.steps) - 1; i >= 0; i-- {
 		step := u.steps[i]
-		u.Say("✗ undone: " + step.what)
 		if err := step.do(bounded); err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", step.what, err))
+			u.Say("✗ not undone: " + step.what)
+			failed = append(failed, fmt.Errorf("undoing: %s: %w", step.what, err))
+			continue
 		}
+		u.Say("↩ undone: " + step.what)
 	}
 	if len(failed) > 0 {
 		return errors.Join(append([]error{fmt.Errorf("%w; not all that had been done could be undone", why)}, failed...)...)

@@ -32,21 +32,21 @@ var (
 // ConnectorCredentials is ConnectorTLS for a gRPC server. It calls denied for
 // each peer that is refused, concurrently; peers that merely went away are not
 // refused.
-func (a *Authority) ConnectorCredentials(known func(serial string) bool, denied func(d Denial, from net.Addr)) credentials.TransportCredentials {
+func (a *Authority) ConnectorCredentials(known func(serial string) bool, denied func(d Denial, from net.Addr, why error)) credentials.TransportCredentials {
 	return &counting{TransportCredentials: credentials.NewTLS(a.ConnectorTLS(known)), denied: denied}
 }
 
 // counting reports the peers that fail the handshake.
 type counting struct {
 	credentials.TransportCredentials
-	denied func(Denial, net.Addr)
+	denied func(Denial, net.Addr, error)
 }
 
 func (c *counting) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	conn, info, err := c.TransportCredentials.ServerHandshake(raw)
 	if err != nil {
 		if d, refused := denialOfHandshake(err); refused {
-			c.denied(d, raw.RemoteAddr())
+			c.denied(d, raw.RemoteAddr(), err)
 		}
 	}
 	return conn, info, err

@@ -302,7 +302,7 @@ func TestRevokedPeer(t *testing.T) {
 	bad := issued(t, a, connector1, time.Hour)
 	a.RefuseRevoked(func(serial string) bool { return serial == Serial(bad.Leaf) })
 	var got []Denial
-	creds := a.ConnectorCredentials(func(string) bool { return true }, func(d Denial, _ net.Addr) { got = append(got, d) })
+	creds := a.ConnectorCredentials(func(string) bool { return true }, func(d Denial, _ net.Addr, _ error) { got = append(got, d) })
 	if err := handshakeWith(t, creds, a, &bad); err == nil || !slices.Equal(got, []Denial{DeniedCertificateRevoked}) {
 		t.Errorf("%v, denials %v", err, got)
 	}

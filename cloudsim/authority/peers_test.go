@@ -91,7 +91,7 @@ func TestConnectorPeers(t *testing.T) {
 			at.pass(tc.after)
 			defer at.pass(-tc.after)
 			var got []Denial
-			creds := a.ConnectorCredentials(known, func(d Denial, from net.Addr) { got = append(got, d) }).Clone()
+			creds := a.ConnectorCredentials(known, func(d Denial, from net.Addr, _ error) { got = append(got, d) }).Clone()
 			err := handshakeWith(t, creds, a, tc.shows)
 			if (err == nil) != (tc.denied == "") {
 				t.Errorf("the server: %v; expected denial %q", err, tc.denied)

@@ -72,6 +72,8 @@ type Registration struct {
 	// Administrator verifies an administrator's access token, by the errors of
 	// package token, which is good here in place of a registration token.
 	Administrator func(tenant, accessToken string, now time.Time) (state.Grant, error)
+
+	said Sample
 }
 
 // Claims is who a denied peer said to be: empty where it named nobody that
@@ -170,7 +172,9 @@ func (r *Registration) deny(id Identity, err error) error {
 		}
 	}
 	r.Denied(d.word, by)
-	r.Log.Warn("registration denied", "reason", d.word, "tenant", by.Tenant, "connector", by.Name, "error", err)
+	if leftOut, say := r.said.Say(d.word, r.Now()); say {
+		r.Log.Warn("registration denied", "reason", d.word, "tenant", by.Tenant, "connector", by.Name, "error", err, "left_out", leftOut)
+	}
 	return status.Error(d.code, d.text)
 }
 

@@ -33,7 +33,10 @@ const (
 // A Method is how the users of a tenant sign in.
 type Method struct {
 	Method string `json:"method"`
-	// HashSyncBackup lets hash sync answer when pass-through can't.
+	// HashSyncBackup lets hash sync answer when pass-through can't, or when it
+	// is not known where federation would have users sent: its metadata could not
+	// be read. Whether a federation server that is known answers, nobody here
+	// sees: browsers go there.
 	HashSyncBackup bool `json:"hash_sync_backup"`
 	// FederationMetadata is where the federation server describes itself.
 	FederationMetadata string `json:"federation_metadata"`
@@ -50,8 +53,8 @@ func (m *Method) check() error {
 	if !slices.Contains([]string{PassThrough, HashSync, Federation, None}, m.Method) {
 		errs = append(errs, fmt.Errorf("method: %.40q: expected pass-through, hash-sync, federation or none", m.Method))
 	}
-	if m.HashSyncBackup && m.Method != PassThrough {
-		errs = append(errs, errors.New("hash_sync_backup: true: expected only with pass-through"))
+	if m.HashSyncBackup && m.Method != PassThrough && m.Method != Federation {
+		errs = append(errs, errors.New("hash_sync_backup: true: expected only with pass-through or federation"))
 	}
 	switch {
 	case m.Method == Federation:

@@ -8,7 +8,8 @@ import (
 // All that is wrong with a choice is said at once.
 func TestReadMethod(t *testing.T) {
 	for _, text := range []string{`{"method":"pass-through"}`, `{"method":"pass-through","hash_sync_backup":true}`, `{"method":"hash-sync"}`,
-		`{"method":"none"}`, `{"method":"federation","federation_metadata":"https://fs.test/m.xml"}`} {
+		`{"method":"none"}`, `{"method":"federation","federation_metadata":"https://fs.test/m.xml"}`,
+		`{"method":"federation","hash_sync_backup":true,"federation_metadata":"https://fs.test/m.xml"}`} {
 		if _, err := readMethod(strings.NewReader(text)); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}

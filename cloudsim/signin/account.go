@@ -27,11 +27,11 @@ func (s *Surface) signOut(v *visit) {
 	case v.form != nil && v.sealed(signOutPurpose):
 		v.end()
 		v.setCookie(sessionCookie, "")
-		s.tell(v, "You have signed out.")
+		s.tell(v, "Signed out", "You have signed out.")
 	case v.form != nil:
 		s.refusePage(v, http.StatusBadRequest, "sign-in-form-expired", codeFormExpired)
 	case have == nil:
-		s.tell(v, "Nobody is signed in.")
+		s.tell(v, "Signed out", "Nobody is signed in.")
 	default:
 		s.show(v, view{Step: pageSignOut, User: have.User, CSRF: v.seal(signOutPurpose)}, http.StatusOK)
 	}

@@ -302,11 +302,11 @@ func (s *Surface) devicePage(v *visit) {
 				return
 			}
 			s.log.Info("device signed in", "client", d.client.ID, "tenant", in.Tenant, "user", in.User, "request_id", v.id)
-			s.tell(v, "You have signed in to "+d.client.Name+" on your device. You may now close this page.")
+			s.tell(v, "Signed in on your device", "You have signed in to "+d.client.Name+" on your device. You may now close this page.")
 		},
 		cancel: func(v *visit) {
 			s.devices.settle(userCode, v.now, deviceDeclined, grant{})
-			s.tell(v, "You did not sign in. You may now close this page.")
+			s.tell(v, "Not signed in", "You did not sign in. You may now close this page.")
 		},
 	})
 }

@@ -36,7 +36,7 @@ var texts = map[int]string{
 	codeMalformed:        "That could not be read. Check what you typed, and try again.",
 	codeNoTenant:         "We couldn't find an account with that user name. Check that it ends in the domain of your organization, as in someone@example.com.",
 	codeOtherTenant:      "This account is of another organization. Use an account of the organization that you are signing in to.",
-	codeFederation:       "Your organization signs its users in with a service of its own, and it is not set up here where that is. Contact your administrator.",
+	codeFederation:       "Your organization signs its users in with a service of its own, but where that is could not be read from it (its federation metadata), so you can't be taken there. Contact your administrator.",
 	codeFormExpired:      "This page was open for too long, or in another browser. Sign in again.",
 	codeNotAdministrator: "This needs an administrator of your organization, and your account is not one. Sign in with another account.",
 	codeTenant:           "There is no such organization. Check the address, or begin again where you came from.",

@@ -45,7 +45,7 @@ type view struct {
 	Answer *session
 
 	// The rest is filled in on the way.
-	Title   string
+	Title   string // that of the step where it is empty
 	Text    string // of the error, or of the message
 	Error   string // AADSTS and the code
 	Action  string
@@ -92,7 +92,10 @@ var titles = map[string]string{
 
 // show writes a page.
 func (s *Surface) show(v *visit, data view, status int) {
-	data.Title, data.ID = titles[data.Step], v.id
+	data.ID = v.id
+	if data.Title == "" {
+		data.Title = titles[data.Step]
+	}
 	if data.Code != 0 {
 		data.Title = "Error: " + data.Title
 		data.Error, data.Text = "AADSTS"+strconv.Itoa(data.Code), UserText(data.Code)
@@ -112,9 +115,9 @@ func (s *Surface) refusePage(v *visit, status int, reason string, code int) {
 	s.show(v, view{Step: pageMessage, Code: code}, status)
 }
 
-// tell says something that is no error.
-func (s *Surface) tell(v *visit, text string) {
-	s.show(v, view{Step: pageMessage, Text: text}, http.StatusOK)
+// tell says something that is no error, under a title of its own.
+func (s *Surface) tell(v *visit, title, text string) {
+	s.show(v, view{Step: pageMessage, Title: title, Text: text}, http.StatusOK)
 }
 
 func serveStyle(w http.ResponseWriter, _ *http.Request) {

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"ptabench/gate"
@@ -34,6 +35,9 @@ type Config struct {
 	LDAP       string        // host:port to listen on, port 0 for any
 	LDAPS      string
 	Observe    string
+	// KeepPorts has port 0 of these be the port that it was last time, if that is
+	// free.
+	KeepPorts bool
 	// ServicePassword is that of the connectors' service account. When it is
 	// empty the directory makes one and keeps it in the state directory.
 	ServicePassword string
@@ -116,8 +120,12 @@ func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.R
 		return err
 	}
 	gates := gate.New()
-	listeners, ports, err := listen(cfg, gates)
+	listeners, ports, err := listen(log, cfg, gates)
 	if err != nil {
+		return errors.Join(err, binds.close())
+	}
+	if err := cfg.keepPorts(ports); err != nil {
+		closeAll(listeners)
 		return errors.Join(err, binds.close())
 	}
 
@@ -148,11 +156,11 @@ func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.R
 	serving.Go(func() { _ = watch.Serve(listeners["observe"]) }) // ends by Shutdown below
 
 	if err = store.start(ctx); err == nil {
-		log.Info("serving", "users", users.Len(), "base_dn", tree.base, "ldap", ports["ldap"], "ldaps", ports["ldaps"])
 		ready(observe.Ready{
 			Role: "directory", Name: cfg.Name, Ports: ports, CAPEM: string(id.caPEM),
 			Info: map[string]string{"base_dn": tree.base, "service_dn": tree.dn(serviceNode), "domain": users.Domain()},
-		})
+		}) // first: in a terminal it is words, and what the log says follows
+		log.Info("serving", "users", users.Len(), "base_dn", tree.base, "ldap", ports["ldap"], "ldaps", ports["ldaps"])
 		<-ctx.Done()
 	} else if ctx.Err() != nil {
 		err = nil // asked to end before it was ready
@@ -182,21 +190,35 @@ func certifiable(host string) []string {
 }
 
 // listen opens all listeners or none. Those of LDAP have gates before them.
-func listen(cfg Config, gates *gate.Gates) (map[string]net.Listener, map[string]string, error) {
+func listen(log *slog.Logger, cfg Config, gates *gate.Gates) (map[string]net.Listener, map[string]string, error) {
 	listeners, ports := make(map[string]net.Listener), make(map[string]string)
-	for name, address := range map[string]string{"ldap": cfg.LDAP, "ldaps": cfg.LDAPS, "observe": cfg.Observe} {
+	last := cfg.lastPorts()
+	for name, address := range cfg.addresses() {
 		open := net.Listen
 		if name != "observe" {
 			open = func(network, address string) (net.Listener, error) { return gates.Listen(network, address, name) }
 		}
-		l, err := open("tcp", address)
-		if err != nil {
-			for _, open := range listeners {
-				_ = open.Close()
+		var l net.Listener
+		err := error(syscall.EADDRINUSE)
+		if last[name] != "" {
+			if l, err = open("tcp", last[name]); errors.Is(err, syscall.EADDRINUSE) {
+				log.Warn("the last port is in use: connectors that know only that one need the new address", "port", name, "last", last[name])
 			}
+		}
+		if errors.Is(err, syscall.EADDRINUSE) {
+			l, err = open("tcp", address)
+		}
+		if err != nil {
+			closeAll(listeners)
 			return nil, nil, fmt.Errorf("%s: %w", name, err)
 		}
 		listeners[name], ports[name] = l, l.Addr().String()
 	}
 	return listeners, ports, nil
+}
+
+func closeAll(listeners map[string]net.Listener) {
+	for _, l := range listeners {
+		_ = l.Close()
+	}
 }

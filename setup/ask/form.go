@@ -93,7 +93,9 @@ func (f *Form) echo(page Page) {
 		answer := *q.Answer
 		switch q.Kind {
 		case Secret:
-			answer = strings.Repeat("*", min(len(answer), 8))
+			if answer != "" {
+				answer = "********" // however long it is
+			}
 		case Choice:
 			for _, o := range q.Options {
 				if o.Value == answer {

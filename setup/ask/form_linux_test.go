@@ -121,6 +121,9 @@ func TestPagesOfAForm(t *testing.T) {
 	if name != "ann" || color != "g" || secret != "hush" || extra != "" || more != ask.Yes {
 		t.Errorf("got %q, %q, %q, %q, %q", name, color, secret, extra, more)
 	}
+	if !strings.Contains(term.text(), "Your word: ********\r\n") {
+		t.Errorf("the secret, of four letters, is not summed up by eight stars:\n%q", term.text())
+	}
 	if strings.Contains(term.text(), "hush") {
 		t.Error("the secret was shown")
 	}

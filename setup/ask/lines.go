@@ -18,7 +18,7 @@ import (
 type Lines struct {
 	out     io.Writer
 	in      *lineReader
-	secrets func() (string, error) // nil when there is no terminal to hide them on
+	secrets func(context.Context) (string, error) // nil when there is no terminal to hide them on
 }
 
 // NewLines asks on out and reads in, of which it owns every line that it was
@@ -26,11 +26,7 @@ type Lines struct {
 func NewLines(in io.Reader, out io.Writer) *Lines {
 	l := &Lines{out: out, in: newLineReader(in)}
 	if f, ok := in.(interface{ Fd() uintptr }); ok && term.IsTerminal(int(f.Fd())) {
-		l.secrets = func() (string, error) {
-			text, err := term.ReadPassword(int(f.Fd()))
-			fmt.Fprintln(out)
-			return string(text), err
-		}
+		l.secrets = func(ctx context.Context) (string, error) { return readSecret(ctx, int(f.Fd()), out) }
 	}
 	return l
 }
@@ -42,7 +38,7 @@ func (l *Lines) Say(text string) { fmt.Fprintln(l.out, text) }
 func (l *Lines) Ask(ctx context.Context, page Page) error {
 	fmt.Fprintf(l.out, "\n%s\n%s\n", page.Title, strings.Repeat("-", len([]rune(page.Title))))
 	if page.Text != "" {
-		fmt.Fprintln(l.out, page.Text)
+		fmt.Fprintln(l.out, Wrap(page.Text, 3))
 	}
 	for i := range page.Questions {
 		q := &page.Questions[i]
@@ -58,7 +54,7 @@ func (l *Lines) Ask(ctx context.Context, page Page) error {
 
 func (l *Lines) ask(ctx context.Context, q *Question) error {
 	if q.Help != "" {
-		fmt.Fprintln(l.out, q.Help)
+		fmt.Fprintln(l.out, Wrap(q.Help, 0))
 	}
 	for {
 		l.prompt(q)
@@ -79,7 +75,29 @@ func (l *Lines) ask(ctx context.Context, q *Question) error {
 				return nil
 			}
 		}
-		fmt.Fprintf(l.out, "  %v\n", err)
+		fmt.Fprintln(l.out, Wrap(fmt.Sprintf("  %v", err), 0))
+	}
+}
+
+// readSecret reads a line from a terminal that does not show it. A read of a
+// terminal cannot be interrupted: when ctx ends, the terminal shows again what is
+// typed, and the read ends with the process.
+func readSecret(ctx context.Context, fd int, out io.Writer) (string, error) {
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", err
+	}
+	read := make(chan readLine, 1)
+	go func() {
+		text, err := term.ReadPassword(fd)
+		read <- readLine{string(text), err}
+	}()
+	select {
+	case l := <-read:
+		fmt.Fprintln(out)
+		return l.text, l.err
+	case <-ctx.Done():
+		return "", errors.Join(ctx.Err(), term.Restore(fd, before))
 	}
 }
 
@@ -118,7 +136,7 @@ func (l *Lines) prompt(q *Question) {
 
 func (l *Lines) read(ctx context.Context, q *Question) (string, error) {
 	if q.Kind == Secret && l.secrets != nil {
-		return l.secrets()
+		return l.secrets(ctx)
 	}
 	return l.in.line(ctx)
 }

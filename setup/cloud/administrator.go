@@ -90,6 +90,20 @@ func (a *Administrator) Connectors(ctx context.Context) (observe.Inventory, erro
 	return list, err
 }
 
+// Active is the connector of a name that the cloud counts on; nil for none.
+func (a *Administrator) Active(ctx context.Context, name string) (*observe.InventoryConnector, error) {
+	list, err := a.Connectors(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("asking for the tenant's connectors: %w", err)
+	}
+	for i := range list.Connectors {
+		if c := &list.Connectors[i]; c.Name == name && c.State == observe.StateActive {
+			return c, nil
+		}
+	}
+	return nil, nil
+}
+
 const maxAnswer = 4 << 20
 
 func (a *Administrator) call(ctx context.Context, method, what string, body, answer any) error {

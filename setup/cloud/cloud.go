@@ -209,6 +209,39 @@ func (c *Cloud) Assume(why error) {
 
 var errNoTenant = errors.New("the cloud has no such tenant")
 
+// Guess is why the cloud's own word on where it listens could not be had, and
+// what counts instead; nil when it could.
+func (c *Cloud) Guess() error {
+	if c.Guessed == nil {
+		return nil
+	}
+	what := "those of the cloud file count"
+	if c.byAddress {
+		what = "the documented ones count"
+	}
+	if err := c.Untrusted(); err != nil {
+		return fmt.Errorf("the cloud could not be asked for its real ports, so %s: %w", what, err)
+	}
+	return fmt.Errorf("the cloud could not be asked for its real ports, so %s: %w", what, c.Guessed)
+}
+
+// Untrusted is why the cloud that answered is not believed to be one; nil when
+// it is, or did not answer.
+func (c *Cloud) Untrusted() error {
+	var p *reach.Problem
+	if !errors.As(c.Guessed, &p) || p.Outcome != reach.UnknownCA {
+		return nil
+	}
+	where, at := "the cloud file", c.given[ports.SignIn]
+	if c.byAddress {
+		where = "--cloud-ca"
+	}
+	if at == "" {
+		at = c.given[ports.Bootstrap]
+	}
+	return fmt.Errorf("%s: not for the cloud at %s: %w", where, at, p)
+}
+
 // NoSuchTenant reports whether the cloud answered, and does not know the
 // tenant.
 func (c *Cloud) NoSuchTenant() bool { return errors.Is(c.Guessed, errNoTenant) }

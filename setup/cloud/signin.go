@@ -121,7 +121,7 @@ func (c *Cloud) oauthError(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return context.Canceled
 	}
-	return c.explain(err)
+	return fmt.Errorf("%s: %w", c.SignIn(), c.explain(err))
 }
 
 type callbackResult struct {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -20,6 +21,7 @@ import (
 var (
 	csrfField = regexp.MustCompile(`name="csrf"\s+value="([^"]*)"`)
 	errorCode = regexp.MustCompile(`AADSTS\d+`)
+	errorText = regexp.MustCompile(`id="error"[^>]*>([^<]{1,300})`)
 )
 
 const maxPage = 256 << 10
@@ -58,7 +60,11 @@ func (c *Cloud) SignInByPassword(ctx context.Context, account, password string) 
 	to, err := answer.Location()
 	if err != nil {
 		if code := errorCode.Find(text); code != nil {
-			return fail(fmt.Errorf("the cloud answers %s", code))
+			words := ""
+			if found := errorText.FindSubmatch(text); found != nil {
+				words = ": " + strings.Join(strings.Fields(html.UnescapeString(string(found[1]))), " ")
+			}
+			return fail(fmt.Errorf("the cloud answers %s%s", code, words))
 		}
 		return fail(fmt.Errorf("the cloud answers %s", answer.Status))
 	}
@@ -86,12 +92,12 @@ func (c *Cloud) page(ctx context.Context, client *http.Client, method, at string
 	}
 	answer, err := client.Do(q)
 	if err != nil {
-		return nil, nil, c.explain(err)
+		return nil, nil, fmt.Errorf("%s: %w", c.SignIn(), c.explain(err))
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxPage))
 	if err != nil {
-		return nil, nil, c.explain(err)
+		return nil, nil, fmt.Errorf("%s: %w", c.SignIn(), c.explain(err))
 	}
 	return answer, text, nil
 }

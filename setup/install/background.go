@@ -69,13 +69,21 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 // Ended is closed once the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// Why is why the process ended, in its own last words where it logs to a file.
-func (p *Process) Why() error {
+// LastWords is what the process said last of what is wrong, where it logs to a
+// file; empty for nothing.
+func (p *Process) LastWords() string {
 	text, err := os.ReadFile(p.c.LogFile())
-	if err == nil {
-		if said := lastWords(text); said != "" {
-			return fmt.Errorf("the connector ended: %s (log: %s)", said, p.c.LogFile())
-		}
+	if err != nil {
+		return ""
+	}
+	return lastWords(text)
+}
+
+// Why is why the process ended, in its own last words: whoever asks may be about
+// to delete the file that it logs to.
+func (p *Process) Why() error {
+	if said := p.LastWords(); said != "" {
+		return fmt.Errorf("the connector ended: %s", said)
 	}
 	return fmt.Errorf("the connector ended: %w", p.err)
 }
@@ -108,10 +116,22 @@ func (p *Process) Attached(ctx context.Context) error {
 		case <-p.ended:
 			return p.Why()
 		case <-ctx.Done():
+			if said := p.LastWords(); said != "" {
+				return fmt.Errorf("the connector says: %s", said)
+			}
 			return ctx.Err()
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// Running reports whether the connector runs, as a unit or in the background.
+func (c *Connector) Running(ctx context.Context) bool {
+	if _, err := os.Stat(c.UnitFile()); err == nil && c.Host.Systemd {
+		return systemctl(ctx, "is-active", "--quiet", c.UnitName()) == nil
+	}
+	pid, err := c.running()
+	return err == nil && pid != 0
 }
 
 // StopBackground ends the process that StartBackground started, whoever did. It

@@ -255,8 +255,9 @@ func TestFurther(t *testing.T) {
 
 func TestLastWords(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                      "",
-		"time=1 level=INFO x\n": "time=1 level=INFO x",
+		"":              "",
+		"plain words\n": "plain words",
+		`time=1 level=WARN msg=registering port=9090 error="a \"b\" c"` + "\ntime=2 level=INFO msg=x\n":                             `a "b" c`,
 		"noise\nptabench: connector register: --name: expected one\n--state: expected one\n":                                        "connector register: --name: expected one; --state: expected one",
 		`{"level":"INFO","msg":"a"}` + "\n" + `{"level":"ERROR","msg":"ended","error":"why"}` + "\n" + `{"level":"INFO","msg":"b"}`: "why",
 	} {

@@ -3,6 +3,8 @@ package install
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -19,9 +21,15 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// last is the last line that says something: of a log line in JSON its error,
-// of an error of the command line what follows its name.
+// last is the last line that says something: of a log line its error, of an
+// error of the command line what follows its name.
 func (t *tail) last() string { return lastWords(t.text) }
+
+// A line of log/slog's text handler, and its error.
+var (
+	logLine  = regexp.MustCompile(`^time=\S+ level=[A-Z]+ msg=`)
+	logError = regexp.MustCompile(` error=("(?:[^"\\]|\\.)*"|\S+)`)
+)
 
 func lastWords(text []byte) string {
 	const own = "ptabench: " // begins what a command ends with, of one or more lines
@@ -38,6 +46,15 @@ func lastWords(text []byte) string {
 				return strings.Join(strings.Fields(log.Error), " ")
 			case log.Level == "ERROR" || log.Level == "WARN":
 				return log.Msg
+			}
+			continue
+		}
+		if logLine.MatchString(line) {
+			if said := logError.FindStringSubmatch(line); said != nil {
+				if text, err := strconv.Unquote(said[1]); err == nil {
+					return strings.Join(strings.Fields(text), " ")
+				}
+				return said[1]
 			}
 			continue
 		}

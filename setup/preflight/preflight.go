@@ -4,10 +4,13 @@
 package preflight
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
@@ -95,7 +98,7 @@ func Run(ctx context.Context, cfg Config) *Report {
 			if a.list != nil {
 				listed = a.list
 			}
-			if a.date != nil && report.SkewNS == nil {
+			if a.date != nil && (report.SkewNS == nil || port == ports.Revocation) { // 443 stands in for 80
 				report.SkewNS = a.date
 			}
 		})
@@ -179,13 +182,46 @@ func (a *attempt) handshake(ctx context.Context) error {
 		return err
 	}
 	defer raw.Close()
+	protocols := []string{"h2", "http/1.1"}
+	if a.port == ports.SignIn {
+		protocols = protocols[1:] // for readDate
+	}
 	conn := tls.Client(raw, &tls.Config{RootCAs: a.cfg.Roots, ServerName: host, MinVersion: tls.VersionTLS13,
-		NextProtos: []string{"h2", "http/1.1"}, Time: a.cfg.Now})
+		NextProtos: protocols, Time: a.cfg.Now})
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return err
 	}
 	if verified := conn.ConnectionState().VerifiedChains; len(verified) > 0 {
 		a.chain = verified[0]
 	}
+	if a.port == ports.SignIn {
+		a.readDate(ctx, conn)
+	}
 	return nil
+}
+
+// readDate asks what the cloud's clock says. That it does not is no matter: the
+// port is reachable.
+func (a *attempt) readDate(ctx context.Context, conn *tls.Conn) {
+	if until, ok := ctx.Deadline(); ok {
+		_ = conn.SetDeadline(until) // else the handshake's context would not bound it
+	}
+	q, err := http.NewRequestWithContext(ctx, http.MethodHead, "https://"+a.address+"/", nil)
+	if err != nil {
+		return
+	}
+	q.Close = true
+	asked := a.cfg.Now()
+	if q.Write(conn) != nil {
+		return
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, 16<<10)), q)
+	if err != nil {
+		return
+	}
+	answer.Body.Close()
+	if date, err := http.ParseTime(answer.Header.Get("Date")); err == nil {
+		ahead := int64(skew(asked, a.cfg.Now(), date))
+		a.date = &ahead
+	}
 }

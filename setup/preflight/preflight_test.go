@@ -217,6 +217,17 @@ func TestClock(t *testing.T) {
 	}
 }
 
+// TestClockWithoutPort80 reads the cloud's clock from 443.
+func TestClockWithoutPort80(t *testing.T) {
+	w := newWorld(t)
+	w.at[ports.Revocation] = w.refusing()
+	r := preflight.Run(t.Context(), preflight.Config{Endpoints: w.at, Roots: w.ca.Pool(), Timeout: long,
+		Now: func() time.Time { return time.Now().Add(9 * time.Minute) }})
+	if r.SkewNS == nil || time.Duration(*r.SkewNS) < 8*time.Minute {
+		t.Errorf("skew %v: expected that of 443, 9 minutes", r.SkewNS)
+	}
+}
+
 func TestTableIsNarrowAndShort(t *testing.T) {
 	w := newWorld(t)
 	nobody := w.refusing()

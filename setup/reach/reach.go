@@ -92,7 +92,7 @@ func Explain(err error, patience time.Duration, now time.Time) error {
 		if unknown.Cert != nil {
 			by = fmt.Sprintf("%q", unknown.Cert.Issuer.String())
 		}
-		return problem(UnknownCA, "its certificate is by %s, which the given CA file does not vouch for: a firewall may open TLS on its way", by)
+		return problem(UnknownCA, "its certificate is by %s, which the given CA file does not vouch for: the wrong CA file was given, or a firewall opens TLS on its way", by)
 	case errors.As(err, &invalid):
 		return problem(UnknownCA, "its certificate does not hold: %w", err)
 	case errors.As(err, &record):

@@ -25,6 +25,7 @@ import (
 type Config struct {
 	URL     string // ldaps://host or ldaps://host:port
 	CAFile  string // with the certificates, in PEM, that it is verified against
+	CAPEM   []byte // these, where there is no CAFile
 	Timeout time.Duration
 }
 
@@ -52,7 +53,7 @@ func Open(ctx context.Context, cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--directory %q: %w", cfg.URL, err)
 	}
-	roots, err := certificates(cfg.CAFile)
+	roots, err := certificates(cfg.CAFile, cfg.CAPEM)
 	if err != nil {
 		return nil, fmt.Errorf("--directory-ca: %w", err)
 	}
@@ -98,13 +99,15 @@ func Address(text string) (address, host string, err error) {
 	return net.JoinHostPort(u.Hostname(), port), u.Hostname(), nil
 }
 
-func certificates(file string) (*x509.CertPool, error) {
-	if file == "" {
+func certificates(file string, text []byte) (*x509.CertPool, error) {
+	switch {
+	case file != "":
+		var err error
+		if text, err = os.ReadFile(file); err != nil {
+			return nil, err
+		}
+	case text == nil:
 		return nil, errors.New("expected a file")
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
@@ -241,6 +244,20 @@ func (s *Session) Suffixes(account string) []string {
 func suffixOf(e *ldap.Entry) string {
 	_, suffix, _ := strings.Cut(e.GetAttributeValue("userPrincipalName"), "@")
 	return suffix
+}
+
+// Try is what a connector must be able to do: reach the directory, bind as an
+// account, and see the base of the users.
+func Try(ctx context.Context, cfg Config, account, password, base string) error {
+	s, err := Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := s.Bind(account, password); err != nil {
+		return err
+	}
+	return s.HasBase(base)
 }
 
 // HasBase reports whether the account that is bound sees the entry that users

@@ -51,6 +51,7 @@ type Cloud struct {
 	method     json.RawMessage
 	methods    int               // times that it was set
 	serving    []string          // connectors
+	once       func() bool       // they are listed from when it says so; nil for always
 	challenges map[string]string // code to PKCE challenge
 	polls      int               // of the device code
 	refuse     string            // error of the token endpoint; empty for none
@@ -105,6 +106,24 @@ func (c *Cloud) Attach(name string) {
 	c.serving = append(c.serving, name)
 }
 
+// AttachOnce is Attach from when a condition holds.
+func (c *Cloud) AttachOnce(name string, once func() bool) {
+	c.Attach(name)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.once = once
+}
+
+// SetMethod sets the tenant's sign-in method, uncounted.
+func (c *Cloud) SetMethod(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.method = json.RawMessage(text)
+}
+
+// Host is that of the connectors.
+const Host = "vm"
+
 // Refuse lets the token endpoint answer with an error.
 func (c *Cloud) Refuse(code string) {
 	c.mu.Lock()
@@ -140,7 +159,7 @@ func (c *Cloud) mux() http.Handler {
 	})
 	mux.HandleFunc("POST /contoso/oauth2/v2.0/authorize", func(w http.ResponseWriter, r *http.Request) {
 		if r.PostFormValue("csrf") != "c5rf" || r.PostFormValue("user") != Administrator || r.PostFormValue("password") != Password {
-			fmt.Fprint(w, "<p>AADSTS50126: wrong user name or password</p>")
+			fmt.Fprint(w, `<p id="error" class="error">Your name or password isn&#39;t right. <span class="code">AADSTS50126</span></p>`)
 			return
 		}
 		c.redirect(w, r)
@@ -168,7 +187,10 @@ func (c *Cloud) mux() http.Handler {
 	mux.HandleFunc("GET /contoso/admin/connectors", c.admin(func(w http.ResponseWriter, _ *http.Request) {
 		list := observe.Inventory{Tenant: Tenant, Connectors: []observe.InventoryConnector{}}
 		for _, name := range c.serving {
-			list.Connectors = append(list.Connectors, observe.InventoryConnector{Name: name, State: observe.StateActive, Serving: true})
+			if c.once != nil && !c.once() {
+				break
+			}
+			list.Connectors = append(list.Connectors, observe.InventoryConnector{Name: name, Host: Host, State: observe.StateActive, Serving: true})
 		}
 		observe.WriteJSON(w, http.StatusOK, list)
 	}))
