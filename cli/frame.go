@@ -169,7 +169,7 @@ func (g *glance) top(columns int) []strip {
 	var text string
 	switch {
 	case g.phase == "load" && g.at < g.end:
-		text = fmt.Sprintf("%s of %s, %s left", reached(g.at, g.end), lasting(g.end), remaining(g.end-g.at))
+		text = fmt.Sprintf("%s of %s, %s left", sofar(g.at, g.end), lasting(g.end), remaining(g.end-g.at))
 	case g.phase == "load":
 		text = "waiting for the last answers"
 	case g.phase == "warm-up":
@@ -188,8 +188,8 @@ func (g *glance) top(columns int) []strip {
 	return []strip{s.add("  "+text, "")}
 }
 
-// reached is how far a load is, to a tenth of a second where it takes seconds.
-func reached(at, end time.Duration) string {
+// sofar is how far a load is, to a tenth of a second where it takes seconds.
+func sofar(at, end time.Duration) string {
 	if end < 2*time.Minute {
 		return fmt.Sprintf("%.1f s", at.Seconds())
 	}

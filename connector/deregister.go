@@ -22,6 +22,9 @@ import (
 // for a cloud that does not say where it is.
 const bootstrapTries = 5
 
+// hungUpTries is how often Deregister asks a cloud that hangs up.
+const hungUpTries = 5
+
 // ErrNotCounted says that the registration is over already: it was revoked, or
 // another one took its name, or it is another cloud's.
 var ErrNotCounted = errors.New("the cloud counts this connector no more")
@@ -74,10 +77,15 @@ func Deregister(ctx context.Context, log *slog.Logger, cfg Config) error {
 			return fmt.Errorf("deregistering: finding port %s: %w", renewalPort, said.or(err))
 		}
 	}
-	err = a.callTrust(ctx, certificate, func(ctx context.Context, cloud wire.TrustClient) error {
-		_, err := cloud.Deregister(ctx, &wire.DeregisterRequest{})
-		return err
-	})
+	for range hungUpTries {
+		err = a.callTrust(ctx, certificate, func(ctx context.Context, cloud wire.TrustClient) error {
+			_, err := cloud.Deregister(ctx, &wire.DeregisterRequest{})
+			return err
+		})
+		if err == nil || !hungUp(err) {
+			break
+		}
+	}
 	switch {
 	case err != nil && notCounted(err):
 		return fmt.Errorf("deregistering on port %s: %w: %w", renewalPort, ErrNotCounted, err)
@@ -95,6 +103,15 @@ func Deregister(ctx context.Context, log *slog.Logger, cfg Config) error {
 // or in the handshake, when it says no more than that.
 func notCounted(err error) bool {
 	return status.Code(err) == codes.Unauthenticated || strings.Contains(err.Error(), "remote error: tls: bad certificate")
+}
+
+// hungUp reports whether the connection was ended while something was written to
+// it. In TLS 1.3 a cloud that refuses the certificate says so after the
+// connector's side of the handshake is done, and who is writing by then may see
+// the end before the reason; the next try may see the reason.
+func hungUp(err error) bool {
+	text := err.Error()
+	return status.Code(err) == codes.Unavailable && (strings.Contains(text, "broken pipe") || strings.Contains(text, "connection reset by peer"))
 }
 
 // complaints keep the last error that was logged: where nobody waits long, that

@@ -24,13 +24,16 @@ type terminal struct {
 	done          chan struct{}
 }
 
+// slaves are kept from being collected, and so from being closed.
+var slaves []*os.File
+
 func newTerminal(t *testing.T) *terminal {
 	t.Helper()
 	t.Setenv("TERM", "xterm-256color")
 	// Not blocking, so that the runtime polls it and Close ends a read.
 	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
-		t.Skipf("no pseudo-terminals here: %v", err)
+		t.Fatalf("no pseudo-terminals here: %v", err)
 	}
 	master := os.NewFile(uintptr(fd), "ptmx")
 	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
@@ -61,7 +64,10 @@ func newTerminal(t *testing.T) *terminal {
 			term.mu.Unlock()
 		}
 	}()
-	t.Cleanup(func() { slave.Close(); master.Close(); <-term.done })
+	// A form that was interrupted may still be asking for the size of its
+	// terminal when it has returned, so that end stays open.
+	slaves = append(slaves, slave)
+	t.Cleanup(func() { master.Close(); <-term.done })
 	return term
 }
 
