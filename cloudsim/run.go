@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -274,8 +275,9 @@ func (srv *server) run(ctx context.Context, ready func(observe.Ready)) error {
 		serve("port "+port, func() error { return connectors.Serve(listeners[port]) })
 	}
 
-	ready(r) // first: in a terminal it is words, and what the log says follows
-	srv.log.Info("serving", "ports", r.Ports, "tenants", len(srv.tenants))
+	served := maps.Clone(r.Ports) // r is who is told's to change
+	ready(r)                      // first: in a terminal it is words, and what the log says follows
+	srv.log.Info("serving", "ports", served, "tenants", len(srv.tenants))
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
