@@ -164,7 +164,11 @@ func (g *glance) top(columns int) []strip {
 	s := strip{{g.name, inkBold}}.add("  ", "")
 	if g.verdict != "" {
 		s = s.add(string(g.verdict), inkBold+";"+inkOf(g.verdict)).add("  ", "")
-		return []strip{s.add(fmt.Sprintf("%s of load, seed %d", lasting(time.Duration(g.soFar.DurationNS)), g.soFar.Seed), inkDim)}
+		lines := []strip{s.add(fmt.Sprintf("%s of load, seed %d", lasting(time.Duration(g.soFar.DurationNS)), g.soFar.Seed), inkDim)}
+		if g.verdict != results.Pass && len(g.soFar.Reasons) > 0 {
+			lines = append(lines, strip{{g.soFar.Reasons[0], inkOf(g.verdict)}}) // the rest is in the summary above
+		}
+		return lines
 	}
 	var text string
 	switch {

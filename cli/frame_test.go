@@ -45,6 +45,7 @@ func glances() map[string]*glance {
 	stop.stop, stop.on, stop.next = "share(failed) > 50% for 5s: 73.0 %, 2s of 5s", nil, "all-down in 7 s"
 	ended := *midFault
 	ended.verdict, ended.rate, ended.planned = results.Fail, 994, 994
+	ended.soFar.Reasons = []string{"The objective \"p99(response) < 50ms\" is missed: it is 61.2 ms, with 95 % confidence from 58.0 to 65.1 ms."}
 	ended.load.hashSync = 4249
 	whole := *soFar
 	whole.DurationNS, whole.Seed = 26e9, 1

@@ -63,12 +63,12 @@ the faults that its journal has; one that is going on, as far as it has come.
 The exit code says whether it could be shown, not how it went: 0, or 3 when DIR
 is no such directory or its files are damaged. Of samples that end early what
 is whole is shown first.`,
-		Example: `  ptabench report runs/quickstart
-  ptabench report runs/quickstart --format json | jq .response_ns.p99
-  ptabench report runs/quickstart --format csv > sign-ins.csv
-  ptabench report runs/quickstart --format markdown >> "$GITHUB_STEP_SUMMARY"
-  ptabench report runs/quickstart --format junit > junit.xml
-  ptabench report runs/quickstart --format svg --chart response > response.svg
+		Example: `  ptabench report RUN
+  ptabench report RUN --format json | jq .response_ns.p99
+  ptabench report RUN --format csv > sign-ins.csv
+  ptabench report RUN --format markdown >> "$GITHUB_STEP_SUMMARY"
+  ptabench report RUN --format junit > junit.xml
+  ptabench report RUN --format svg --chart response > response.svg
   ptabench report runs/before runs/after --format html > compared.html`,
 		Args: reportArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {

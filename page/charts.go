@@ -116,7 +116,8 @@ func (in *Input) outcomes() Chart {
 	}
 	k := stretch(len(list))
 	c.X, c.Step = firsts(each(list, begins), k), float64(k)
-	c.Note = thinned(k, "means, so that the area is the number of sign-ins; bad seconds are marked one by one")
+	c.Note = strings.TrimSpace("A sign-in belongs to the second in which it was due, whoever answered it when. " +
+		thinned(k, "means, so that the area is the number of sign-ins; bad seconds are marked one by one"))
 	hash := func(s *results.Interval) float64 { return float64(s.HashSync - min(s.HashSync, s.HashSyncRefused)) }
 	n := &in.Result.SignIns
 	for _, layer := range []struct {

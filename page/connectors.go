@@ -119,7 +119,7 @@ func (in *Input) inFlight() Chart {
 	most := slices.MaxFunc(in.Result.Connectors, func(a, b results.Connector) int { return cmp.Compare(a.InFlightPeak, b.InFlightPeak) })
 	c.Says = "No connector had more than one sign-in in hand at once, as far as the cloud counted."
 	if most.InFlightPeak > 1 {
-		c.Says = fmt.Sprintf("At its peak %s had %s sign-ins in hand at once, the most of all.", most.Name, results.Count(uint64(most.InFlightPeak)))
+		c.Says = fmt.Sprintf("At its peak %s had %s sign-ins in hand at once; none had more. Peaks may lie between the seconds that are drawn.", most.Name, results.Count(uint64(most.InFlightPeak)))
 	}
 	return c
 }

@@ -160,7 +160,7 @@ func progressText(l *Live) string {
 	case l.At < 0:
 		return "begins in " + results.Duration(int64(-l.At*1e9))
 	case left > 0:
-		return results.Duration(int64(l.At)*1e9) + " of " + results.Duration(int64(l.End*1e9)) + ", " + results.Duration(int64(math.Ceil(left))*1e9) + " left"
+		return results.Duration(int64(l.At*10)*1e8) + " of " + results.Duration(int64(l.End*1e9)) + ", " + results.Duration(int64(math.Ceil(left))*1e9) + " left"
 	}
 	return "the load has ended"
 }

@@ -48,6 +48,9 @@ func judge(in Input, r *results.Result) {
 	open = append(open, doubts...)
 	if r.Verdict == results.Aborted {
 		open = nil
+		if n := r.SignIns.Errors["canceled"]; n > 0 && len(wrong) > 0 {
+			wrong = append(wrong, fmt.Sprintf("Of the unknown sign-ins %s were under way when the run was stopped.", results.Count(n)))
+		}
 	}
 
 	if r.Reasons == nil {

@@ -100,7 +100,12 @@ const drawLabels = (u, c) => {
 	for (const e of ends) {
 		ctx.fillStyle = colour(e.role);
 		let name = e.name;
-		while (name.length > 3 && ctx.measureText(name).width > (u.labelled - 10) * px) name = name.slice(0, -2) + "…";
+		// Names that begin alike are told apart by their ends.
+		const alike = ends.length > 1 && ends.every((o) => o.name.slice(0, 8) === name.slice(0, 8) || o === e);
+		for (let rest = name; rest.length > 3 && ctx.measureText(name).width > (u.labelled - 10) * px;) {
+			rest = alike ? rest.slice(1) : rest.slice(0, -1);
+			name = alike ? "…" + rest : rest + "…";
+		}
 		ctx.fillText(name, left + width + 7 * px, e.y);
 	}
 	ctx.restore();
