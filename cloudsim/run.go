@@ -27,6 +27,7 @@ import (
 	"ptabench/cloudsim/token"
 	"ptabench/gate"
 	"ptabench/observe"
+	"ptabench/whole"
 	"ptabench/wire"
 )
 
@@ -367,11 +368,7 @@ func (srv *server) publish(r observe.Ready) error {
 		return fmt.Errorf("cloud.json: %w", err)
 	}
 	for name, b := range map[string][]byte{cloudFile: append(text, '\n'), "ca.pem": []byte(r.CAPEM)} {
-		path := filepath.Join(srv.cfg.State, name)
-		if err := os.WriteFile(path+".new", b, 0o644); err != nil {
-			return fmt.Errorf("publishing %s: %w", name, err)
-		}
-		if err := os.Rename(path+".new", path); err != nil {
+		if err := whole.Bytes(filepath.Join(srv.cfg.State, name), 0o644, b); err != nil {
 			return fmt.Errorf("publishing %s: %w", name, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package cloudsim
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -86,6 +87,12 @@ func (srv *server) takeStatus(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
+	srv.refuseReport(w, r, "status", t, who, err)
+}
+
+// refuseReport answers what a connector signed and is not taken: a status
+// report, or a message about an update.
+func (srv *server) refuseReport(w http.ResponseWriter, r *http.Request, kind string, t *tenant, who authority.Identity, err error) {
 	reason, status := string(signed.ReasonOf(err)), http.StatusBadRequest
 	switch {
 	case errors.Is(err, errReplayed):
@@ -99,8 +106,8 @@ func (srv *server) takeStatus(w http.ResponseWriter, r *http.Request) {
 	case signed.ReasonOf(err) == signed.Oversized:
 		status = http.StatusRequestEntityTooLarge
 	}
-	srv.denied("status-"+reason, 1)
-	srv.log.Warn("status report refused", "reason", reason, "tenant", t.Name, "connector", who.Name, "from", r.RemoteAddr, "error", err)
+	srv.denied(kind+"-"+reason, 1)
+	srv.log.Warn("report refused", "kind", kind, "reason", reason, "tenant", t.Name, "connector", who.Name, "from", r.RemoteAddr, "error", err)
 	http.Error(w, err.Error(), status)
 }
 
@@ -109,13 +116,9 @@ var errAgain = errors.New("the connector must be registered again")
 
 var errUnknownReporter = errors.New("the certificate is not that of a registered connector of this tenant")
 
-// keepStatus checks and keeps a report. It says who sent it, once that is
-// known.
-func (srv *server) keepStatus(t *tenant, text []byte, now time.Time) (who authority.Identity, err error) {
-	r, certificate, err := signed.VerifyReport(text, srv.authority.Pool(), t.Name, now)
-	if err != nil {
-		return who, err
-	}
+// reporter is who signed a report, and an error unless it is a registered
+// connector of the tenant.
+func (srv *server) reporter(t *tenant, certificate *x509.Certificate) (who authority.Identity, err error) {
 	who, err = authority.IdentityOf(certificate)
 	serial := authority.Serial(certificate)
 	switch {
@@ -128,7 +131,20 @@ func (srv *server) keepStatus(t *tenant, text []byte, now time.Time) (who author
 	case !srv.known(serial):
 		return who, fmt.Errorf("%w: %w", errDeregistered, errAgain)
 	}
-	at := report{Report: *r, id: who.ID, serial: serial, receivedAt: now}
+	return who, nil
+}
+
+// keepStatus checks and keeps a report. It says who sent it, once that is
+// known.
+func (srv *server) keepStatus(t *tenant, text []byte, now time.Time) (who authority.Identity, err error) {
+	r, certificate, err := signed.VerifyReport(text, srv.authority.Pool(), t.Name, now)
+	if err != nil {
+		return who, err
+	}
+	if who, err = srv.reporter(t, certificate); err != nil {
+		return who, err
+	}
+	at := report{Report: *r, id: who.ID, serial: authority.Serial(certificate), receivedAt: now}
 	if err := srv.reports.take(peerIdentity{tenant: who.Tenant, name: who.Name}.owner(), at, srv.known); err != nil {
 		return who, err
 	}

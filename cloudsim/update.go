@@ -1,7 +1,6 @@
 package cloudsim
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -54,20 +53,7 @@ func (srv *server) takeUpdate(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	who, m, err := srv.verifyUpdate(t, text, now)
 	if err != nil {
-		reason, status := string(signed.ReasonOf(err)), http.StatusBadRequest
-		switch {
-		case errors.Is(err, errUnknownReporter):
-			reason, status = "unknown-connector", http.StatusForbidden
-		case errors.Is(err, errReplayed):
-			reason, status = "replayed", http.StatusConflict
-		case signed.ReasonOf(err) == signed.BadSignature:
-			status = http.StatusForbidden
-		case signed.ReasonOf(err) == signed.Oversized:
-			status = http.StatusRequestEntityTooLarge
-		}
-		srv.denied("update-"+reason, 1)
-		srv.log.Warn("message about an update refused", "reason", reason, "tenant", t.Name, "connector", who.Name, "from", r.RemoteAddr, "error", err)
-		http.Error(w, err.Error(), status)
+		srv.refuseReport(w, r, "update", t, who, err)
 		return
 	}
 	of := rollout.Who{Tenant: who.Tenant, Name: who.Name}
@@ -90,10 +76,8 @@ func (srv *server) verifyUpdate(t *tenant, text []byte, now time.Time) (who auth
 	if err != nil {
 		return who, nil, err
 	}
-	who, err = authority.IdentityOf(certificate)
-	serial := authority.Serial(certificate)
-	if err != nil || who.Tenant != t.Name || srv.state.Withdrawn(serial) || !srv.known(serial) {
-		return who, nil, errUnknownReporter
+	if who, err = srv.reporter(t, certificate); err != nil {
+		return who, nil, err
 	}
 	srv.mu.Lock()
 	defer srv.mu.Unlock()

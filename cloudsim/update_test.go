@@ -148,7 +148,7 @@ func TestUpdateMessages(t *testing.T) {
 		{"altered", "contoso", bytes.Replace(one.message(), []byte("."), []byte(".e30g"), 1), http.StatusForbidden, "update-bad-signature"},
 		{"for another tenant", "fabrikam", one.message(), http.StatusBadRequest, "update-wrong-tenant"},
 		{"of another tenant", "fabrikam", one.message(func(m *signed.UpdateMessage) { m.Tenant = "fabrikam" }), http.StatusForbidden, "update-unknown-connector"},
-		{"of one that is removed", "contoso", removed.message(), http.StatusForbidden, "update-unknown-connector"},
+		{"of one that is removed", "contoso", removed.message(), http.StatusGone, "update-connector-gone"},
 		{"by a clock that is wrong", "contoso", one.message(func(m *signed.UpdateMessage) { m.SentAt = time.Now().Add(time.Hour) }), http.StatusBadRequest, "update-clock-skew"},
 		{"oversized", "contoso", bytes.Repeat([]byte("A"), signed.MaxUpdateMessage+1), http.StatusRequestEntityTooLarge, "update-oversized"},
 		{"no such tenant", "nobody", one.message(), http.StatusNotFound, "unknown-tenant"},

@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"ptabench/whole"
 )
 
 // identityFile holds the connector's private key and certificate, in PEM. They
@@ -94,28 +96,5 @@ func saveIdentity(dir string, key *ecdsa.PrivateKey, certificateDER []byte, obta
 			return err
 		}
 	}
-	f, err := os.CreateTemp(dir, "."+identityFile+"-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // not there any more once renamed
-	_, err = f.Write(text.Bytes())
-	if err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(dir, identityFile))
-	}
-	if err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return whole.Bytes(filepath.Join(dir, identityFile), 0o600, text.Bytes())
 }

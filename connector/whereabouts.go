@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ptabench/signed"
+	"ptabench/whole"
 )
 
 // whereabouts is all that the connector was told of where the cloud is: by the
@@ -68,22 +69,7 @@ func (k *kept) save(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, "."+keptFile+"-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // not there any more once renamed
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(dir, keptFile))
-	}
-	return err
+	return whole.Bytes(filepath.Join(dir, keptFile), 0o600, text)
 }
 
 // verify checks it against the cloud's CA, and reads it.

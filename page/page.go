@@ -23,6 +23,7 @@ import (
 	"path/filepath"
 
 	"ptabench/results"
+	"ptabench/whole"
 )
 
 // Input is what a page is made of.
@@ -106,15 +107,7 @@ func WriteFile(dir string) error {
 	if err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(dir, ReportFile+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp.Name()) // gone already when all went well
-	err = errors.Join(Write(temp, run), temp.Chmod(0o644), temp.Close())
-	if err == nil {
-		err = os.Rename(temp.Name(), filepath.Join(dir, ReportFile))
-	}
+	err = whole.Write(filepath.Join(dir, ReportFile), 0o644, func(f *os.File) error { return Write(f, run) })
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", ReportFile, err)
 	}

@@ -85,8 +85,8 @@ func Policy(d *Data) string {
 	return strings.Join(parts, "; ")
 }
 
-// whole is what the template of a page is filled with.
-type whole struct {
+// complete is what the template of a page is filled with.
+type complete struct {
 	View    any
 	Policy  string
 	Style   template.CSS
@@ -127,7 +127,7 @@ func Render(w io.Writer, d *Data) error {
 	if _, several := d.view.(*compareView); several {
 		name = "compare"
 	}
-	return templates.ExecuteTemplate(w, name, whole{View: d.texts(), Policy: Policy(d), Style: template.CSS(style),
+	return templates.ExecuteTemplate(w, name, complete{View: d.texts(), Policy: Policy(d), Style: template.CSS(style),
 		Library: template.JS(library), Script: template.JS(pageScript), Data: template.JS(text)})
 }
 

@@ -14,39 +14,33 @@ import (
 // maxLine bounds a line of events.jsonl and journal.jsonl, in bytes.
 const maxLine = 1 << 20
 
-// An EventLog writes events.jsonl, each event at once, so that a run that is
+// A lineLog writes a file of JSON lines, each at once, so that a run that is
 // cut off keeps them. It is safe for concurrent use.
-type EventLog struct {
+type lineLog struct {
 	mu   sync.Mutex
 	file *os.File
 	err  error // sticky: nothing is written behind a torn line
 }
 
-// CreateEventLog makes a new file; one that exists is an error.
-func CreateEventLog(path string) (*EventLog, error) {
+func createLineLog(path string) (*lineLog, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	return &EventLog{file: f}, nil
+	return &lineLog{file: f}, err
 }
 
-// Append writes an event.
-func (l *EventLog) Append(e Event) error {
-	line, err := json.Marshal(&e)
-	if err != nil {
-		return err
-	}
+func (l *lineLog) append(v any) error {
+	line, err := json.Marshal(v)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err == nil {
-		_, l.err = l.file.Write(append(line, '\n'))
+		if l.err = err; err == nil {
+			_, l.err = l.file.Write(append(line, '\n'))
+		}
 	}
 	return l.err
 }
 
-// Close syncs and closes the file.
-func (l *EventLog) Close() error {
+// Close syncs and closes the file. It returns the first error of all.
+func (l *lineLog) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	err := l.err
@@ -58,6 +52,21 @@ func (l *EventLog) Close() error {
 	}
 	return err
 }
+
+// An EventLog writes events.jsonl.
+type EventLog struct{ *lineLog }
+
+// CreateEventLog makes a new file; one that exists is an error.
+func CreateEventLog(path string) (*EventLog, error) {
+	l, err := createLineLog(path)
+	if err != nil {
+		return nil, err
+	}
+	return &EventLog{l}, nil
+}
+
+// Append writes an event.
+func (l *EventLog) Append(e Event) error { return l.append(&e) }
 
 // ReadLines reads a file of JSON objects, one a line, such as events.jsonl and
 // journal.jsonl, and hands each to on. Lines that are no such object are

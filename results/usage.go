@@ -1,11 +1,6 @@
 package results
 
-import (
-	"encoding/json"
-	"os"
-	"path/filepath"
-	"sync"
-)
+import "path/filepath"
 
 // UsageFile has what each process used, second by second, one JSON object a
 // line (Usage). Runs of before it was written have none.
@@ -24,44 +19,20 @@ type Usage struct {
 	Queued   int            `json:"queued,omitempty"`
 }
 
-// A UsageLog writes usage.jsonl, each line at once. It is safe for concurrent
-// use.
-type UsageLog struct {
-	mu   sync.Mutex
-	file *os.File
-	err  error // sticky: nothing is written behind a torn line
-}
+// A UsageLog writes usage.jsonl.
+type UsageLog struct{ *lineLog }
 
 // CreateUsageLog makes a new file; one that exists is an error.
 func CreateUsageLog(path string) (*UsageLog, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o644)
+	l, err := createLineLog(path)
 	if err != nil {
 		return nil, err
 	}
-	return &UsageLog{file: f}, nil
+	return &UsageLog{l}, nil
 }
 
 // Append writes a line. An error stays until Close.
-func (l *UsageLog) Append(u Usage) {
-	line, err := json.Marshal(&u)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.err == nil {
-		if l.err = err; err == nil {
-			_, l.err = l.file.Write(append(line, '\n'))
-		}
-	}
-}
-
-// Close closes the file and returns the first error of all.
-func (l *UsageLog) Close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.file.Close(); l.err == nil {
-		l.err = err
-	}
-	return l.err
-}
+func (l *UsageLog) Append(u Usage) { _ = l.append(&u) }
 
 // Usage hands the lines of usage.jsonl to on; there are none where the run did
 // not record them. It returns how many lines were torn.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ptabench/signed"
+	"ptabench/whole"
 )
 
 // DefaultValidity is how long a manifest counts.
@@ -99,7 +100,7 @@ func (s *Staged) Version() string { return s.manifest.Version }
 // Offer publishes it. The manifest comes last, and whole: whoever sees it finds
 // the program.
 func (s *Staged) Offer() error {
-	err := Whole(s.file, 0o644, func(f *os.File) error {
+	err := whole.Write(s.file, 0o644, func(f *os.File) error {
 		_, err := f.Write(s.text)
 		return err
 	})
@@ -164,7 +165,7 @@ func Withdraw(dir, platform string) error {
 // writeBinary writes the program of a release and notes in the manifest what it
 // is.
 func writeBinary(file string, r Release, m *Manifest) error {
-	return Whole(file, 0o644, func(f *os.File) error {
+	return whole.Write(file, 0o644, func(f *os.File) error {
 		hashes := NewHasher()
 		var err error
 		switch to := io.MultiWriter(f, hashes); r.Flaw {
@@ -192,29 +193,6 @@ func writeBinary(file string, r Release, m *Manifest) error {
 		}
 		return err
 	})
-}
-
-// Whole writes a file of a mode so that it appears whole or not at all.
-func Whole(file string, mode fs.FileMode, write func(*os.File) error) error {
-	f, err := os.CreateTemp(filepath.Dir(file), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // not there any more once renamed
-	err = write(f)
-	if err == nil {
-		err = f.Chmod(mode)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	return err
 }
 
 // A Hasher takes in a program and says what a manifest says of it.

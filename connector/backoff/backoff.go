@@ -49,7 +49,7 @@ func (b *Backoff) Next() time.Duration {
 // Spread waits for a moment shorter than Min, evenly drawn: before the first
 // attempt after a loss that others may have suffered at the same instant. It
 // reports false when the context ended first.
-func Spread(ctx context.Context) bool { return sleep(ctx, rand.N(Min)) }
+func Spread(ctx context.Context) bool { return Sleep(ctx, rand.N(Min)) }
 
 // Reset begins again with the shortest wait, after a success.
 func (b *Backoff) Reset() { b.tries = 0 }
@@ -57,10 +57,11 @@ func (b *Backoff) Reset() { b.tries = 0 }
 // Wait waits as long as Next says. It reports false when the context ended
 // first.
 func (b *Backoff) Wait(ctx context.Context) bool {
-	return sleep(ctx, b.Next())
+	return Sleep(ctx, b.Next())
 }
 
-func sleep(ctx context.Context, d time.Duration) bool {
+// Sleep reports whether a time has passed before the context ended.
+func Sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -2,9 +2,10 @@ package revocation
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"time"
+
+	"ptabench/whole"
 )
 
 // The waits between fetches that failed: the first, and the longest. Without a
@@ -153,25 +154,8 @@ func (c *Checker) take(l *list, ahead time.Duration) error {
 	c.kept, c.ahead = l, ahead
 	c.count.lists.Add(1)
 	c.cfg.Log.Info("revocation list", "number", l.number.String(), "revoked", len(l.revoked), "next_update", l.nextUpdate)
-	if err := keep(c.cfg.State, l.raw); err != nil { // it serves all the same
+	if err := whole.Bytes(filepath.Join(c.cfg.State, fileName), 0o600, l.raw); err != nil { // it serves all the same
 		c.cfg.Log.Warn("keeping the revocation list", "error", err)
 	}
 	return nil
-}
-
-// keep writes the list so that it is there whole or not at all.
-func keep(dir string, der []byte) error {
-	f, err := os.CreateTemp(dir, "."+fileName+"-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // not there any more once renamed
-	_, err = f.Write(der)
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), filepath.Join(dir, fileName))
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"time"
+
+	"ptabench/connector/backoff"
 )
 
 // Bounds of how fast a program is fetched and hashed: sign-ins are in a hurry,
@@ -27,7 +29,7 @@ func (p *paced) Read(b []byte) (int, error) {
 		p.began = time.Now()
 	}
 	due := time.Duration(float64(p.read) / paceBytes * float64(time.Second))
-	if wait := due - time.Since(p.began); wait > 0 && !pause(p.ctx, wait) {
+	if wait := due - time.Since(p.began); wait > 0 && !backoff.Sleep(p.ctx, wait) {
 		return 0, p.ctx.Err()
 	}
 	n, err := p.from.Read(b[:min(len(b), paceChunk)])

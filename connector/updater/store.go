@@ -14,6 +14,7 @@ import (
 
 	"ptabench/signed"
 	"ptabench/update"
+	"ptabench/whole"
 )
 
 const (
@@ -70,10 +71,7 @@ func (s *Store) save(v versions) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
-	return update.Whole(filepath.Join(s.dir, versionsFile), 0o600, func(f *os.File) error {
-		_, err := f.Write(text)
-		return err
-	})
+	return whole.Bytes(filepath.Join(s.dir, versionsFile), 0o600, text)
 }
 
 func (s *Store) program(version string) string { return filepath.Join(s.dir, "ptabench-"+version) }
@@ -104,7 +102,7 @@ func (s *Store) Keep(m *update.Manifest, from io.Reader) (program string, err er
 		return "", err
 	}
 	program = s.program(m.Version)
-	return program, update.Whole(program, 0o700, func(f *os.File) error {
+	return program, whole.Write(program, 0o700, func(f *os.File) error {
 		hashes := update.NewHasher()
 		// One byte more than there should be shows that there is more.
 		if _, err := io.Copy(io.MultiWriter(f, hashes), io.LimitReader(from, m.Size+1)); err != nil {
@@ -256,8 +254,5 @@ func PinKey(state string, told ed25519.PublicKey) (ed25519.PublicKey, error) {
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return nil, err
 	}
-	return told, update.Whole(file, 0o600, func(f *os.File) error {
-		_, err := f.Write(text)
-		return err
-	})
+	return told, whole.Bytes(file, 0o600, text)
 }

@@ -35,6 +35,7 @@ import (
 	"sync"
 	"time"
 
+	"ptabench/connector/backoff"
 	"ptabench/observe"
 	"ptabench/signed"
 	"ptabench/update"
@@ -149,7 +150,7 @@ func (u *Updater) Run(ctx context.Context) *Trial {
 		return nil
 	}
 	wait := time.Duration(rand.Float64() * float64(min(u.Every(), soon)))
-	for pause(ctx, wait) {
+	for backoff.Sleep(ctx, wait) {
 		trial, again := u.look(ctx)
 		if trial != nil {
 			return trial
@@ -169,7 +170,7 @@ func (u *Updater) sayAfter(ctx context.Context) bool {
 			break
 		}
 		u.Log.Warn("telling the cloud how the update went", "error", err)
-		if !pause(ctx, sayWait) {
+		if !backoff.Sleep(ctx, sayWait) {
 			return false
 		}
 	}
@@ -399,16 +400,4 @@ func (u *Updater) confirm(ctx context.Context, m *update.Manifest, child Child) 
 
 func (u *Updater) say(ctx context.Context, step signed.UpdateStep, from, to, reason string) (signed.UpdateAnswer, error) {
 	return u.Cloud.Say(ctx, &signed.UpdateMessage{SentAt: time.Now(), Step: step, From: from, To: to, Reason: reason[:min(len(reason), 200)]})
-}
-
-// pause reports whether the time has passed before ctx ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -20,6 +20,7 @@ import (
 	"ptabench/observe"
 	"ptabench/population"
 	"ptabench/synchash"
+	"ptabench/whole"
 )
 
 // hashFaultsFile keeps the faults of the hash store, in the state directory: a
@@ -247,7 +248,7 @@ func (h *hashStore) settle(which []int, faults map[string]observe.HashFault) err
 func (h *hashStore) save(faults map[string]observe.HashFault) error {
 	text, err := json.Marshal(faults)
 	if err == nil {
-		err = writeFile(h.path, text, 0o600)
+		err = whole.Bytes(h.path, 0o600, text)
 	}
 	if err != nil {
 		return fmt.Errorf("keeping the faults of the hash store: %w", err)

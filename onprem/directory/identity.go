@@ -1,7 +1,6 @@
 package directory
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -18,6 +17,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"ptabench/whole"
 )
 
 // The files of a state directory. The authority is what clients trust, so it
@@ -93,7 +94,7 @@ func newKey(path string) (*ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the authority's key: %w", err)
 	}
-	if err := writeFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
+	if err := whole.Bytes(path, 0o600, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
 		return nil, fmt.Errorf("keeping the authority's key: %w", err)
 	}
 	return key, nil
@@ -137,7 +138,7 @@ func newAuthority(path string, key *ecdsa.PrivateKey, now time.Time) (*x509.Cert
 	if err != nil {
 		return nil, fmt.Errorf("making the authority: %w", err)
 	}
-	if err := writeFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644); err != nil {
+	if err := whole.Bytes(path, 0o644, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})); err != nil {
 		return nil, fmt.Errorf("keeping the authority: %w", err)
 	}
 	return x509.ParseCertificate(der)
@@ -192,7 +193,7 @@ func servicePassword(dir string) (string, error) {
 		return "", fmt.Errorf("reading the service account's password: %w", err)
 	}
 	password := rand.Text()
-	if err := writeFile(path, []byte(password), 0o600); err != nil {
+	if err := whole.Bytes(path, 0o600, []byte(password)); err != nil {
 		return "", fmt.Errorf("keeping the service account's password: %w", err)
 	}
 	return password, nil
@@ -208,23 +209,4 @@ func readPrivate(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: mode %#o lets others in, expected 0600", path, mode)
 	}
 	return os.ReadFile(path)
-}
-
-// writeFile writes all of a file or nothing.
-func writeFile(path string, text []byte, mode os.FileMode) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	_, err = bytes.NewReader(text).WriteTo(f)
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+
+	"ptabench/whole"
 )
 
 // portsFile says in the state directory where the directory listened last.
@@ -47,7 +49,7 @@ func (c *Config) keepPorts(ports map[string]string) error {
 	if err != nil {
 		return fmt.Errorf("keeping the ports: %w", err)
 	}
-	if err := writeFile(filepath.Join(c.State, portsFile), append(text, '\n'), 0o644); err != nil {
+	if err := whole.Bytes(filepath.Join(c.State, portsFile), 0o644, append(text, '\n')); err != nil {
 		return fmt.Errorf("keeping the ports: %w", err)
 	}
 	return nil
