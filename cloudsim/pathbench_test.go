@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"ptabench/bind/bindtest"
 	"ptabench/cloudsim/dispatch"
 	"ptabench/connector"
-	"ptabench/connector/bind/bindtest"
 	"ptabench/observe"
 	"ptabench/ports"
 )

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"ptabench/bind/bindtest"
 	"ptabench/connector"
-	"ptabench/connector/bind/bindtest"
 	"ptabench/observe"
 )
 

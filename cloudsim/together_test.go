@@ -17,10 +17,10 @@ import (
 	"testing"
 	"time"
 
+	"ptabench/bind/bindtest"
 	"ptabench/cloudsim"
 	"ptabench/cloudsim/dispatch"
 	"ptabench/connector"
-	"ptabench/connector/bind/bindtest"
 	"ptabench/observe"
 )
 

@@ -12,7 +12,7 @@ import (
 	"net/url"
 	"time"
 
-	"ptabench/connector/backoff"
+	"ptabench/backoff"
 	"ptabench/signed"
 )
 

@@ -22,7 +22,7 @@ import (
 	"testing"
 	"time"
 
-	"ptabench/connector/bind/bindtest"
+	"ptabench/bind/bindtest"
 	"ptabench/observe"
 	"ptabench/signed"
 )

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"sync"
 
-	"ptabench/connector/backoff"
+	"ptabench/backoff"
 )
 
 // follow serves a session, and after each renewal of the certificate the one

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"ptabench/connector/bind/bindtest"
+	"ptabench/bind/bindtest"
 	"ptabench/connector/revocation"
 )
 

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"ptabench/connector/bind/bindtest"
+	"ptabench/bind/bindtest"
 	"ptabench/wire"
 )
 

@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"ptabench/connector/backoff"
+	"ptabench/backoff"
 	"ptabench/wire"
 )
 

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"ptabench/connector/bind"
-	"ptabench/connector/bind/bindtest"
+	"ptabench/bind"
+	"ptabench/bind/bindtest"
 	"ptabench/observe"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 
-	"ptabench/connector/backoff"
+	"ptabench/backoff"
 	"ptabench/ports"
 	"ptabench/wire"
 )

@@ -13,8 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ptabench/connector/backoff"
-	"ptabench/connector/bind"
+	"ptabench/backoff"
+	"ptabench/bind"
 	"ptabench/connector/revocation"
 	"ptabench/observe"
 )

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ptabench/connector/bind"
+	"ptabench/bind"
 	"ptabench/wire"
 )
 

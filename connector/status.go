@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"ptabench/connector/backoff"
+	"ptabench/backoff"
 	"ptabench/ports"
 	"ptabench/signed"
 )

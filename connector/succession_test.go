@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"ptabench/connector/bind/bindtest"
+	"ptabench/bind/bindtest"
 	"ptabench/connector/updater"
 	"ptabench/observe"
 	"ptabench/wire"

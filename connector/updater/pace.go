@@ -5,7 +5,7 @@ import (
 	"io"
 	"time"
 
-	"ptabench/connector/backoff"
+	"ptabench/backoff"
 )
 
 // Bounds of how fast a program is fetched and hashed: sign-ins are in a hurry,

@@ -35,7 +35,7 @@ import (
 	"sync"
 	"time"
 
-	"ptabench/connector/backoff"
+	"ptabench/backoff"
 	"ptabench/observe"
 	"ptabench/signed"
 	"ptabench/update"

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"ptabench/connector/backoff"
+	"ptabench/backoff"
 	"ptabench/wire"
 )
 

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"ptabench/connector/bind/bindtest"
+	"ptabench/bind/bindtest"
 )
 
 func TestCloseAnswersWhatIsLeft(t *testing.T) {

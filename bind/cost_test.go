@@ -8,7 +8,7 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
-	"ptabench/connector/bind/bindtest"
+	"ptabench/bind/bindtest"
 	"ptabench/wire"
 )
 
