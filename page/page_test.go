@@ -205,7 +205,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestHour holds that the page of an hour is small, its peaks kept.
+// TestHour holds that the page of an hour is small, its peaks kept, and that it
+// can be looked at.
 func TestHour(t *testing.T) {
 	run := kinds["hour"].run(t, "hour")
 	d, err := Of(run)
@@ -229,6 +230,7 @@ func TestHour(t *testing.T) {
 		}
 	}
 	t.Logf("%d bytes", out.Len())
+	fits(t, run)
 }
 
 // BenchmarkWrite makes the page of 10 million sign-ins.
