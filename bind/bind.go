@@ -1,6 +1,9 @@
 // Package bind asks a directory whether passwords are right: by simple binds
-// over a pool of LDAPS connections, and, after a refusal that says no more
-// than that, by reading the reason with a service account.
+// over pools of LDAPS connections, one to each of its servers, and, after a
+// refusal that says no more than that, by reading the reason with a service
+// account. How a directory says why, and what its users bind as, is its
+// dialect; package bind speaks Active Directory's, the password policy control,
+// and plain attributes.
 //
 // A bind changes who its connection belongs to, and directories handle one
 // connection's binds one after another, so a connection has one bind at a time.
@@ -46,8 +49,13 @@ type SignIn struct {
 	// and the look-up of the reason.
 	Directory time.Duration
 
-	asked   time.Time
-	retried bool
+	name       string    // what it binds as
+	until      time.Time // the end of its stay at this server
+	asked      time.Time
+	tried      uint32      // servers that had it, one bit each
+	refused    wire.Result // the answer, should its look-up yield nothing; 0 while there is none
+	remembered bool        // name is of the cache
+	retried    bool        // at this server
 }
 
 // answer gives the sign-in back.
@@ -57,26 +65,42 @@ func (s *SignIn) answer(r wire.Result) {
 	s.Answer(s, r)
 }
 
-// hopeless reports that the sign-in is not worth a bind.
-func (s *SignIn) hopeless(now time.Time) bool {
+// over reports that nobody wants the answer any more.
+func (s *SignIn) over(now time.Time) bool {
 	return !now.Before(s.Deadline) || s.Gone != nil && s.Gone()
+}
+
+// hopeless reports that the sign-in is not worth a bind at this server.
+func (s *SignIn) hopeless(now time.Time) bool {
+	return !now.Before(s.until) || s.Gone != nil && s.Gone()
 }
 
 // Config says which directory to ask and how.
 type Config struct {
-	Address string      // host:port, LDAPS
-	TLS     *tls.Config // verifies the directory; ServerName must be set
+	Servers []Server // of one directory, 1 to MaxServers
+	Order   Order    // empty means Ordered
+	// ServerTimeout is how long a sign-in stays with one of several servers
+	// before the next gets it, and how long a server may be silent before it is
+	// taken for hung; 0 for an equal share of BindTimeout. The last that is left
+	// has until the end of BindTimeout.
+	ServerTimeout time.Duration
+	TLS           *tls.Config // verifies the servers, each by its name
 	// Dial makes the TCP connections.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	Min int // connections kept open
-	Max int // connections at most
+	Dialect Dialect // empty means Auto
+	Names   Names
+	// NameAttribute is what users are found by, empty for userPrincipalName.
+	NameAttribute string
+
+	Min int // connections kept open to each server
+	Max int // connections to each at most
 	// BindTimeout is how long a sign-in may take from being taken, the wait
 	// for a free connection included.
 	BindTimeout time.Duration
 	DialTimeout time.Duration
 
-	// Account and Password are what look-ups of reasons bind as.
+	// Account and Password are what look-ups and probes bind as.
 	Account  string // DN
 	Password string
 	BaseDN   string // where users are found
@@ -88,12 +112,45 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// Counters count what was done to the directory.
-type Counters struct {
-	Binds   atomic.Uint64 // bind requests written for users
-	Replies atomic.Uint64 // and the answers to them
-	Lookups atomic.Uint64 // reasons searched for
-	Redials atomic.Uint64 // dials made in place of a lost connection or after a dial that did not succeed
+// Counts are what was done to a directory, or to one server of it.
+type Counts struct {
+	Binds         uint64 // bind requests written for users
+	Replies       uint64 // and the answers to them
+	Lookups       uint64 // reasons searched for
+	FailedLookups uint64 // of those, without an answer
+	NameLookups   uint64 // names searched for, that users bind as
+	Redials       uint64 // dials made in place of a lost connection or after a dial that did not succeed
+	Moved         uint64 // sign-ins that went on to another server
+	Outages       uint64 // times out of service
+	Silences      uint64 // of those, for answering nothing in time
+	Probes        uint64 // binds of the service account that tried whether it is back
+}
+
+// Add adds other to c.
+func (c *Counts) Add(other Counts) {
+	c.Binds += other.Binds
+	c.Replies += other.Replies
+	c.Lookups += other.Lookups
+	c.FailedLookups += other.FailedLookups
+	c.NameLookups += other.NameLookups
+	c.Redials += other.Redials
+	c.Moved += other.Moved
+	c.Outages += other.Outages
+	c.Silences += other.Silences
+	c.Probes += other.Probes
+}
+
+// counters are Counts while they grow.
+type counters struct {
+	binds, replies, lookups, failedLookups, resolved, redials, moved, outages, silences, probes atomic.Uint64
+}
+
+func (c *counters) counts() Counts {
+	return Counts{
+		Binds: c.binds.Load(), Replies: c.replies.Load(), Lookups: c.lookups.Load(), FailedLookups: c.failedLookups.Load(),
+		NameLookups: c.resolved.Load(), Redials: c.redials.Load(), Moved: c.moved.Load(), Outages: c.outages.Load(),
+		Silences: c.silences.Load(), Probes: c.probes.Load(),
+	}
 }
 
 // maxDials bounds the connections being opened at once: a handshake costs the
@@ -108,4 +165,6 @@ var (
 	errClosing  = errors.New("the pool is closed")
 	errUnasked  = errors.New("the directory answered what it was not asked")
 	errFarewell = errors.New("the directory announced that it disconnects")
+	errSilent   = errors.New("the directory answers nothing")
+	errAway     = errors.New("the directory says that it is unavailable")
 )

@@ -11,9 +11,10 @@ import (
 
 // A conn is one connection of the pool. It has at most one bind outstanding.
 type conn struct {
-	pool *Pool
-	nc   *tls.Conn
-	raw  net.Conn // under nc: closing it blocks on nobody
+	pool     *server
+	nc       *tls.Conn
+	raw      net.Conn // under nc: closing it blocks on nobody
+	controls string   // of each bind
 
 	// Guarded by the pool's lock.
 	current *SignIn // what the directory is being asked, nil when idle
@@ -40,6 +41,9 @@ func (c *conn) assign(s *SignIn, now time.Time, pooled bool) {
 	c.pooled = pooled
 	c.id = c.id%(1<<31-1) + 1
 	s.asked = now
+	if c.pool.patience > 0 {
+		s.until = c.pool.leave(s, now)
+	}
 }
 
 // write asks the directory. When that does not succeed the reader, who owns
@@ -51,7 +55,11 @@ func (c *conn) write(s *SignIn) {
 		return
 	}
 	c.wrote = false
-	c.out = appendBindRequest(c.out[:0], c.id, s.User, s.Password)
+	if s.name == "" { // nothing may come to that: the bind would be anonymous, and succeed
+		_ = c.raw.Close()
+		return
+	}
+	c.out = appendBindRequest(c.out[:0], c.id, s.name, s.Password, c.controls)
 	c.asking.Store(c.id)
 	_, err := c.nc.Write(c.out)
 	clear(c.out)
@@ -60,7 +68,7 @@ func (c *conn) write(s *SignIn) {
 		return
 	}
 	c.wrote = true
-	c.pool.Counters.Binds.Add(1)
+	c.pool.counters.binds.Add(1)
 }
 
 // condemn lets nobody write to c any more, once whoever is writing has ended,

@@ -33,9 +33,10 @@ func TestPasswordIsWiped(t *testing.T) {
 		}
 	}
 	eventually(t, "the written requests are wiped", func() bool {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		for c := range p.conns {
+		server := p.servers[0]
+		server.mu.Lock()
+		defer server.mu.Unlock()
+		for c := range server.conns {
 			c.writing.Lock()
 			all := c.out[:cap(c.out)]
 			c.writing.Unlock()
@@ -51,7 +52,7 @@ func TestFifo(t *testing.T) {
 	var f fifo
 	all := make([]*SignIn, 300)
 	for i := range all {
-		all[i] = &SignIn{ID: uint64(i), Deadline: time.Unix(int64(i%2), 0)}
+		all[i] = &SignIn{ID: uint64(i), until: time.Unix(int64(i%2), 0)}
 	}
 	for i, s := range all[1:] {
 		f.push(s)

@@ -7,7 +7,9 @@ import (
 
 // The few LDAP messages of a simple bind (RFC 4511), coded here because they
 // are the hot path: a bind by the general client costs some 120 allocations.
-// Reasons are looked up with the general client, see lookup.go.
+// The few of a search are in search.go, because some directories want one
+// before they can be asked, and because a general client believes what a
+// directory says of sizes.
 
 // maxMessage bounds one message of the directory, in bytes.
 const maxMessage = 64 << 10
@@ -22,6 +24,7 @@ const (
 	tagBindResponse     = 0x61 // application 1, constructed
 	tagExtendedResponse = 0x78 // application 24, constructed
 	tagSimple           = 0x80 // context 0, primitive
+	tagControls         = 0xa0 // context 0, constructed
 )
 
 var (
@@ -29,17 +32,19 @@ var (
 	errTooLong   = fmt.Errorf("LDAP message longer than %d bytes", maxMessage)
 )
 
-// appendBindRequest appends a simple bind to b.
-func appendBindRequest(b []byte, id int32, name string, password []byte) []byte {
+// appendBindRequest appends a simple bind to b, with controls that are coded
+// already, if any.
+func appendBindRequest(b []byte, id int32, name string, password []byte, controls string) []byte {
 	op := 3 + sized(len(name)) + sized(len(password))
-	b = appendHeader(b, tagSequence, 6+sized(op))
+	b = appendHeader(b, tagSequence, 6+sized(op)+len(controls))
 	b = append(b, tagInteger, 4, byte(id>>24), byte(id>>16), byte(id>>8), byte(id))
 	b = appendHeader(b, tagBindRequest, op)
 	b = append(b, tagInteger, 1, 3) // protocol version
 	b = appendHeader(b, tagOctets, len(name))
 	b = append(b, name...)
 	b = appendHeader(b, tagSimple, len(password))
-	return append(b, password...)
+	b = append(b, password...)
+	return append(b, controls...)
 }
 
 // sized is how many bytes a value of n bytes takes with its tag and length.
@@ -49,20 +54,24 @@ func sized(n int) int {
 		return 2 + n
 	case n < 0x100:
 		return 3 + n
-	default:
+	case n < 0x10000:
 		return 4 + n
+	default:
+		return 6 + n
 	}
 }
 
-// appendHeader appends a tag and a length below 64 KiB.
+// appendHeader appends a tag and a length below 2 GiB.
 func appendHeader(b []byte, tag byte, n int) []byte {
 	switch {
 	case n < 0x80:
 		return append(b, tag, byte(n))
 	case n < 0x100:
 		return append(b, tag, 0x81, byte(n))
-	default:
+	case n < 0x10000:
 		return append(b, tag, 0x82, byte(n>>8), byte(n))
+	default:
+		return append(b, tag, 0x84, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 	}
 }
 
@@ -151,42 +160,62 @@ type reply struct {
 	id         int32
 	op         byte
 	code       int32
-	diagnostic []byte // points into the message
+	diagnostic []byte // points into the message, as controls do
+	controls   []byte // one after the other, not looked into
 }
 
 // parseReply reads one whole message.
-func parseReply(b []byte) (reply, error) {
-	var r reply
-	body, rest, err := expect(b, tagSequence)
-	if err != nil {
-		return r, err
-	}
-	if len(rest) != 0 {
-		return r, errMalformed
-	}
-	value, body, err := expect(body, tagInteger)
-	if err != nil {
-		return r, err
-	}
-	if r.id, err = number(value); err != nil {
-		return r, err
-	}
-	var op []byte
-	if r.op, op, _, err = element(body); err != nil { // controls may follow
+func parseReply(b []byte) (r reply, err error) {
+	var body []byte
+	if r.id, r.op, body, r.controls, err = envelope(b); err != nil {
 		return r, err
 	}
 	if r.op != tagBindResponse && r.op != tagExtendedResponse {
 		return r, fmt.Errorf("%w: unexpected operation 0x%02x", errMalformed, r.op)
 	}
-	if value, op, err = expect(op, tagEnumerated); err != nil {
-		return r, err
-	}
-	if r.code, err = number(value); err != nil {
-		return r, err
-	}
-	if _, op, err = expect(op, tagOctets); err != nil { // matched DN
-		return r, err
-	}
-	r.diagnostic, _, err = expect(op, tagOctets) // referrals and credentials may follow
+	r.code, r.diagnostic, err = outcome(body)
 	return r, err
+}
+
+// envelope takes one whole message apart: its ID, its operation with the body
+// of that, and the controls after it, if any.
+func envelope(b []byte) (id int32, op byte, body, controls []byte, err error) {
+	b, rest, err := expect(b, tagSequence)
+	if err != nil {
+		return 0, 0, nil, nil, err
+	}
+	if len(rest) != 0 {
+		return 0, 0, nil, nil, errMalformed
+	}
+	value, b, err := expect(b, tagInteger)
+	if err != nil {
+		return 0, 0, nil, nil, err
+	}
+	if id, err = number(value); err != nil {
+		return 0, 0, nil, nil, err
+	}
+	if op, body, b, err = element(b); err != nil {
+		return 0, 0, nil, nil, err
+	}
+	if len(b) > 0 && b[0] == tagControls {
+		controls, _, err = expect(b, tagControls)
+	}
+	return id, op, body, controls, err
+}
+
+// outcome reads an LDAPResult (RFC 4511, section 4.1.9), which every answer but
+// a found entry begins with.
+func outcome(body []byte) (code int32, diagnostic []byte, err error) {
+	value, body, err := expect(body, tagEnumerated)
+	if err != nil {
+		return 0, nil, err
+	}
+	if code, err = number(value); err != nil {
+		return 0, nil, err
+	}
+	if _, body, err = expect(body, tagOctets); err != nil { // matched DN
+		return 0, nil, err
+	}
+	diagnostic, _, err = expect(body, tagOctets) // referrals and credentials may follow
+	return code, diagnostic, err
 }

@@ -20,7 +20,7 @@ func TestBindRequestBytes(t *testing.T) {
 				strings.Repeat("n", 200) + "\x80\x82\x01\x2c" + strings.Repeat("p", 300),
 		},
 	} {
-		got := appendBindRequest(nil, 0x01020304, tt.name, []byte(tt.password))
+		got := appendBindRequest(nil, 0x01020304, tt.name, []byte(tt.password), "")
 		if string(got) != tt.want {
 			t.Errorf("bind of a %d-byte name:\ngot  % x\nwant % x", len(tt.name), got, tt.want)
 		}
@@ -94,7 +94,7 @@ func BenchmarkBindRequest(b *testing.B) {
 	out := make([]byte, 0, 256)
 	b.ReportAllocs()
 	for b.Loop() {
-		out = appendBindRequest(out[:0], 12345, "user000001@contoso.test", password)
+		out = appendBindRequest(out[:0], 12345, "user000001@contoso.test", password, "")
 	}
 }
 

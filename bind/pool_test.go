@@ -40,7 +40,8 @@ func config(t testing.TB, s *bindtest.Server) Config {
 	t.Helper()
 	dialer := &net.Dialer{}
 	return Config{
-		Address:     s.Address,
+		Servers:     []Server{{Address: s.Address, Name: "127.0.0.1"}},
+		Dialect:     Attributes,
 		TLS:         bindtest.TrustOnly(t, s.CAPEM),
 		Dial:        dialer.DialContext,
 		Min:         1,
@@ -148,7 +149,7 @@ func TestAnswersOfADirectoryWithoutDiagnostics(t *testing.T) {
 	if n := d.Binds(""); n != 9 {
 		t.Errorf("%d binds reached the directory, want the 9 that it could answer", n)
 	}
-	if b, r, l := p.Counters.Binds.Load(), p.Counters.Replies.Load(), p.Counters.Lookups.Load(); b != 9 || r != 9 || l != 8 {
+	if b, r, l := p.Counts().Binds, p.Counts().Replies, p.Counts().Lookups; b != 9 || r != 9 || l != 8 {
 		t.Errorf("counted %d binds, %d replies, %d look-ups; want 9, 9, 8", b, r, l)
 	}
 }
@@ -160,7 +161,7 @@ func TestDiagnosticSparesTheLookup(t *testing.T) {
 	p := open(t, config(t, s))
 	expectAnswer(t, "data 775", ask(p, "775", "x"), wire.Result_RESULT_LOCKED)
 	expectAnswer(t, "data 530", ask(p, "530", "x"), wire.Result_RESULT_LOGON_HOURS)
-	if n := p.Counters.Lookups.Load(); n != 0 {
+	if n := p.Counts().Lookups; n != 0 {
 		t.Errorf("%d look-ups, want none", n)
 	}
 }
@@ -210,12 +211,13 @@ func TestConnectionsClosedWhileIdle(t *testing.T) {
 		d.Disconnect()
 		expectAnswer(t, "after a disconnect", ask(p, annsName, annSecret), accepted)
 		eventually(t, "new connections are open, and no dial is under way to be cut", func() bool {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			return d.Accepted.Load() >= before+2 && len(p.conns) >= 2 && p.dialling == 0
+			s := p.servers[0]
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return d.Accepted.Load() >= before+2 && len(s.conns) >= 2 && s.dialling == 0
 		})
 	}
-	if n := p.Counters.Redials.Load(); n < 10 {
+	if n := p.Counts().Redials; n < 10 {
 		t.Errorf("%d redials, want at least 10", n)
 	}
 	if reachable, _ := p.Reachable(); !reachable {
@@ -353,7 +355,7 @@ func TestDirectoryDownAndUp(t *testing.T) {
 		t.Fatal("nobody was told of the return")
 	}
 	expectAnswer(t, "after", ask(p, annsName, annSecret), accepted)
-	if p.Counters.Redials.Load() == 0 {
+	if p.Counts().Redials == 0 {
 		t.Error("no redial was counted")
 	}
 }
@@ -372,7 +374,7 @@ func TestUntrustedDirectory(t *testing.T) {
 	cfg.TLS = bindtest.TrustOnly(t, other)
 	expectAnswer(t, "another CA", ask(open(t, cfg), annsName, annSecret), unreached)
 	cfg = config(t, d.Server)
-	cfg.TLS.ServerName = "another.test"
+	cfg.Servers[0].Name = "another.test"
 	expectAnswer(t, "another name", ask(open(t, cfg), annsName, annSecret), unreached)
 	if n := d.Binds(""); n != 0 {
 		t.Errorf("%d passwords were sent to a directory that was not verified", n)

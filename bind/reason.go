@@ -2,7 +2,9 @@ package bind
 
 import (
 	"bytes"
+	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"ptabench/wire"
@@ -11,12 +13,14 @@ import (
 // LDAP result codes that this package tells apart (RFC 4511, appendix A).
 const (
 	codeSuccess              = 0
+	codeSizeLimit            = 4
 	codeConstraintViolation  = 19 // of a lock-out policy, in some directories
 	codeNoSuchObject         = 32
 	codeInvalidDNSyntax      = 34 // a user principal name where only DNs are known
 	codeInappropriateAuth    = 48
 	codeInvalidCredentials   = 49
 	codeInsufficientAccess   = 50
+	codeUnavailable          = 52
 	longestUser              = 1 << 10 // bytes of a user name that is worth asking for
 	longestPassword          = 4 << 10 // bytes; Active Directory ends at 256 characters
 	accountDisabled          = 0x2     // userAccountControl
@@ -36,6 +40,24 @@ func refuses(code int32) bool {
 		return true
 	}
 	return false
+}
+
+// decides reports whether a result code is the directory's yes or its no.
+func decides(code int32) bool { return code == codeSuccess || refuses(code) }
+
+// refusal is what a refusal says by itself; when that is not final, the account
+// may say more.
+func (m *manner) refusal(r reply, said policyError) (result wire.Result, final bool) {
+	switch said {
+	case policyExpired:
+		return wire.Result_RESULT_PASSWORD_EXPIRED, true
+	case policyLocked: // by failures or by an administrator, which the account tells
+		return wire.Result_RESULT_LOCKED, false
+	}
+	if result, ok := byDiagnostic(r.diagnostic); ok {
+		return result, true
+	}
+	return wire.Result_RESULT_WRONG_PASSWORD, m.dialect == AD
 }
 
 // byDiagnostic maps the sub-code in Active Directory's diagnostic text, as in
@@ -79,6 +101,33 @@ func byDiagnostic(text []byte) (wire.Result, bool) {
 
 func isHex(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}
+
+// accountAttributes is what explains a refusal in Active Directory's schema.
+var accountAttributes = []string{
+	"userAccountControl", "msDS-User-Account-Control-Computed", "lockoutTime", "pwdLastSet", "accountExpires",
+}
+
+// readAccount takes what it can read; what is not there explains nothing.
+func readAccount(e *entry) account {
+	a := account{password: -1}
+	into := [...]*int64{2: &a.lockout, &a.password, &a.expires}
+	e.each(func(name string, value []byte) {
+		for i, known := range accountAttributes {
+			if !strings.EqualFold(name, known) {
+				continue
+			}
+			n, err := strconv.ParseInt(string(value), 10, 64)
+			switch {
+			case err != nil:
+			case i <= 1: // the control bits and their computed half
+				a.control |= n & math.MaxUint32
+			default:
+				*into[i] = n
+			}
+		}
+	})
+	return a
 }
 
 // An account is what the directory keeps of a user that explains a refusal.

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -23,6 +22,7 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
+	"ptabench/bind"
 	"ptabench/connector/revocation"
 	"ptabench/connector/updater"
 	"ptabench/ports"
@@ -53,9 +53,19 @@ type Config struct {
 	Cloud   string // file with the cloud's ready line, or its ca_pem and port 8080 or 443; read again before each attempt to attach
 	State   string // directory for key and certificate
 
-	// Directory is ldaps://host or ldaps://host:port; DirectoryCA is a file
-	// with the certificates, in PEM, that it is verified against.
-	Directory, DirectoryCA string
+	// Directory is ldaps://host or ldaps://host:port of each of its servers;
+	// DirectoryCA is a file with the certificates, in PEM, that they are
+	// verified against.
+	Directory   []string
+	DirectoryCA string
+	// DirectoryOrder, DirectoryDialect, DirectoryNames and NameAttribute are as
+	// package bind reads them: which server is asked, how it says why it
+	// refuses, what users bind as, and what they are found by. Empty means the
+	// default of each.
+	DirectoryOrder, DirectoryDialect, DirectoryNames, NameAttribute string
+	// ServerTimeout is how long one of several servers may take for a sign-in
+	// before the next gets it; 0 for an equal share of BindTimeout.
+	ServerTimeout time.Duration
 	// BindDN and BindPassword are the service account that looks up why a
 	// bind was refused, among the users below BaseDN.
 	BindDN, BindPassword, BaseDN string
@@ -109,8 +119,11 @@ type Config struct {
 // checked is a Config without mistakes, and what was read to find that out.
 type checked struct {
 	Config
-	directory   string // host:port
-	directoryIn string // host, as the certificate names it
+	servers     []bind.Server
+	order       bind.Order
+	dialect     bind.Dialect
+	names       bind.Names
+	attribute   string
 	directoryCA *x509.CertPool
 	cloud       *endpoints
 }
@@ -145,8 +158,25 @@ func (c Config) check() (*checked, error) {
 	if ok.cloud, err = readEndpoints(c.Cloud); err != nil {
 		wrong("--cloud: %w", err)
 	}
-	if ok.directory, ok.directoryIn, err = directoryAddress(c.Directory); err != nil {
-		wrong("--directory %q: %w", c.Directory, err)
+	if ok.servers, err = bind.ParseServers(c.Directory); err != nil {
+		for _, err := range err.(interface{ Unwrap() []error }).Unwrap() { // joined
+			wrong("--directory %w", err)
+		}
+	}
+	if ok.order, err = bind.ParseOrder(c.DirectoryOrder); err != nil {
+		wrong("--directory-order %w", err)
+	}
+	if ok.dialect, err = bind.ParseDialect(c.DirectoryDialect); err != nil {
+		wrong("--directory-dialect %w", err)
+	}
+	if ok.names, err = bind.ParseNames(c.DirectoryNames); err != nil {
+		wrong("--directory-names %w", err)
+	}
+	if ok.attribute, err = bind.ParseNameAttribute(c.NameAttribute); err != nil {
+		wrong("--directory-name-attribute %w", err)
+	}
+	if c.ServerTimeout < 0 || c.ServerTimeout > maxTimeout {
+		wrong("--directory-server-timeout %v: expected 0s (a share of --bind-timeout) up to %v", c.ServerTimeout, maxTimeout)
 	}
 	if ok.directoryCA, err = readCertificates(c.DirectoryCA); err != nil {
 		wrong("--directory-ca: %w", err)
@@ -253,18 +283,6 @@ func (c *checked) pool() (least, most int) {
 		most = c.Concurrency
 	}
 	return min(minPool, most), most
-}
-
-func directoryAddress(text string) (address, host string, err error) {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "ldaps" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Path != "" && u.Path != "/" {
-		return "", "", errors.New("expected ldaps://host or ldaps://host:port; passwords go over TLS only")
-	}
-	port := u.Port()
-	if port == "" {
-		port = "636"
-	}
-	return net.JoinHostPort(u.Hostname(), port), u.Hostname(), nil
 }
 
 func readCertificates(file string) (*x509.CertPool, error) {

@@ -84,7 +84,7 @@ func settings(t testing.TB, c *fakeCloud, d *bindtest.Server) Config {
 	}
 	return Config{
 		Name: "connector-1", Tenant: "contoso", Version: "test", Cloud: c.file, State: filepath.Join(t.TempDir(), "state"),
-		Directory: "ldaps://" + d.Address, DirectoryCA: ca,
+		Directory: []string{"ldaps://" + d.Address}, DirectoryCA: ca,
 		BindDN: bindtest.ServiceDN, BindPassword: bindtest.ServicePassword, BaseDN: bindtest.BaseDN,
 		Concurrency: 50, BindTimeout: 5 * time.Second, ConnectTimeout: 2 * time.Second,
 		Observe: "127.0.0.1:0", ObserveToken: token, RegistrationToken: c.token(),
@@ -413,7 +413,8 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	bad := Config{
-		Name: "a b", Cloud: nonsense, Directory: "ldap://127.0.0.1", DirectoryCA: nonsense, BindDN: "service", Source: "here",
+		Name: "a b", Cloud: nonsense, Directory: []string{"ldap://127.0.0.1"}, DirectoryCA: nonsense, BindDN: "service", Source: "here",
+		DirectoryOrder: "any", DirectoryDialect: "french", DirectoryNames: "{name}", NameAttribute: "a=*", ServerTimeout: -1,
 		Concurrency: -1, Pool: -1, ConnectTimeout: -1, MaxPasswordAge: -1, Observe: "here", State: "",
 	}
 	err := Run(t.Context(), slog.New(slog.DiscardHandler), bad, func(observe.Ready) { t.Error("ready") })
@@ -421,7 +422,8 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 		t.Fatal("nothing is wrong with it")
 	}
 	for _, flag := range []string{
-		"--name", "--tenant", "--cloud", "--state", "--directory", "--directory-ca", "--bind-dn", "--base-dn", "PTABENCH_DIRECTORY_PASSWORD",
+		"--name", "--tenant", "--cloud", "--state", "--directory ", "--directory-ca", "--directory-order", "--directory-dialect",
+		"--directory-names", "--directory-name-attribute", "--directory-server-timeout", "--bind-dn", "--base-dn", "PTABENCH_DIRECTORY_PASSWORD",
 		"--source", "--concurrency", "--pool", "--bind-timeout", "--connect-timeout", "--max-password-age", "--observe",
 	} {
 		if !strings.Contains("\n"+err.Error(), "\n"+flag) {

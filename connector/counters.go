@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ptabench/bind"
 	"ptabench/observe"
 	"ptabench/wire"
 )
@@ -82,6 +83,7 @@ func resultName(r wire.Result) string {
 func (a *connector) snapshot() observe.AgentCounters {
 	c, pool := a.counters, a.pool
 	reachable, _ := pool.Reachable()
+	binds := pool.Counts()
 	s := observe.AgentCounters{
 		Taken:              c.taken.Load(),
 		Pushed:             c.pushed.Load(),
@@ -89,10 +91,13 @@ func (a *connector) snapshot() observe.AgentCounters {
 		Accepted:           c.accepted.Load(),
 		Answers:            c.answers.Load(),
 		Resent:             c.resent.Load(),
-		Binds:              pool.Counters.Binds.Load(),
-		BindReplies:        pool.Counters.Replies.Load(),
-		ReasonLookups:      pool.Counters.Lookups.Load(),
-		DirectoryRedials:   pool.Counters.Redials.Load(),
+		Binds:              binds.Binds,
+		BindReplies:        binds.Replies,
+		ReasonLookups:      binds.Lookups,
+		NameLookups:        binds.NameLookups,
+		DirectoryRedials:   binds.Redials,
+		DirectoryMoves:     binds.Moved,
+		DirectoryServers:   serverCounters(pool.Servers()),
 		CloudSessions:      c.sessions.Load(),
 		Results:            map[string]uint64{},
 		InFlight:           int(a.inFlight.Load()),
@@ -109,4 +114,17 @@ func (a *connector) snapshot() observe.AgentCounters {
 	}
 	s.Add(a.succession.counted())
 	return s
+}
+
+// serverCounters are the directory's servers as whoever watches gets them.
+func serverCounters(servers []bind.ServerState) []observe.ServerCounters {
+	all := make([]observe.ServerCounters, len(servers))
+	for i, s := range servers {
+		all[i] = observe.ServerCounters{
+			Server: s.Address, InService: s.InService, Connections: s.Connections, Outstanding: s.Outstanding, Dialect: string(s.Dialect),
+			Binds: s.Binds, BindReplies: s.Replies, ReasonLookups: s.Lookups, FailedLookups: s.FailedLookups, NameLookups: s.NameLookups,
+			Redials: s.Redials, Moved: s.Moved, Outages: s.Outages, Silences: s.Silences, Probes: s.Probes,
+		}
+	}
+	return all
 }

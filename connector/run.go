@@ -91,8 +91,10 @@ func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.R
 	a.certificate.Store(certificate)
 	least, most := ok.pool()
 	a.pool = bind.Open(bind.Config{
-		Address:        ok.directory,
-		TLS:            &tls.Config{RootCAs: ok.directoryCA, ServerName: ok.directoryIn, MinVersion: tls.VersionTLS12},
+		Servers:        ok.servers,
+		Order:          ok.order,
+		ServerTimeout:  cfg.ServerTimeout,
+		TLS:            &tls.Config{RootCAs: ok.directoryCA, MinVersion: tls.VersionTLS12},
 		Dial:           a.dialer.DialContext,
 		Min:            least,
 		Max:            most,
@@ -101,6 +103,9 @@ func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.R
 		Account:        cfg.BindDN,
 		Password:       cfg.BindPassword,
 		BaseDN:         cfg.BaseDN,
+		Dialect:        ok.dialect,
+		Names:          ok.names,
+		NameAttribute:  ok.attribute,
 		MaxPasswordAge: cfg.MaxPasswordAge,
 		Waiting:        2 * cfg.Concurrency, // two sessions at once, when one succeeds the other
 		Log:            a.log,

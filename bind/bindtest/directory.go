@@ -1,8 +1,10 @@
 package bindtest
 
 import (
+	"cmp"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,18 +24,24 @@ type User struct {
 	Password   string
 	Refused    bool              // also with the right password
 	Attributes map[string]string // what a look-up finds
+	// DN is what a look-up finds the user as, by default one made of the name.
+	// Those who have one bind by it only.
+	DN string
 }
 
 // A Directory serves users over LDAPS through a public LDAP server library,
 // which shares no code with the connector.
 type Directory struct {
 	*Server
-	Users map[string]User // by user principal name; not to be changed while served
+	Users map[string]User // by user principal name; not to be changed while served, but by Rename
 
-	mu    sync.Mutex
-	binds map[string]int // of users, by name as sent
-	hold  chan struct{}  // binds of users wait for it to close, unless nil
-	code  ldap.LDAPResultCode
+	mu      sync.Mutex
+	binds   map[string]int // of users, by name as sent
+	service int            // binds of the service account
+	filters []string       // of searches
+	hold    chan struct{}  // binds of users wait for it to close, unless nil
+	all     bool           // and so do those of the service account
+	code    ldap.LDAPResultCode
 }
 
 // NewDirectory serves users until the test ends.
@@ -79,11 +87,39 @@ func (d *Directory) Binds(user string) int {
 	return n
 }
 
+// ServiceBinds is how many binds of the service account there were.
+func (d *Directory) ServiceBinds() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.service
+}
+
+// Filters are those of all searches.
+func (d *Directory) Filters() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.filters)
+}
+
+// Rename gives a user another DN.
+func (d *Directory) Rename(user, dn string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	u := d.Users[user]
+	u.DN = dn
+	d.Users[user] = u
+}
+
 // Hold keeps the binds of users waiting until the returned function is called.
-func (d *Directory) Hold() (release func()) {
+func (d *Directory) Hold() (release func()) { return d.keep(false) }
+
+// Hang is Hold, and keeps those of the service account waiting, too.
+func (d *Directory) Hang() (release func()) { return d.keep(true) }
+
+func (d *Directory) keep(all bool) (release func()) {
 	hold := make(chan struct{})
 	d.mu.Lock()
-	d.hold = hold
+	d.hold, d.all = hold, all
 	d.mu.Unlock()
 	return sync.OnceFunc(func() {
 		d.mu.Lock()
@@ -103,6 +139,16 @@ func (d *Directory) AnswerWith(code int) {
 // Bind is called by the LDAP server.
 func (d *Directory) Bind(name, password string, _ net.Conn) (ldap.LDAPResultCode, error) {
 	if name == ServiceDN {
+		d.mu.Lock()
+		d.service++
+		var hold chan struct{}
+		if d.all {
+			hold = d.hold
+		}
+		d.mu.Unlock()
+		if hold != nil {
+			<-hold
+		}
 		if password != ServicePassword {
 			return ldap.LDAPResultInvalidCredentials, nil
 		}
@@ -111,11 +157,11 @@ func (d *Directory) Bind(name, password string, _ net.Conn) (ldap.LDAPResultCode
 	d.mu.Lock()
 	d.binds[name]++
 	hold, code := d.hold, d.code
+	user, known := d.named(name)
 	d.mu.Unlock()
 	if hold != nil {
 		<-hold
 	}
-	user, known := d.Users[name]
 	switch {
 	case code != 0:
 		return code, nil
@@ -125,6 +171,19 @@ func (d *Directory) Bind(name, password string, _ net.Conn) (ldap.LDAPResultCode
 		return ldap.LDAPResultInvalidCredentials, nil
 	}
 	return ldap.LDAPResultSuccess, nil
+}
+
+// named finds who binds under a name. The caller holds the lock.
+func (d *Directory) named(name string) (User, bool) {
+	if u, ok := d.Users[name]; ok && u.DN == "" {
+		return u, true
+	}
+	for _, u := range d.Users {
+		if u.DN != "" && u.DN == name {
+			return u, true
+		}
+	}
+	return User{}, false
 }
 
 // Search is called by the LDAP server.
@@ -137,10 +196,13 @@ func (d *Directory) Search(bound string, req ldap.SearchRequest, _ net.Conn) (ld
 	}
 	name, ok := strings.CutPrefix(req.Filter, "(userPrincipalName=")
 	name = strings.TrimSuffix(name, ")")
+	d.mu.Lock()
+	d.filters = append(d.filters, req.Filter)
 	user, known := d.Users[name]
+	d.mu.Unlock()
 	var found []*ldap.Entry
 	if ok && known {
-		e := &ldap.Entry{DN: "cn=" + name + "," + BaseDN}
+		e := &ldap.Entry{DN: cmp.Or(user.DN, "cn="+name+","+BaseDN)}
 		for k, v := range user.Attributes {
 			e.Attributes = append(e.Attributes, &ldap.EntryAttribute{Name: k, Values: []string{v}})
 		}
