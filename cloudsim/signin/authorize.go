@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -36,6 +37,8 @@ type request struct {
 	prompt    []string
 	hint      string
 	maxAge    time.Duration // negative for any
+	mode      string        // how it is answered
+	address   string        // of the tenant, as the client calls it
 }
 
 // parseRequest reads the query of an authorization request. With the client
@@ -61,7 +64,10 @@ func (s *Surface) parseRequest(query string) (req request, problem *Problem) {
 	if !good {
 		return req, invalidRequest(codeRedirect, "foreign-redirect", "The redirect URI is not one of the application's.")
 	}
-	req.client, req.redirect, req.text, req.maxAge = client, at, values.Get("redirect_uri"), -1
+	req.client, req.redirect, req.text, req.maxAge, req.mode = client, at, values.Get("redirect_uri"), -1, token.QueryMode
+	if modes := values["response_mode"]; len(modes) == 1 && slices.Contains(responseModes, modes[0]) {
+		req.mode = modes[0] // of what may be wrong with the rest, too
+	}
 	if len(values["state"]) == 1 && len(values.Get("state")) <= maxState {
 		req.state = values.Get("state")
 	}
@@ -87,15 +93,17 @@ func (req *request) read(p map[string]string) *Problem {
 		return invalidRequest(codeBadRequest, "missing-parameter", "The parameter response_type is missing.")
 	case p["response_type"] != "code":
 		return &Problem{0, "unsupported_response_type", codeResponseType, "unsupported-response-type", "The response type is not supported: expected code."}
-	case p["response_mode"] != "" && p["response_mode"] != "query":
-		return invalidRequest(codeResponseMode, "unsupported-response-mode", "The response mode is not supported: expected query.")
+	case p["response_mode"] != "" && !slices.Contains(responseModes, p["response_mode"]):
+		return invalidRequest(codeResponseMode, "unsupported-response-mode", "The response mode is not supported: expected query, form_post or fragment.")
+	case req.client.Secret.some && req.challenge == "" && p["code_challenge_method"] == "": // the secret binds the code
 	case p["code_challenge_method"] != "S256":
 		return invalidRequest(codeChallenge, "no-challenge", "Proof Key for Code Exchange is required: expected code_challenge_method S256.")
 	case len(req.challenge) != challengeSize || !base64URL(req.challenge):
 		return invalidRequest(codeChallenge, "no-challenge", "Proof Key for Code Exchange is required: expected a code_challenge of 43 characters.")
-	case slices.ContainsFunc(req.prompt, func(s string) bool {
+	}
+	if slices.ContainsFunc(req.prompt, func(s string) bool {
 		return !slices.Contains([]string{"none", "login", "select_account", "consent"}, s)
-	}), slices.Contains(req.prompt, "none") && len(req.prompt) > 1:
+	}) || slices.Contains(req.prompt, "none") && len(req.prompt) > 1 {
 		return invalidRequest(codeMalformed, "malformed-prompt", "The prompt is not one that is known.")
 	}
 	if text := p["max_age"]; text != "" {
@@ -116,21 +124,11 @@ func base64URL(text string) bool {
 	}) < 0
 }
 
-// grantable picks from the scopes asked for those that there are, in order and
-// once each. A token that registers connectors comes from somebody at a
-// keyboard, so no refresh token goes with it.
+// grantable picks from the scopes asked for those that there are.
 func grantable(asked []string) ([]string, *Problem) {
-	var granted []string
-	for _, scope := range []string{token.RegisterScope, token.Offline, token.OpenID, "profile", token.ManageScope} {
-		if slices.Contains(asked, scope) {
-			granted = append(granted, scope)
-		}
-	}
-	if slices.ContainsFunc(granted, token.Administrative) {
-		granted = slices.DeleteFunc(granted, func(s string) bool { return s == token.Offline })
-	}
-	if slices.Contains(asked, token.Default) && !slices.ContainsFunc(granted, token.Administrative) {
-		granted = append(granted, token.Default)
+	granted, one := token.Grantable(asked)
+	if !one {
+		return nil, &Problem{http.StatusBadRequest, "invalid_scope", codeScopes, "scopes-of-two-services", "The scopes are those of more than one service; a token is for one."}
 	}
 	if len(granted) == 0 {
 		return nil, &Problem{http.StatusBadRequest, "invalid_scope", codeScope, "unknown-scope", "None of the scopes asked for is known."}
@@ -142,12 +140,14 @@ func grantable(asked []string) ([]string, *Problem) {
 // while the user goes through the page, and is read anew with every form.
 func (s *Surface) authorize(v *visit) {
 	name := v.r.PathValue("tenant")
-	if _, found := s.cloud.Tenant(name); !found && !AnyTenant(name) {
+	t, found := s.cloud.Tenant(name)
+	if !found && !AnyTenant(name) {
 		s.refusePage(v, http.StatusNotFound, "unknown-tenant", codeTenant)
 		return
 	}
 	query := v.r.URL.RawQuery
 	req, problem := s.parseRequest(query)
+	req.address = name
 	if problem != nil && req.redirect == nil {
 		s.refusePage(v, http.StatusBadRequest, problem.Reason, problem.Code)
 		return
@@ -162,7 +162,7 @@ func (s *Surface) authorize(v *visit) {
 	query = v.r.URL.Query().Encode()
 	p := &purpose{
 		name: "authorize " + name + " " + query, action: "/" + name + token.AuthorizePath + "?" + query,
-		tenant: name, client: req.client.Name, scopes: req.scopes, hint: req.hint, native: native(req.redirect),
+		tenant: t.Name, client: req.client.Name, scopes: req.scopes, hint: req.hint, native: native(req.redirect),
 		finish: func(v *visit, in *session) { s.answerCode(v, &req, in) },
 		cancel: func(v *visit) {
 			s.answerProblem(v, &req, &Problem{0, "access_denied", codeCancelled, "sign-in-cancelled", "The user cancelled the sign-in."})
@@ -214,7 +214,7 @@ func (s *Surface) answerCode(v *visit, req *request, in *session) {
 		return
 	}
 	t, _ := s.cloud.Tenant(in.Tenant)
-	s.answer(v, req, url.Values{"code": {code}, "iss": {t.Issuer.Name()}})
+	s.answer(v, req, url.Values{"code": {code}, "iss": {t.at(req.address).Name()}})
 }
 
 // answerProblem sends it there with a problem.
@@ -223,17 +223,31 @@ func (s *Surface) answerProblem(v *visit, req *request, p *Problem) {
 		s.denied(p.Reason, v)
 	}
 	values := url.Values{"error": {p.Word}, "error_description": {"AADSTS" + strconv.Itoa(p.Code) + ": " + p.Text}}
-	if t, found := s.cloud.Tenant(v.r.PathValue("tenant")); found {
-		values.Set("iss", t.Issuer.Name())
+	if t, found := s.cloud.Tenant(req.address); found {
+		values.Set("iss", t.at(req.address).Name())
 	}
 	s.answer(v, req, values)
 }
+
+// responseModes are the ways to answer (OAuth 2.0 Multiple Response Type
+// Encoding Practices section 2.1, OAuth 2.0 Form Post Response Mode).
+var responseModes = []string{token.QueryMode, token.FragmentMode, token.FormMode}
 
 func (s *Surface) answer(v *visit, req *request, values url.Values) {
 	if req.state != "" {
 		values.Set("state", req.state)
 	}
 	at := *req.redirect
+	switch req.mode {
+	case token.FormMode:
+		s.answerForm(v, req, values)
+		return
+	case token.FragmentMode:
+		at.RawFragment, at.Fragment = "", ""
+		v.w.Header().Set("Referrer-Policy", "no-referrer")
+		v.see(at.String() + "#" + values.Encode())
+		return
+	}
 	q := at.Query()
 	for name := range values {
 		q.Set(name, values.Get(name))
@@ -241,4 +255,16 @@ func (s *Surface) answer(v *visit, req *request, values url.Values) {
 	at.RawQuery = q.Encode()
 	v.w.Header().Set("Referrer-Policy", "no-referrer") // the address has a code
 	v.see(at.String())
+}
+
+// answerForm has the browser send the answer as a form, so that it is in no
+// address: by a script, or by a button where there are no scripts.
+func (s *Surface) answerForm(v *visit, req *request, values url.Values) {
+	data := view{Step: pageAnswer, Client: req.client.Name, Action: req.redirect.String()}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		data.Hidden = append(data.Hidden, hidden{name, values.Get(name)})
+	}
+	v.scripted(source(req.redirect))
+	v.w.Header().Set("Referrer-Policy", "strict-origin") // clients look at where a form is from
+	s.show(v, data, http.StatusOK)
 }

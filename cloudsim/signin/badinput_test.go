@@ -59,7 +59,7 @@ func TestBadAuthorizationRequests(t *testing.T) {
 		{"no response type", query("response_type", "-"), "invalid_request", "missing-parameter"},
 		{"a token", query("response_type", "token"), "unsupported_response_type", "unsupported-response-type"},
 		{"a code and a token", query("response_type", "code id_token"), "unsupported_response_type", "unsupported-response-type"},
-		{"by fragment", query("response_mode", "fragment"), "invalid_request", "unsupported-response-mode"},
+		{"by message", query("response_mode", "web_message"), "invalid_request", "unsupported-response-mode"},
 		{"no challenge", query("code_challenge", "-", "code_challenge_method", "-"), "invalid_request", "no-challenge"},
 		{"plain", query("code_challenge_method", "plain"), "invalid_request", "no-challenge"},
 		{"short challenge", query("code_challenge", "abc"), "invalid_request", "no-challenge"},
@@ -206,11 +206,11 @@ func TestEndedWhileExchanged(t *testing.T) {
 	t.Parallel()
 	o := open(t, Limits{})
 	g := grant{family: random(), tenant: "contoso", Grant: token.Grant{Client: Setup.ID, User: annUser, Scopes: []string{token.Offline}}}
-	if tokens, problem := o.mint(g); problem != nil || tokens.Refresh == "" {
+	if tokens, problem := o.mint(g, "contoso"); problem != nil || tokens.Refresh == "" {
 		t.Fatalf("before: %v, %v", tokens, problem)
 	}
 	o.revoke(g.family)
-	tokens, problem := o.mint(g)
+	tokens, problem := o.mint(g, "contoso")
 	if problem == nil || problem.Reason != "grant-ended" || tokens.Refresh != "" || o.refresh.order.Len() != 0 {
 		t.Errorf("after: %v, %v, %d tokens", tokens, problem, o.refresh.order.Len())
 	}

@@ -150,13 +150,8 @@ func (ds *devices) poll(code, client string, now time.Time) (grant, *Problem) {
 	if !now.Before(d.expires) {
 		return grant{}, &Problem{http.StatusBadRequest, "expired_token", codeDeviceExpired, "device-code-expired", "The device code has expired."}
 	}
-	last := d.polled
-	d.polled = now
-	// A tenth is left to the way between.
-	if !last.IsZero() && now.Sub(last) < d.interval-d.interval/10 {
-		d.interval += 5 * time.Second // section 3.5
-		return grant{}, &Problem{http.StatusBadRequest, "slow_down", codeSlowDown, "device-too-fast", "Polled too soon; wait 5 seconds longer from now on."}
-	}
+	// Whoever has an answer gets it, however fast it asked: some libraries know
+	// one pace of their own.
 	switch d.state {
 	case deviceDeclined:
 		ds.drop(d)
@@ -164,6 +159,13 @@ func (ds *devices) poll(code, client string, now time.Time) (grant, *Problem) {
 	case deviceGranted:
 		ds.drop(d)
 		return d.issued, nil
+	}
+	last := d.polled
+	d.polled = now
+	// A tenth is left to the way between.
+	if !last.IsZero() && now.Sub(last) < d.interval-d.interval/10 {
+		d.interval += 5 * time.Second // section 3.5
+		return grant{}, &Problem{http.StatusBadRequest, "slow_down", codeSlowDown, "device-too-fast", "Polled too soon; wait 5 seconds longer from now on."}
 	}
 	return grant{}, &Problem{http.StatusBadRequest, "authorization_pending", codePending, "", "The user has not signed in yet; ask again."}
 }
@@ -216,7 +218,8 @@ func (s *Surface) deviceAuthorization(w http.ResponseWriter, r *http.Request) {
 
 func (s *Surface) newDevice(w http.ResponseWriter, r *http.Request) (*device, *Problem) {
 	tenant := r.PathValue("tenant")
-	if _, found := s.cloud.Tenant(tenant); !found && !AnyTenant(tenant) {
+	t, found := s.cloud.Tenant(tenant)
+	if !found && !AnyTenant(tenant) {
 		return nil, invalidRequest(codeTenant, "unknown-tenant", "Tenant not found.")
 	}
 	if !s.pace.allows("device "+clientOf(r), s.now()) {
@@ -231,8 +234,8 @@ func (s *Surface) newDevice(w http.ResponseWriter, r *http.Request) (*device, *P
 	if problem != nil {
 		return nil, problem
 	}
-	client, found := s.clients[p["client_id"]]
-	if !found || !client.Devices {
+	client := s.clients[p["client_id"]]
+	if !client.Devices {
 		return nil, &Problem{http.StatusBadRequest, "unauthorized_client", codeClient, "unknown-client", "The application is not known, or may not use device codes."}
 	}
 	if len(p["scope"]) > maxScope {
@@ -242,7 +245,7 @@ func (s *Surface) newDevice(w http.ResponseWriter, r *http.Request) (*device, *P
 	if problem != nil {
 		return nil, problem
 	}
-	return &device{client: client, tenant: tenant, from: clientOf(r), scopes: scopes}, nil
+	return &device{client: client, tenant: t.Name, from: clientOf(r), scopes: scopes}, nil
 }
 
 // devicePage is where the user types the code, signs in, and agrees.
@@ -272,13 +275,13 @@ func (s *Surface) devicePage(v *visit) {
 		return
 	}
 	if guesser := "client " + clientOf(v.r); first {
-		if !s.failures.enter(guesser, v.now) {
+		if !s.guesses.enter(guesser, v.now) {
 			s.denied("user-code-guessed", v)
 			ask(codeBusy)
 			return
 		}
 		if _, code := s.devices.find(userCode, v.now); code == 0 {
-			s.failures.undecided(guesser)
+			s.guesses.undecided(guesser)
 		}
 	}
 	d, code := s.devices.find(userCode, v.now)

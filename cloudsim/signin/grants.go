@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"ptabench/cloudsim/token"
@@ -33,15 +34,19 @@ type refreshGrant struct {
 }
 
 // Tokens are what a grant is exchanged for.
-type Tokens struct {
-	token.Tokens
-	Refresh string // empty for none
-}
+type Tokens = token.Tokens
 
 // Exchange is the token endpoint for every grant but the password's: it takes
-// the address's tenant and the form.
+// the address's tenant and the form, of a client that names itself there.
 func (s *Surface) Exchange(tenant, body string) (Tokens, *Problem) {
-	if _, found := s.cloud.Tenant(tenant); !found && !AnyTenant(tenant) {
+	return s.ExchangeBy(tenant, "", body)
+}
+
+// ExchangeBy is Exchange for a client that may name itself in the header
+// Authorization.
+func (s *Surface) ExchangeBy(tenant, authorization, body string) (Tokens, *Problem) {
+	addressed, found := s.cloud.Tenant(tenant)
+	if !found && !AnyTenant(tenant) {
 		return Tokens{}, invalidRequest(codeTenant, "unknown-tenant", "Tenant not found.")
 	}
 	values, err := url.ParseQuery(body)
@@ -53,23 +58,20 @@ func (s *Surface) Exchange(tenant, body string) (Tokens, *Problem) {
 		return Tokens{}, problem
 	}
 	switch p["grant_type"] {
-	case token.CodeGrant, token.DeviceGrant, token.RefreshGrant:
+	case token.CodeGrant, token.DeviceGrant, token.DraftDeviceGrant, token.RefreshGrant:
 	default:
 		return Tokens{}, &Problem{http.StatusBadRequest, "unsupported_grant_type", codeUnsupportedGrant, "unsupported-grant", "The app requested an unsupported grant type."}
 	}
 	// The client before anything that is used up: some try a header first.
-	client, found := s.clients[p["client_id"]]
-	switch {
-	case p["client_id"] == "":
-		return Tokens{}, invalidRequest(codeBadRequest, "missing-parameter", "The request body must contain the parameter client_id.")
-	case !found:
-		return Tokens{}, &Problem{http.StatusBadRequest, "unauthorized_client", codeClient, "unknown-client", "The application is not known."}
+	client, problem := s.authenticate(authorization, p)
+	if problem != nil {
+		return Tokens{}, problem
 	}
 	var g grant
 	switch p["grant_type"] {
 	case token.CodeGrant:
 		g, problem = s.redeemCode(client, p)
-	case token.DeviceGrant:
+	case token.DeviceGrant, token.DraftDeviceGrant:
 		g, problem = s.pollDevice(client, p)
 	case token.RefreshGrant:
 		g, problem = s.redeemRefresh(client, p)
@@ -77,23 +79,94 @@ func (s *Surface) Exchange(tenant, body string) (Tokens, *Problem) {
 	if problem != nil {
 		return Tokens{}, problem
 	}
-	if !AnyTenant(tenant) && g.tenant != tenant {
+	if !AnyTenant(tenant) && g.tenant != addressed.Name {
 		return Tokens{}, invalidGrant(codeInvalidGrant, "grant-of-another-tenant", "The grant was issued by another tenant.")
 	}
-	return s.mint(g)
+	g.Info = p["client_info"] == "1"
+	return s.mint(g, tenant)
 }
 
-func (s *Surface) mint(g grant) (Tokens, *Problem) {
+// authenticate finds out which client asks: by the form, or by the header with
+// the secret (RFC 6749 section 2.3.1). Which of them was wrong is not said.
+func (s *Surface) authenticate(authorization string, p map[string]string) (Client, *Problem) {
+	id, secret := p["client_id"], p["client_secret"]
+	if header, found := strings.CutPrefix(authorization, "Basic "); found {
+		inHeader, given, ok := parseBasic(header)
+		if !ok || id != "" && id != inHeader || secret != "" {
+			return Client{}, invalidRequest(codeMalformed, "malformed-client", "The client authenticates in a way that can't be read, or in two ways.")
+		}
+		id, secret = inHeader, given
+	}
+	client, found := s.clients[id]
+	switch {
+	case id == "":
+		return Client{}, invalidRequest(codeBadRequest, "missing-parameter", "The request body must contain the parameter client_id.")
+	case !found:
+		return Client{}, &Problem{http.StatusBadRequest, "unauthorized_client", codeClient, "unknown-client", "The application is not known."}
+	case !client.Secret.some: // a public client; what some send in the place of a secret is none
+		return client, nil
+	case secret == "":
+		return Client{}, &Problem{http.StatusUnauthorized, "invalid_client", codeNoSecret, "client-secret-missing", "The request must contain the client's secret."}
+	case !client.Secret.is(secret):
+		return Client{}, &Problem{http.StatusUnauthorized, "invalid_client", codeSecret, "client-secret-wrong", "The client's secret is wrong."}
+	}
+	return client, nil
+}
+
+// parseBasic reads the header's credentials, both of which are form-encoded.
+func parseBasic(text string) (id, secret string, ok bool) {
+	b, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(b) > maxForm {
+		return "", "", false
+	}
+	id, secret, ok = strings.Cut(string(b), ":")
+	id, wrong := url.QueryUnescape(id)
+	secret, err = url.QueryUnescape(secret)
+	return id, secret, ok && wrong == nil && err == nil
+}
+
+// A Decided is a user whose password somebody has checked already, at the token
+// endpoint.
+type Decided struct {
+	Address      string // of the tenant, as the client calls it
+	Tenant, User string
+	Client       string // as it names itself; it may be none that is known
+	Scope        string // as asked for
+	Info         bool   // whether client_info was asked for
+}
+
+// Grant makes the tokens of such a user. A client that is not known gets no
+// refresh token, which it could not use.
+func (s *Surface) Grant(d Decided) (Tokens, *Problem) {
+	asked := slices.DeleteFunc(strings.Fields(d.Scope), token.Administrative)
+	if client, found := s.clients[d.Client]; !found || client.Secret.some {
+		asked = slices.DeleteFunc(asked, func(scope string) bool { return scope == token.Offline })
+	}
+	scopes, problem := grantable(asked)
+	switch {
+	case problem == nil:
+	case problem.Code == codeScope: // nothing that is known: what there is for any
+		scopes = []string{token.Default}
+	default:
+		return Tokens{}, problem
+	}
+	in := session{Tenant: d.Tenant, User: d.User, SignedIn: s.now()}
+	g := grantTo(&in, d.Client, "", scopes)
+	g.Info = d.Info
+	return s.mint(g, d.Address)
+}
+
+// mint makes the tokens of a grant, for who calls the tenant by an address.
+func (s *Surface) mint(g grant, address string) (Tokens, *Problem) {
 	t, _ := s.cloud.Tenant(g.tenant)
 	now := s.now()
-	tokens, err := t.Issuer.MintGrant(g.Grant, now)
+	out, err := t.at(address).MintGrant(g.Grant, now)
 	if err != nil {
 		s.log.Error("signing tokens", "error", err)
 		return Tokens{}, &Problem{http.StatusInternalServerError, "server_error", codeBusy, "signing-failed", "The tokens could not be signed."}
 	}
-	out := Tokens{Tokens: tokens}
 	if slices.Contains(g.Scopes, token.Offline) {
-		g.Nonce = "" // of the first id token alone
+		g.Nonce, g.Info = "", false // of the first tokens alone
 		// Without room there is none, and the user signs in again.
 		out.Refresh, _ = s.refresh.add(refreshGrant{issued: g}, now, now.Add(s.limits.RefreshTime))
 		// Who ends a family may have looked for its tokens just before this one.
@@ -109,7 +182,7 @@ func (s *Surface) mint(g grant) (Tokens, *Problem) {
 // whether what came with it was right or not.
 func (s *Surface) redeemCode(client Client, p map[string]string) (g grant, problem *Problem) {
 	for _, name := range []string{"code", "redirect_uri", "code_verifier"} {
-		if p[name] == "" {
+		if p[name] == "" && (name != "code_verifier" || !client.Secret.some) {
 			return g, invalidRequest(codeBadRequest, "missing-parameter", "The request body must contain the parameter "+name+".")
 		}
 	}
@@ -132,6 +205,7 @@ func (s *Surface) redeemCode(client Client, p map[string]string) (g grant, probl
 		return g, invalidGrant(codeInvalidGrant, "code-of-another-client", "The code was issued to another application.")
 	case c.redirect != p["redirect_uri"]:
 		return g, invalidGrant(codeRedirect, "code-for-another-redirect", "The redirect URI is not that of the authorization request.")
+	case c.challenge == "" && p["code_verifier"] == "": // bound to the client's secret
 	case len(p["code_verifier"]) < 43, len(p["code_verifier"]) > 128, subtle.ConstantTimeCompare([]byte(challenge), []byte(c.challenge)) != 1:
 		return g, invalidGrant(codeVerifier, "code-verifier-wrong", "The code_verifier does not match the code_challenge.")
 	}

@@ -16,6 +16,7 @@ type Limits struct {
 	Codes, Refresh, Sessions, Devices int // how many there may be
 
 	CodeTime, DeviceTime, SessionTime, RefreshTime time.Duration
+	StayTime                                       time.Duration // of a session whose user stays signed in
 	PollInterval                                   time.Duration // of a device
 	FormTime                                       time.Duration // a page may stay open
 
@@ -30,7 +31,7 @@ type Limits struct {
 
 var usualLimits = Limits{
 	Codes: 10_000, Refresh: 10_000, Sessions: 10_000, Devices: 1000,
-	CodeTime: time.Minute, DeviceTime: 15 * time.Minute, SessionTime: 8 * time.Hour, RefreshTime: 24 * time.Hour,
+	CodeTime: time.Minute, DeviceTime: 15 * time.Minute, SessionTime: 8 * time.Hour, RefreshTime: 24 * time.Hour, StayTime: 90 * 24 * time.Hour,
 	PollInterval: 5 * time.Second, FormTime: time.Hour,
 	Failures: 10, Lock: time.Minute, LockMost: time.Hour,
 	Watched: 10_000, Posts: 10, Burst: 100,
@@ -46,6 +47,7 @@ func (l Limits) orUsual() Limits {
 	set(&usual.DeviceTime, l.DeviceTime)
 	set(&usual.SessionTime, l.SessionTime)
 	set(&usual.RefreshTime, l.RefreshTime)
+	set(&usual.StayTime, l.StayTime)
 	set(&usual.PollInterval, l.PollInterval)
 	set(&usual.FormTime, l.FormTime)
 	set(&usual.Failures, l.Failures)

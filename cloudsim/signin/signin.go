@@ -23,6 +23,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,7 +32,7 @@ import (
 
 // A Cloud is what this room needs of the simulator around it.
 type Cloud interface {
-	// Tenant finds a tenant by its name.
+	// Tenant finds a tenant by its name, its ID or one of its domains.
 	Tenant(name string) (Tenant, bool)
 	// TenantOf finds the tenant of a user by the domain of the name.
 	TenantOf(user string) (Tenant, bool)
@@ -46,14 +47,26 @@ type Tenant struct {
 	Name   string
 	Issuer *token.Issuer
 	// Federated says that another service checks the passwords of its users;
-	// Passive is where they are sent, empty when that is not known.
-	Federated bool
-	Passive   string
+	// Passive is where they are sent, empty when that is not known. Exchange is
+	// where programs read how to ask it themselves (WS-MetadataExchange).
+	Federated         bool
+	Passive, Exchange string
 }
 
-// An Attempt is one user's name and password.
+// at is the issuer for those who call the tenant by an address: by its name, or
+// by one that is not its name, and then the issuer is that of its ID.
+func (t *Tenant) at(address string) *token.Issuer {
+	if address == t.Name {
+		return t.Issuer
+	}
+	return t.Issuer.ByID()
+}
+
+// An Attempt is one user's name and password, or, instead of them, what the
+// user's browser brings from the tenant's federation server (wresult).
 type Attempt struct {
 	RequestID, Tenant, User, Password string
+	Response                          string
 }
 
 // An Answer is how an attempt ended.
@@ -62,6 +75,9 @@ type Answer struct {
 	Failed    bool
 	Method    string // who decided; empty when nobody did
 	Connector string // that served, if one did
+	// Of a response: who signed in, and when, as the server says.
+	User     string
+	SignedIn time.Time
 }
 
 // Config is what the surface needs to know.
@@ -69,7 +85,7 @@ type Config struct {
 	Host           string // of every URL: that of the sign-in port, with the port
 	Administrators []Administrator
 	Password       Password // of every administrator
-	Clients        []Client // besides Setup
+	Clients        []Client // besides Builtin
 	Limits         Limits   // the usual ones where they are 0
 	Now            func() time.Time
 }
@@ -90,13 +106,15 @@ type Surface struct {
 	codes    *store[codeGrant]
 	refresh  *store[refreshGrant]
 	sessions *store[session]
+	stayed   *store[session] // of those who stay signed in: a bound of their own, since they last so much longer
+	away     *store[away]    // who is at a federation server
 	devices  devices
-	failures *lockout // of accounts, and of clients that guess user codes
-	// ownFailures is of the administrators, apart: however many others fail, no
+	guesses  *lockout // of clients at user codes
+	// administratorFailures is apart: however many others fail, no
 	// administrator's failures are forgotten for theirs.
-	ownFailures *lockout
-	ended       watched[struct{}] // families whose tokens came twice
-	pace        *pace             // of clients
+	administratorFailures *lockout
+	ended                 watched[struct{}] // families whose tokens came twice
+	pace                  *pace             // of clients
 }
 
 // New makes the surface.
@@ -108,18 +126,20 @@ func New(cloud Cloud, log *slog.Logger, cfg Config) *Surface {
 	}
 	s := &Surface{
 		cloud: cloud, log: log, host: cfg.Host, now: now, limits: limits,
-		clients:     map[string]Client{Setup.ID: Setup},
-		admins:      newAdministrators(cfg.Administrators, cfg.Password),
-		seal:        newSealer(),
-		codes:       newStore[codeGrant](limits.Codes),
-		refresh:     newStore[refreshGrant](limits.Refresh),
-		sessions:    newStore[session](limits.Sessions),
-		devices:     devices{byCode: make(map[hashOf]*device), byUser: make(map[string]*device)},
-		failures:    newLockout(limits, limits.Watched),
-		ownFailures: newLockout(limits, max(1, len(cfg.Administrators))), ended: newWatched[struct{}](limits.Refresh),
-		pace: newPace(limits),
+		clients:  make(map[string]Client),
+		admins:   newAdministrators(cfg.Administrators, cfg.Password),
+		seal:     newSealer(),
+		codes:    newStore[codeGrant](limits.Codes),
+		refresh:  newStore[refreshGrant](limits.Refresh),
+		sessions: newStore[session](limits.Sessions),
+		stayed:   newStore[session](limits.Sessions),
+		away:     newStore[away](maxAway),
+		devices:  devices{byCode: make(map[hashOf]*device), byUser: make(map[string]*device)},
+		guesses:  newLockout(limits, limits.Watched), ended: newWatched[struct{}](limits.Refresh),
+		administratorFailures: newLockout(limits, max(1, len(cfg.Administrators))),
+		pace:                  newPace(limits),
 	}
-	for _, c := range cfg.Clients {
+	for _, c := range slices.Concat(Builtin(), cfg.Clients) {
 		s.clients[c.ID] = c
 	}
 	return s
@@ -132,10 +152,13 @@ func (s *Surface) Routes(mux *http.ServeMux) {
 	mux.Handle("/{tenant}"+token.AuthorizePath, s.page(s.authorize))
 	mux.HandleFunc("POST /{tenant}"+token.DevicePath, s.deviceAuthorization)
 	mux.Handle("/{tenant}"+token.LogoutPath, s.page(s.signOut))
+	mux.Handle("/{tenant}"+token.FederationPath, s.guard(s.federation, true))
 	mux.Handle("/device", s.page(s.devicePage))
 	mux.Handle("/sign-out", s.page(s.signOut))
 	mux.Handle("/{$}", s.page(s.account))
 	mux.HandleFunc("GET /sign-in.css", serveStyle)
+	mux.HandleFunc("GET /sign-in.js", serveScript)
+	s.discoveryRoutes(mux)
 }
 
 // A Problem is why a client is refused: the error of RFC 6749 and the real
@@ -167,10 +190,14 @@ const (
 	codeMalformed        = 90014
 	codeTenant           = 90002
 	codeClient           = 700016
+	codeSecret           = 7000215
+	codeNoSecret         = 7000218
 	codeRedirect         = 50011
 	codeResponseType     = 700054
 	codeResponseMode     = 70007
 	codeScope            = 70011
+	codeScopes           = 28000 // of more than one service
+	codeInstance         = 50049
 	codeUnsupportedGrant = 70003
 	codeInvalidGrant     = 70000
 	codeCodeExpired      = 70008

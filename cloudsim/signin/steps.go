@@ -2,7 +2,6 @@ package signin
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -128,28 +127,12 @@ func (s *Surface) whose(p *purpose, user string) (Tenant, int) {
 	return t, 0
 }
 
-// federate sends a user to where the password is checked.
-func (s *Surface) federate(v *visit, p *purpose, t Tenant, user string) {
-	at, err := url.Parse(t.Passive)
-	if err != nil || at.Scheme != "https" || at.Host == "" {
-		s.ask(v, p, view{Step: stepUser, User: user, Code: codeFederation}, http.StatusOK)
-		return
-	}
-	q := at.Query()
-	q.Set("wa", "wsignin1.0")
-	q.Set("wtrealm", t.Issuer.Name())
-	q.Set("username", user)
-	at.RawQuery = q.Encode()
-	// A page, not a redirect: browsers hold those that follow a form to the
-	// policy of its page, which was shown before it was known whose it is.
-	s.show(v, view{Step: pageFederation, Next: at.String()}, http.StatusOK)
-}
-
 // takePassword signs a user in, or says why not.
 func (s *Surface) takePassword(v *visit, p *purpose, user, password string) {
 	user = strings.TrimSpace(user)
+	stays := v.form.Get("stay") != ""
 	again := func(code int) {
-		s.ask(v, p, view{Step: stepPassword, User: user, Code: code}, http.StatusOK)
+		s.ask(v, p, view{Step: stepPassword, User: user, Code: code, Stays: stays}, http.StatusOK)
 	}
 	t, code := s.whose(p, user)
 	if code != 0 {
@@ -169,29 +152,12 @@ func (s *Surface) takePassword(v *visit, p *purpose, user, password string) {
 		s.federate(v, p, t, user)
 		return
 	}
-	account, failures := "account "+t.Name+" "+user, s.failures
-	if administrator {
-		failures = s.ownFailures
-	}
-	if !failures.enter(account, v.now) {
-		s.denied("sign-in-locked", v)
-		again(codeLocked)
-		return
-	}
 	a := s.decide(v, t, user, password, administrator)
-	switch {
-	case a.Failed:
-		failures.undecided(account)
-	case a.Code == 0:
-		failures.succeed(account)
-	case a.Code != codeWrongPassword: // nobody's guess was wrong
-		failures.undecided(account)
-	}
 	if a.Code != 0 {
 		again(a.Code)
 		return
 	}
-	in := session{Tenant: t.Name, User: user, Method: a.Method, Connector: a.Connector, Administrator: administrator, SignedIn: v.now}
+	in := session{Tenant: t.Name, User: user, Method: a.Method, Connector: a.Connector, Administrator: administrator, SignedIn: v.now, Stays: stays}
 	v.begin(in)
 	switch {
 	case p.administrative() && !administrator:
@@ -207,14 +173,21 @@ func (s *Surface) takePassword(v *visit, p *purpose, user, password string) {
 // MethodCloud is who checked the password of an administrator.
 const MethodCloud = "cloud"
 
-// decide asks whoever knows.
+// decide asks whoever knows. The cloud locks its users' accounts, and the
+// administrators' are locked here.
 func (s *Surface) decide(v *visit, t Tenant, user, password string, administrator bool) Answer {
 	if !administrator {
 		return s.cloud.SignIn(v.r.Context(), Attempt{RequestID: v.id, Tenant: t.Name, User: user, Password: password})
 	}
-	a := Answer{Method: MethodCloud}
-	if !s.admins.check(password) {
+	a, account := Answer{Method: MethodCloud}, "account "+t.Name+" "+user
+	switch {
+	case !s.administratorFailures.enter(account, v.now):
+		s.denied("sign-in-locked", v)
+		a.Code = codeLocked
+	case !s.admins.check(password):
 		a.Code = codeWrongPassword
+	default:
+		s.administratorFailures.succeed(account)
 	}
 	s.log.Info("administrator's sign-in", "tenant", t.Name, "user", user, "code", a.Code, "request_id", v.id, "client", clientOf(v.r))
 	return a

@@ -12,6 +12,7 @@ const (
 	codeOtherTenant   = 50020
 	codeFederation    = 50107
 	codeFormExpired   = 50196
+	codeNoUserThere   = 51004
 )
 
 // texts are what users are told, who are to know what to do next: the code
@@ -37,6 +38,12 @@ var texts = map[int]string{
 	codeNoTenant:         "We couldn't find an account with that user name. Check that it ends in the domain of your organization, as in someone@example.com.",
 	codeOtherTenant:      "This account is of another organization. Use an account of the organization that you are signing in to.",
 	codeFederation:       "Your organization signs its users in with a service of its own, but where that is could not be read from it (its federation metadata), so you can't be taken there. Contact your administrator.",
+	codeNoUserThere:      "The sign-in service of your organization named somebody who has no account here. Contact your administrator.",
+	50003:                "Who signs for the sign-in service of your organization could not be read from it (its federation metadata). Try again in a few minutes.",
+	50008:                "What the sign-in service of your organization sent could not be read. Sign in again; if it happens again, contact your administrator.",
+	50013:                "What was sent in the name of your organization's sign-in service is not signed as it must be, or was used before. Sign in again; if it happens again, contact your administrator.",
+	500131:               "What the sign-in service of your organization sent is meant for another service. Contact your administrator.",
+	500133:               "What the sign-in service of your organization sent is not good at this time. Sign in again; if it happens again, its clock may be wrong.",
 	codeFormExpired:      "This page was open for too long, or in another browser. Sign in again.",
 	codeNotAdministrator: "This needs an administrator of your organization, and your account is not one. Sign in with another account.",
 	codeTenant:           "There is no such organization. Check the address, or begin again where you came from.",

@@ -16,6 +16,8 @@ var (
 	pageText string
 	//go:embed page.css
 	pageStyle string
+	//go:embed page.js
+	pageScript string
 
 	pageTemplate = template.Must(template.New("page").Parse(pageText))
 )
@@ -35,13 +37,15 @@ const (
 	pageFederation = "federation"
 	pageAccount    = "account"
 	pageSignOut    = "sign-out"
+	pageAnswer     = "answer" // to a client, as a form
 )
 
 // A view is what the template shows.
 type view struct {
 	Step   string
 	User   string
-	Code   int // of an error, 0 for none
+	Stays  bool // whether the box is ticked
+	Code   int  // of an error, 0 for none
 	Answer *session
 
 	// The rest is filled in on the way.
@@ -87,7 +91,7 @@ func (s *Surface) ask(v *visit, p *purpose, data view, status int) {
 // hear it.
 var titles = map[string]string{
 	stepUser: "Sign in", stepPassword: "Enter password", stepContinue: "Continue?", stepCode: "Enter code",
-	pageMessage: "Sign in", pageFederation: "Sign in", pageAccount: "My account", pageSignOut: "Sign out",
+	pageMessage: "Sign in", pageFederation: "Sign in", pageAccount: "My account", pageSignOut: "Sign out", pageAnswer: "Continue",
 }
 
 // show writes a page.
@@ -121,9 +125,17 @@ func (s *Surface) tell(v *visit, title, text string) {
 }
 
 func serveStyle(w http.ResponseWriter, _ *http.Request) {
+	serveAsset(w, "text/css; charset=utf-8", pageStyle)
+}
+
+func serveScript(w http.ResponseWriter, _ *http.Request) {
+	serveAsset(w, "text/javascript; charset=utf-8", pageScript)
+}
+
+func serveAsset(w http.ResponseWriter, kind, text string) {
 	h := w.Header()
-	h.Set("Content-Type", "text/css; charset=utf-8")
+	h.Set("Content-Type", kind)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "public, max-age=3600")
-	_, _ = w.Write([]byte(pageStyle))
+	_, _ = w.Write([]byte(text))
 }

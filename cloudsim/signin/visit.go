@@ -36,8 +36,16 @@ type visit struct {
 }
 
 // page guards a page: its headers, its methods, forms from elsewhere.
-func (s *Surface) page(serve func(v *visit)) http.Handler {
+func (s *Surface) page(serve func(v *visit)) http.Handler { return s.guard(serve, false) }
+
+// guard does so, and lets through a form of another site where one is expected:
+// it comes without the cookies that know the browser, and none are made.
+func (s *Surface) guard(serve func(v *visit), foreign bool) http.Handler {
 	var origin http.CrossOriginProtection
+	limit := int64(maxForm)
+	if foreign {
+		limit = maxReturn
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{Surface: s, w: w, r: r, now: s.now(), id: uuid.NewString()}
 		h := w.Header()
@@ -53,8 +61,8 @@ func (s *Surface) page(serve func(v *visit)) http.Handler {
 		switch r.Method {
 		case http.MethodGet, http.MethodHead:
 		case http.MethodPost:
-			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-			if origin.Check(r) != nil {
+			r.Body = http.MaxBytesReader(w, r.Body, limit)
+			if !foreign && origin.Check(r) != nil {
 				s.refusePage(v, http.StatusForbidden, "form-of-another-site", codeMalformed)
 				return
 			}
@@ -73,7 +81,9 @@ func (s *Surface) page(serve func(v *visit)) http.Handler {
 			s.refusePage(v, http.StatusMethodNotAllowed, "wrong-method", codeMalformed)
 			return
 		}
-		v.know()
+		if !foreign || v.form == nil {
+			v.know()
+		}
 		serve(v)
 	})
 }
@@ -85,6 +95,13 @@ func (v *visit) policy(target string) {
 		target = " " + target
 	}
 	v.w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'"+target+
+		"; base-uri 'none'; frame-ancestors 'none'")
+}
+
+// scripted is the policy of the one page that has a script, which sends its form
+// to a client.
+func (v *visit) scripted(target string) {
+	v.w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; form-action "+target+
 		"; base-uri 'none'; frame-ancestors 'none'")
 }
 
@@ -104,14 +121,15 @@ func (v *visit) know() {
 		return
 	}
 	v.browser = rand.Text()
-	v.setCookie(formCookie, v.browser)
+	v.setCookie(formCookie, v.browser, 0)
 }
 
-// setCookie sets a cookie for as long as the browser runs. Lax: a client sends
+// setCookie sets a cookie for a while, or for as long as the browser runs. Lax: a client sends
 // its user here from elsewhere, and must find the session; forms from elsewhere
 // must not.
-func (v *visit) setCookie(name, value string) {
-	c := &http.Cookie{Name: name, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+func (v *visit) setCookie(name, value string, while time.Duration) {
+	c := &http.Cookie{Name: name, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		MaxAge: int(while / time.Second)}
 	if value == "" {
 		c.MaxAge = -1
 	}
@@ -165,6 +183,7 @@ type session struct {
 	Method, Connector string // who checked the password
 	Administrator     bool
 	SignedIn          time.Time
+	Stays             bool // signed in after the browser has ended
 }
 
 // name is what to call the user by. No directory is asked for a better one.
@@ -179,8 +198,10 @@ func (v *visit) session() *session {
 	if err != nil {
 		return nil
 	}
-	if s, found := v.sessions.get(c.Value, v.now); found {
-		return &s
+	for _, kept := range []*store[session]{v.sessions, v.stayed} {
+		if s, found := kept.get(c.Value, v.now); found {
+			return &s
+		}
 	}
 	return nil
 }
@@ -188,13 +209,18 @@ func (v *visit) session() *session {
 // begin makes a session, in place of the browser's old one.
 func (v *visit) begin(s session) {
 	v.end()
-	v.setCookie(sessionCookie, v.sessions.addOver(s, v.now, v.now.Add(v.limits.SessionTime)))
+	if s.Stays {
+		v.setCookie(sessionCookie, v.stayed.addOver(s, v.now, v.now.Add(v.limits.StayTime)), v.limits.StayTime)
+		return
+	}
+	v.setCookie(sessionCookie, v.sessions.addOver(s, v.now, v.now.Add(v.limits.SessionTime)), 0)
 }
 
 // end ends the browser's session, if it has one.
 func (v *visit) end() {
 	if c, err := v.r.Cookie(sessionCookie); err == nil {
 		v.sessions.drop(c.Value)
+		v.stayed.drop(c.Value)
 	}
 }
 

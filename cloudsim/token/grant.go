@@ -1,6 +1,7 @@
 package token
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -16,9 +17,6 @@ const (
 	RegisterScope = "connector.register"
 	ManageScope   = "tenant.manage"
 )
-
-// Offline is the scope that asks for a refresh token.
-const Offline = "offline_access"
 
 // CloudAudience is whom an administrator's access token is for.
 const CloudAudience = "api://ptabench/cloud"
@@ -39,6 +37,7 @@ type Grant struct {
 	Nonce    string    // of the authorization request; empty for none
 	Scopes   []string  // granted
 	SignedIn time.Time // when the user gave the password
+	Info     bool      // whether to make Tokens.Info
 }
 
 // header and claims of what MintGrant makes. The header is the signer's.
@@ -48,12 +47,14 @@ type grantClaims struct {
 	Version   string `json:"ver"`
 	Subject   string `json:"sub"`
 	Username  string `json:"preferred_username"`
+	Object    string `json:"oid,omitempty"`
 	Audience  string `json:"aud"`
 	IssuedAt  int64  `json:"iat"`
 	NotBefore int64  `json:"nbf"`
 	Expires   int64  `json:"exp"`
 	// Of an id token.
 	Name     string `json:"name,omitempty"`
+	Email    string `json:"email,omitempty"`
 	Nonce    string `json:"nonce,omitempty"`
 	AuthTime int64  `json:"auth_time,omitempty"`
 	// Of an access token.
@@ -65,25 +66,31 @@ type grantClaims struct {
 // MintGrant makes the tokens of a grant: an id token with the scope openid.
 func (is *Issuer) MintGrant(g Grant, now time.Time) (Tokens, error) {
 	t := Tokens{Scope: strings.Join(g.Scopes, " "), Lifetime: Lifetime}
-	audience := resource
 	if slices.ContainsFunc(g.Scopes, Administrative) {
-		t.Lifetime, audience = AdministratorLifetime, CloudAudience
+		t.Lifetime = AdministratorLifetime
+	}
+	object := ObjectID(is.tenant, g.User)
+	if g.Info {
+		t.Info = base64.RawURLEncoding.EncodeToString([]byte(`{"uid":"` + object + `","utid":"` + TenantID(is.tenant) + `"}`))
 	}
 	common := grantClaims{
 		Issuer: is.Name(), Tenant: TenantID(is.tenant), Version: "2.0",
-		Subject: string(is.appendSubject(nil, g.Client, g.User)), Username: g.User,
+		Subject: string(is.appendSubject(nil, g.Client, g.User)), Username: g.User, Object: object,
 		IssuedAt: now.Unix(), NotBefore: now.Unix(), Expires: now.Add(t.Lifetime).Unix(),
 	}
 	if slices.Contains(g.Scopes, OpenID) {
 		id := common
 		id.Audience, id.Name, id.Nonce, id.AuthTime = g.Client, g.Name, g.Nonce, g.SignedIn.Unix()
+		if slices.Contains(g.Scopes, Email) {
+			id.Email = g.User
+		}
 		var err error
 		if t.ID, err = is.signClaims(id); err != nil {
 			return Tokens{}, err
 		}
 	}
 	access := common
-	access.Audience, access.ID, access.Scope, access.Client = audience, uuid.NewString(), t.Scope, g.Client
+	access.Audience, access.ID, access.Scope, access.Client = audience(g.Scopes), uuid.NewString(), t.Scope, g.Client
 	var err error
 	t.Access, err = is.signClaims(access)
 	return t, err
@@ -95,4 +102,10 @@ func (is *Issuer) signClaims(c grantClaims) (string, error) {
 		return "", fmt.Errorf("writing a token: %w", err)
 	}
 	return is.signer.sign(nil, payload)
+}
+
+// ObjectID is the UUID that every client knows a user by, always the same for a
+// name.
+func ObjectID(tenant, user string) string {
+	return uuid.NewSHA1(uuid.NewSHA1(tenants, []byte(tenant)), []byte(strings.ToLower(user))).String()
 }

@@ -30,7 +30,9 @@ func TenantID(tenant string) string { return uuid.NewSHA1(tenants, []byte(tenant
 type Issuer struct {
 	signer *Signer
 	tenant string
+	host   string
 	base   string // URL of the tenant, without a slash at the end
+	byID   *Issuer
 	// prefix begins every payload: the claims that are the same in all.
 	prefix []byte
 }
@@ -38,7 +40,19 @@ type Issuer struct {
 // Issuer returns the issuer of a tenant, which is reached at a host: the
 // address of the sign-in port, such as 127.0.0.1:40443.
 func (s *Signer) Issuer(host, tenant string) *Issuer {
-	is := &Issuer{signer: s, tenant: tenant, base: "https://" + host + "/" + tenant}
+	is := s.issuer(host, tenant, tenant)
+	is.byID = s.issuer(host, tenant, TenantID(tenant))
+	is.byID.byID = is.byID
+	return is
+}
+
+// ByID is the issuer of the same tenant that calls itself by the tenant's ID,
+// as it must for clients that do not name the tenant: they make the issuer to
+// expect from the template of CommonDiscovery.
+func (is *Issuer) ByID() *Issuer { return is.byID }
+
+func (s *Signer) issuer(host, tenant, address string) *Issuer {
+	is := &Issuer{signer: s, tenant: tenant, host: host, base: "https://" + host + "/" + address}
 	is.prefix = append(is.prefix, `{"iss":`...)
 	is.prefix = appendString(is.prefix, is.Name())
 	is.prefix = append(is.prefix, `,"tid":`...)
@@ -50,18 +64,15 @@ func (s *Signer) Issuer(host, tenant string) *Issuer {
 // Name is the issuer's own: the iss claim of its tokens.
 func (is *Issuer) Name() string { return is.base + "/v2.0" }
 
-// The scopes that are granted: with OpenID an id token comes along.
-const (
-	OpenID  = "openid"
-	Default = "https://graph.microsoft.com/.default"
-)
-
 // Tokens is what a successful sign-in is answered with.
 type Tokens struct {
 	Access   string
 	ID       string // empty unless the scope is OpenID
 	Scope    string // granted
 	Lifetime time.Duration
+	// Refresh and Info are for clients that ask for them; empty for none. Info
+	// says whose tokens they are, as libraries of Microsoft keep them by.
+	Refresh, Info string
 }
 
 // Mint makes the tokens of a user who signed in at a client that asked for a
