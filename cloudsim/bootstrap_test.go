@@ -57,7 +57,7 @@ func (w *world) node(name string) *node {
 	}
 	n := &node{w: w, cfg: connector.Config{
 		Name: name, Tenant: "contoso", Version: "0.1.0", Cloud: filepath.Join(dir, "cloud.json"), State: filepath.Join(dir, "state"),
-		Directory: "ldaps://" + w.directory.Address, DirectoryCA: ca,
+		Directory: []string{"ldaps://" + w.directory.Address}, DirectoryCA: ca,
 		BindDN: bindtest.ServiceDN, BindPassword: bindtest.ServicePassword, BaseDN: bindtest.BaseDN,
 		Concurrency: 50, BindTimeout: 10 * time.Second, ConnectTimeout: 2 * time.Second,
 		Observe: "127.0.0.1:0", ObserveToken: observeSecret, RegistrationToken: got.Token,

@@ -24,6 +24,7 @@ import (
 
 	"ptabench/cloudsim/dispatch"
 	"ptabench/observe"
+	"ptabench/page/pagetest"
 	"ptabench/synchash"
 )
 
@@ -40,7 +41,7 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(childConfig); text != "" {
 		os.Exit(child(text))
 	}
-	code := m.Run()
+	code := pagetest.Main(m)
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	var left string
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {

@@ -43,6 +43,15 @@ var descriptions = map[int]string{
 	codeFederated:     "The user's domain is federated: its own sign-in service checks passwords, and none may come here.",
 	codeLogonHours:    "The user tried to sign in outside the hours that the directory allows.",
 
+	codeAssertionMalformed: "The SAML assertion is missing or misconfigured in the request.",
+	codeAssertionSignature: "The assertion failed signature validation, is of another issuer, or was used before.",
+	codeAssertionAudience:  "The assertion's audience is not this service.",
+	codeAssertionTime:      "The assertion is not within its valid time range.",
+	codeAssertionSubject:   "The user whom the assertion names has no account in the directory.",
+	codeForeignUser:        "The user whom the assertion names is of another tenant.",
+	codeFederationUnread:   "Who signs the federation server's assertions is not known: its metadata could not be read.",
+	codeTooMany:            "Too much is going on at present; try again.",
+
 	int(dispatch.NoConnector):          "Unable to connect to the on-premises directory: no authentication agent is available.",
 	int(dispatch.DeadlineOver):         "The authentication agent timed out while validating the password.",
 	int(dispatch.Transient):            "The authentication request could not be completed; try again.",

@@ -18,6 +18,8 @@ import (
 
 	"ptabench/cloudsim/authority"
 	"ptabench/cloudsim/dispatch"
+	"ptabench/cloudsim/lockout"
+	"ptabench/cloudsim/manage"
 	"ptabench/cloudsim/rollout"
 	"ptabench/cloudsim/signin"
 	"ptabench/cloudsim/state"
@@ -31,6 +33,7 @@ type Method string
 const (
 	PassThrough Method = "pass-through"
 	HashSync    Method = "hash-sync"
+	Federation  Method = manage.Federation
 )
 
 // Fallback says whether hash sync answers when pass-through fails.
@@ -50,6 +53,10 @@ type Tenant struct {
 	Domains  []string
 	Method   Method
 	Fallback Fallback
+	// Metadata is where the federation server describes itself, with Federation:
+	// an https address, which need not answer before somebody signs in. There,
+	// fallback automatic has hash sync answer while it was never read.
+	Metadata string
 }
 
 // Config is what a simulator needs to start.
@@ -94,6 +101,18 @@ type Config struct {
 	UpdateEvery, UpdateLease time.Duration
 
 	SignInLog string // file; empty for none
+
+	// Trust are files of certificates (PEM) of authorities that federation servers
+	// are believed by, besides those of this host. They are read when they are
+	// needed, and may not be there before that.
+	Trust []string
+
+	// Lockout says when an account is locked by wrong passwords, whichever way
+	// they come; the zero value for never. Administrators are locked anyway.
+	Lockout lockout.Rule
+
+	// Clients are programs that people may sign in to, besides signin.Builtin.
+	Clients []signin.Client
 
 	// Administrators are NAME@DOMAIN; admin of its first domain for a tenant
 	// that has none. Their password is in a file, which is made in State where
@@ -172,9 +191,7 @@ func (c *Config) Validate() error {
 			}
 			domains[strings.ToLower(d)] = true
 		}
-		if t.Method != PassThrough && t.Method != HashSync {
-			bad("tenant "+t.Name+" method", t.Method, "pass-through or hash-sync")
-		}
+		t.validateMethod(bad)
 		if !slices.Contains([]Fallback{Automatic, NoneLeft, Manual, Off}, t.Fallback) {
 			bad("tenant "+t.Name+" fallback", t.Fallback, "automatic, none-left, manual or off")
 		}
@@ -225,8 +242,12 @@ func (c *Config) Validate() error {
 			bad(d.field, d.value, fmt.Sprintf("%v to %v", d.min, d.max))
 		}
 	}
+	if err := c.Lockout.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("lockout: %w", err))
+	}
 	c.validateBootstrap(bad)
 	c.validateAdministrators(bad)
+	c.validateClients(bad)
 	c.validateUpdate(bad)
 	return errors.Join(errs...)
 }

@@ -14,7 +14,9 @@ func TestValidate(t *testing.T) {
 	if err := good.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	pass := func(name string, domains ...string) Tenant { return Tenant{name, domains, PassThrough, Off} }
+	pass := func(name string, domains ...string) Tenant {
+		return Tenant{Name: name, Domains: domains, Method: PassThrough, Fallback: Off}
+	}
 	for _, tc := range []struct {
 		want   string
 		change func(*Config)
@@ -33,7 +35,15 @@ func TestValidate(t *testing.T) {
 		{`tenant a domain: ""`, func(c *Config) { c.Tenants = []Tenant{pass("a", "")} }},
 		{`tenant a domain: "x@y"`, func(c *Config) { c.Tenants = []Tenant{pass("a", "x@y")} }},
 		{`tenant b domain: "A.test"`, func(c *Config) { c.Tenants = []Tenant{pass("a", "a.test"), pass("b", "A.test")} }},
-		{`tenant contoso method: federation`, func(c *Config) { c.Tenants[0].Method = "federation" }},
+		{`tenant contoso method: kerberos`, func(c *Config) { c.Tenants[0].Method = "kerberos" }},
+		{`tenant contoso metadata: ""`, func(c *Config) { c.Tenants[0].Method, c.Tenants[0].Fallback = Federation, Off }},
+		{`tenant contoso metadata: "http://fs.test/"`, func(c *Config) {
+			c.Tenants[0].Method, c.Tenants[0].Fallback, c.Tenants[0].Metadata = Federation, Off, "http://fs.test/"
+		}},
+		{`tenant contoso metadata: https://fs.test/`, func(c *Config) { c.Tenants[0].Metadata = "https://fs.test/" }},
+		{`tenant contoso fallback: manual`, func(c *Config) {
+			c.Tenants[0].Method, c.Tenants[0].Fallback, c.Tenants[0].Metadata = Federation, Manual, "https://fs.test/"
+		}},
 		{`tenant contoso fallback: on`, func(c *Config) { c.Tenants[0].Fallback = "on" }},
 		{`dispatch: fastest`, func(c *Config) { c.Queue.Policy = "fastest" }},
 		{`attempts: 0`, func(c *Config) { c.Queue.Attempts = 0 }},

@@ -16,7 +16,11 @@ const formType = "application/x-www-form-urlencoded"
 var errForm = errors.New("a field of the form is not encoded as it must be")
 
 // signInForm is the fields of a sign-in's form that matter here.
-type signInForm struct{ grant, client, scope, user, password string }
+type signInForm struct {
+	grant, client, scope, user, password, info string
+	// address is the tenant's in the request, as the client calls it.
+	address string
+}
 
 // bodies are buffers for one form each, cleared after use: a password passes
 // through them.
@@ -55,8 +59,8 @@ func readForm(r *http.Request) (f signInForm, body string, err error) {
 }
 
 func parseForm(body string) (f signInForm, err error) {
-	found := [5]bool{}
-	fields := [5]*string{&f.grant, &f.client, &f.user, &f.password, &f.scope}
+	found := [6]bool{}
+	fields := [6]*string{&f.grant, &f.client, &f.user, &f.password, &f.scope, &f.info}
 	for body != "" {
 		var pair string
 		pair, body, _ = strings.Cut(body, "&")
@@ -82,6 +86,8 @@ func parseForm(body string) (f signInForm, err error) {
 			i = 3
 		case "scope":
 			i = 4
+		case "client_info":
+			i = 5
 		}
 		if i >= 0 && !found[i] {
 			*fields[i], found[i] = value, true

@@ -12,7 +12,8 @@ import (
 func standard(kind, body string) (signInForm, error) {
 	r := &http.Request{Method: "POST", URL: &url.URL{}, Header: http.Header{"Content-Type": {kind}}, Body: io.NopCloser(strings.NewReader(body))}
 	err := r.ParseForm()
-	return signInForm{r.PostForm.Get("grant_type"), r.PostForm.Get("client_id"), r.PostForm.Get("scope"), r.PostForm.Get("username"), r.PostForm.Get("password")}, err
+	return signInForm{grant: r.PostForm.Get("grant_type"), client: r.PostForm.Get("client_id"), scope: r.PostForm.Get("scope"),
+		user: r.PostForm.Get("username"), password: r.PostForm.Get("password"), info: r.PostForm.Get("client_info")}, err
 }
 
 func ours(kind, body string) (signInForm, error) {
@@ -31,7 +32,7 @@ func compare(t *testing.T, kind, body string) {
 
 var forms = []string{
 	"", "&", "=", "&&=&", "username", "username=", "username=a&username=b", "username=&username=b", "password=a=b=c",
-	"grant_type=password&client_id=1&scope=openid+profile&username=ann%40contoso.test&password=p%26+%2B", "user%6eame=ann", "USERNAME=ann",
+	"grant_type=password&client_id=1&scope=openid+profile&username=ann%40contoso.test&password=p%26+%2B", "user%6eame=ann", "client_info=1&client_info=2", "USERNAME=ann",
 	"a;b", "username=a;password=b", "password=%", "password=%zz", "%zz=1", "x=%zz", "password=%00%ff\xff", "+=+", "username=\u00fc",
 	strings.Repeat("a=b&", 2000) + "password=last", strings.Repeat("x", maxBody),
 }

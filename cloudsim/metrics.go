@@ -56,6 +56,7 @@ func (m metrics) Collect(ch chan<- prometheus.Metric) {
 		count(descSignIns, t.Failed, t.Name, "failed")
 		count(descDecided, t.PassThrough, t.Name, string(PassThrough))
 		count(descDecided, t.HashSync, t.Name, string(HashSync))
+		count(descDecided, t.Federation, t.Name, string(Federation))
 		count(descHandedOff, t.HandedOff, t.Name)
 		count(descExpired, t.Expired, t.Name)
 		gauge(descQueued, float64(t.Queued), t.Name)

@@ -78,7 +78,7 @@ func benchmarkPath(b *testing.B, users int, blocked []string) {
 	work.Go(func() {
 		err := connector.Run(left, slog.New(slog.DiscardHandler), connector.Config{
 			Name: "connector-1", Tenant: "contoso", Version: "test", Cloud: filepath.Join(cfg.State, "cloud.json"), State: dir,
-			Directory: "ldaps://" + directory.Address, DirectoryCA: ca,
+			Directory: []string{"ldaps://" + directory.Address}, DirectoryCA: ca,
 			BindDN: bindtest.ServiceDN, BindPassword: bindtest.ServicePassword, BaseDN: bindtest.BaseDN,
 			Concurrency: 200, BindTimeout: 10 * time.Second, ConnectTimeout: 2 * time.Second,
 			Observe: "127.0.0.1:0", RegistrationToken: token,

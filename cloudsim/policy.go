@@ -2,9 +2,7 @@ package cloudsim
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
-	"net/http"
 	"time"
 
 	"ptabench/cloudsim/federation"
@@ -15,40 +13,70 @@ import (
 
 // Methods that an administrator may choose besides those of a configuration.
 const (
-	federated  Method = manage.Federation
+	federated         = Federation
 	nobodyElse Method = manage.None // nobody signs in but administrators
 )
-
-// metadataPatience is how long a federation server may take to describe itself.
-const metadataPatience = 5 * time.Second
 
 // policy is how a tenant's users sign in at present. It is replaced, not
 // changed: sign-ins read it without a lock.
 type policy struct {
 	method   Method
 	fallback Fallback
-	metadata string // where the federation server describes itself
-	passive  string // where it says that users are to be sent
-	// backup has hash sync answer federated users while passive is not known. The
-	// metadata is read when it is given, and not again.
+	// trust is the federation server that is believed; nil but with federation.
+	trust *federation.Trust
+	// passive is where it said that users are to be sent when the administrator
+	// chose it, for as long as it does not say so anew.
+	passive string
+	// backup has hash sync answer federated users while it is not known where they
+	// are to be sent.
 	backup bool
+}
+
+// goes is where federated users are sent, as far as it is known.
+func (p *policy) goes() string {
+	if p.trust != nil {
+		if m := p.trust.Known(); m != nil {
+			return m.Passive
+		}
+	}
+	return p.passive
+}
+
+// exchange is where the federation server's WS-Trust endpoints are described.
+func (p *policy) exchange() string {
+	if p.trust == nil {
+		return ""
+	}
+	m := p.trust.Known()
+	if m == nil {
+		m = &federation.Metadata{}
+	}
+	return m.ExchangeOf(p.trust.Address())
 }
 
 // elsewhere reports whether the passwords of a tenant's users are checked by
 // another service, and none may come here. Where nothing was ever synced there
 // is nobody to stand in for it.
 func (t *tenant) elsewhere(p *policy) bool {
-	return p.method == federated && !(p.backup && p.passive == "" && t.hashes.Synced(t.Name))
+	return p.method == federated && !(p.backup && p.goes() == "" && t.hashes.Synced(t.Name))
 }
 
 // configured is the policy of the configuration.
-func (t *Tenant) configured() *policy { return &policy{method: t.Method, fallback: t.Fallback} }
+func (t *tenant) configured() *policy {
+	p := &policy{method: t.Method, fallback: t.Fallback}
+	if t.Method == federated {
+		p.trust, p.backup = t.believe(t.Metadata), t.Fallback == Automatic
+	}
+	return p
+}
 
 // chosen is the policy that an administrator's choice comes to. Which kind of
 // fallback there is, the configuration says; whether there is one, the choice.
-func (t *Tenant) chosen(p state.Policy) *policy {
-	c := &policy{method: Method(p.Method), fallback: t.Fallback, metadata: p.FederationMetadata, passive: p.PassiveEndpoint}
-	c.backup = c.method == federated && p.HashSyncBackup
+func (t *tenant) chosen(p state.Policy) *policy {
+	c := &policy{method: Method(p.Method), fallback: t.Fallback, passive: p.PassiveEndpoint}
+	if c.method == federated {
+		c.trust, c.backup = t.believe(p.FederationMetadata), p.HashSyncBackup
+	}
 	if c.method == PassThrough && !p.HashSyncBackup {
 		c.fallback = Off
 	} else if c.fallback == Off && p.HashSyncBackup {
@@ -94,9 +122,12 @@ var _ manage.Tenant = managed{}
 func (m managed) Method() manage.Method {
 	p := m.tenant.policy.Load()
 	out := manage.Method{Method: string(p.method), HashSyncBackup: p.backup || p.method == PassThrough && p.fallback != Off,
-		FederationMetadata: p.metadata, PassiveEndpoint: p.passive}
-	if p.method == federated && p.passive == "" {
-		out.Warning = "where users are to be sent is not known: the metadata could not be read when it was given"
+		PassiveEndpoint: p.goes()}
+	if p.trust != nil {
+		out.FederationMetadata = p.trust.Address()
+	}
+	if p.method == federated && out.PassiveEndpoint == "" {
+		out.Warning = "where users are to be sent is not known: the metadata could not be read yet"
 		switch {
 		case m.tenant.elsewhere(p) && p.backup:
 			out.Warning += "; nothing was synced that could stand in for it"
@@ -111,10 +142,12 @@ func (m managed) Method() manage.Method {
 func (m managed) SetMethod(ctx context.Context, by string, want manage.Method) (manage.Method, error) {
 	srv, t := m.server, m.tenant
 	kept := state.Policy{Method: want.Method, HashSyncBackup: want.HashSyncBackup, FederationMetadata: want.FederationMetadata, By: by, At: time.Now()}
-	if want.Method == manage.Federation {
-		var err error
-		if kept.PassiveEndpoint, err = srv.passiveEndpoint(ctx, want.FederationMetadata); err != nil {
+	p := t.chosen(kept)
+	if p.trust != nil {
+		if m, err := p.trust.Metadata(ctx); err != nil {
 			srv.log.Warn("federation metadata", "tenant", t.Name, "error", err)
+		} else {
+			kept.PassiveEndpoint = m.Passive
 		}
 	}
 	t.choosing.Lock() // the file and memory in the same order
@@ -122,24 +155,13 @@ func (m managed) SetMethod(ctx context.Context, by string, want manage.Method) (
 	if err := srv.state.PutPolicy(t.Name, kept); err != nil {
 		return manage.Method{}, err
 	}
-	t.adopt(t.chosen(kept))
+	t.adopt(p)
 	cause := want.Method
 	if want.HashSyncBackup {
 		cause += ", hash-sync backup"
 	}
 	srv.events.Add(observe.Event{Kind: observe.MethodChosen, Tenant: t.Name, Cause: cause})
 	return m.Method(), nil
-}
-
-// passiveEndpoint asks a federation server where users are to be sent.
-func (srv *server) passiveEndpoint(ctx context.Context, at string) (string, error) {
-	ctx, stop := context.WithTimeout(ctx, metadataPatience)
-	defer stop()
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: srv.roots()}, DisableKeepAlives: true}
-	defer transport.CloseIdleConnections()
-	return federation.Fetch(ctx, &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse // the administrator names the place itself
-	}}, at)
 }
 
 // NewRegistrationToken implements manage.Tenant.

@@ -61,7 +61,7 @@ func (w *world) live(name string) *life {
 	run.Go(func() {
 		l.ended <- connector.Run(ctx, slog.New(slog.NewJSONHandler(&l.log, nil)), connector.Config{
 			Name: name, Tenant: "contoso", Version: "test", Cloud: filepath.Join(w.cfg.State, "cloud.json"), State: l.state,
-			Directory: "ldaps://" + w.directory.Address, DirectoryCA: ca,
+			Directory: []string{"ldaps://" + w.directory.Address}, DirectoryCA: ca,
 			BindDN: bindtest.ServiceDN, BindPassword: bindtest.ServicePassword, BaseDN: bindtest.BaseDN,
 			Concurrency: 50, BindTimeout: 10 * time.Second, ConnectTimeout: 2 * time.Second,
 			Observe: "127.0.0.1:0", RegistrationToken: got.Token,

@@ -33,14 +33,13 @@ func (srv *server) userMux() http.Handler {
 	return srv.withUpdates(mux)
 }
 
-// discovery is the OpenID discovery document of a tenant.
+// discovery is the OpenID discovery document of a tenant, or of any.
 func (srv *server) discovery(w http.ResponseWriter, r *http.Request) {
-	t := srv.tenants[r.PathValue("tenant")]
-	if t == nil {
+	document, found, err := srv.surface.Discovery(r.PathValue("tenant"))
+	if !found {
 		srv.refuse(w, "", http.StatusBadRequest, "unknown-tenant", codeUnknownTenant)
 		return
 	}
-	document, err := t.issuer.Discovery()
 	if err != nil {
 		srv.log.Error("discovery document", "error", err)
 		http.Error(w, "the document could not be made", http.StatusInternalServerError)
@@ -51,7 +50,7 @@ func (srv *server) discovery(w http.ResponseWriter, r *http.Request) {
 
 // keys is the key set by which anybody verifies tokens.
 func (srv *server) keys(w http.ResponseWriter, r *http.Request) {
-	if srv.tenants[r.PathValue("tenant")] == nil {
+	if name := r.PathValue("tenant"); srv.addressed(name) == nil && !anyTenant(name) {
 		srv.refuse(w, "", http.StatusBadRequest, "unknown-tenant", codeUnknownTenant)
 		return
 	}
@@ -66,5 +65,7 @@ func writeDocument(w http.ResponseWriter, document []byte) {
 func (srv *server) syncMux() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /{tenant}/hashsync/accounts", srv.receiveHashes)
+	mux.HandleFunc("POST /{tenant}/hashsync/changes", srv.receiveChanges)
+	mux.HandleFunc("GET /{tenant}/hashsync/cursor", srv.syncCursor)
 	return mux
 }

@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"ptabench/cloudsim/authority"
+	"ptabench/cloudsim/lockout"
 	"ptabench/cloudsim/state"
 	"ptabench/cloudsim/token"
 	"ptabench/gate"
@@ -93,7 +94,7 @@ func (c *Config) ownToken() error {
 
 func newServer(log *slog.Logger, cfg Config) (_ *server, err error) {
 	srv := &server{cfg: cfg, log: log, began: time.Now(), events: observe.NewLog(eventsKept),
-		gates: gate.New(), tenants: make(map[string]*tenant), domains: make(map[string]*tenant),
+		gates: gate.New(), tenants: make(map[string]*tenant), domains: make(map[string]*tenant), tenantIDs: make(map[string]*tenant),
 		portOf: make(map[string]string), sessions: make(map[string]*session),
 		current: make(map[string]*session), refused: make(map[string]uint64)}
 	if srv.state, err = state.Open(cfg.State); err != nil {
@@ -115,13 +116,17 @@ func newServer(log *slog.Logger, cfg Config) (_ *server, err error) {
 	if srv.signer, err = token.New(srv.state); err != nil {
 		return nil, err
 	}
+	if srv.lockout, err = lockout.New(cfg.Lockout); err != nil {
+		return nil, err
+	}
 	v, err := newVault()
 	if err != nil {
 		return nil, err
 	}
 	for _, t := range cfg.Tenants {
 		owner := newTenant(t, cfg.Queue, srv.began, v, srv.state, srv.events)
-		srv.tenants[t.Name] = owner
+		owner.client = srv.federationClient
+		srv.tenants[t.Name], srv.tenantIDs[token.TenantID(t.Name)] = owner, owner
 		for _, d := range t.Domains {
 			srv.domains[strings.ToLower(d)] = owner
 		}

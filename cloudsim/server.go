@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"ptabench/cloudsim/authority"
+	"ptabench/cloudsim/lockout"
 	"ptabench/cloudsim/rollout"
 	"ptabench/cloudsim/signin"
 	"ptabench/cloudsim/state"
@@ -46,8 +47,11 @@ type server struct {
 	stopped   context.Context   // ends when updates are watched no more
 	signInLog *signInLog
 	surface   *signin.Surface
+	host      string             // of every URL at the sign-in port, once it is known
+	lockout   *lockout.Book      // nil where no account is ever locked
 	tenants   map[string]*tenant // by name
 	domains   map[string]*tenant // by domain, lower case
+	tenantIDs map[string]*tenant // by the ID in tokens
 	portOf    map[string]string  // portKey of a listener to its documented port
 	lastID    atomic.Uint64      // of a sign-in
 	// refusalsSaid keeps refused connectors from filling the log.

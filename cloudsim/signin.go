@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"ptabench/cloudsim/lockout"
+	"ptabench/cloudsim/signin"
 	"ptabench/cloudsim/token"
 	"ptabench/observe"
 )
@@ -51,7 +53,11 @@ func (srv *server) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	user, password := form.user, form.password
+	form.address = r.PathValue("tenant")
 	switch {
+	case form.grant == token.SAML1Grant, form.grant == token.SAML2Grant:
+		srv.assertionGrant(w, r, arrived, requestID, &form, body)
+		return
 	case form.grant != "" && form.grant != "password":
 		srv.exchange(w, r, requestID, body)
 		return
@@ -62,10 +68,10 @@ func (srv *server) signIn(w http.ResponseWriter, r *http.Request) {
 		srv.refuse(w, requestID, http.StatusBadRequest, "malformed-sign-in", codeMalformed)
 		return
 	}
-	name := r.PathValue("tenant")
+	name := form.address
 	_, domain, _ := strings.Cut(user, "@")
 	t := srv.domains[strings.ToLower(domain)]
-	switch named := srv.tenants[name]; {
+	switch named := srv.addressed(name); {
 	case named == nil && !anyTenant(name):
 		srv.refuse(w, requestID, http.StatusBadRequest, "unknown-tenant", codeUnknownTenant)
 		return
@@ -74,8 +80,12 @@ func (srv *server) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	a := t.signIn(srv.lastID.Add(1), user, password)
-	srv.signInLog.add(arrived, requestID, t.Name, user, &a)
+	a := srv.attempt(t, arrived, requestID, user, password)
+	srv.answerSignIn(w, t, &form, requestID, &a)
+}
+
+// answerSignIn says how a sign-in ended, and who decided it.
+func (srv *server) answerSignIn(w http.ResponseWriter, t *tenant, form *signInForm, requestID string, a *answer) {
 	h := w.Header()
 	if a.by != "" {
 		h[headerMethod] = []string{string(a.by)}
@@ -92,24 +102,68 @@ func (srv *server) signIn(w http.ResponseWriter, r *http.Request) {
 	case a.code != 0:
 		srv.answerError(w, requestID, http.StatusBadRequest, "invalid_grant", a.code)
 	default:
-		srv.answerTokens(w, t, &form)
+		srv.answerTokens(w, t, form, requestID)
 	}
 }
 
-// answerTokens signs the user in.
-func (srv *server) answerTokens(w http.ResponseWriter, t *tenant, form *signInForm) {
-	tokens, err := t.issuer.Mint(form.client, form.user, form.scope, time.Now())
-	if err != nil {
-		srv.log.Error("signing tokens", "error", err)
-		http.Error(w, "the token could not be signed", http.StatusInternalServerError)
+// attempt decides one attempt to sign in by a password, and writes it down. An
+// account that is locked is not asked for.
+func (srv *server) attempt(t *tenant, arrived time.Time, requestID, user, password string) answer {
+	var a answer
+	if srv.lockout.Enter(user, arrived) {
+		a = t.signIn(srv.lastID.Add(1), user, password)
+		if srv.lockout != nil {
+			srv.lockout.Leave(user, password, a.guess(), time.Now())
+		}
+	} else {
+		a = t.refuseLocked()
+		srv.denied("sign-in-locked", 1)
+	}
+	srv.signInLog.add(arrived, requestID, t.Name, user, &a)
+	return a
+}
+
+// guess is what an answer says of the password, for the lockout.
+func (a *answer) guess() lockout.Outcome {
+	switch {
+	case a.failed:
+		return lockout.Undecided
+	case a.code == 0:
+		return lockout.Right
+	case a.code != codeWrongPassword:
+		return lockout.Undecided
+	case a.by == HashSync: // the cloud compared it itself, and knows it again
+		return lockout.WrongSeen
+	}
+	return lockout.Wrong
+}
+
+// answerTokens signs the user in. Who asks for what a plain client asks for, and
+// not for what libraries keep accounts by, is answered at once: those are the
+// thousands a second.
+func (srv *server) answerTokens(w http.ResponseWriter, t *tenant, form *signInForm, requestID string) {
+	if form.info != "1" && token.Simple(form.scope) {
+		tokens, err := t.issuerAt(form.address).Mint(form.client, form.user, form.scope, time.Now())
+		if err != nil {
+			srv.log.Error("signing tokens", "error", err)
+			http.Error(w, "the token could not be signed", http.StatusInternalServerError)
+			return
+		}
+		srv.writeTokens(w, &tokens)
 		return
 	}
-	srv.writeTokens(w, &tokens, "")
+	tokens, problem := srv.surface.Grant(signin.Decided{Address: form.address, Tenant: t.Name, User: form.user,
+		Client: form.client, Scope: form.scope, Info: form.info == "1"})
+	if problem != nil {
+		srv.refuseClient(w, requestID, problem)
+		return
+	}
+	srv.writeTokens(w, &tokens)
 }
 
-// writeTokens answers with tokens, refresh being empty for none.
-func (srv *server) writeTokens(w http.ResponseWriter, tokens *token.Tokens, refresh string) {
-	body := make([]byte, 0, len(tokens.Access)+len(tokens.ID)+len(refresh)+200)
+// writeTokens answers with tokens.
+func (srv *server) writeTokens(w http.ResponseWriter, tokens *token.Tokens) {
+	body := make([]byte, 0, len(tokens.Access)+len(tokens.ID)+len(tokens.Refresh)+len(tokens.Info)+200)
 	body = append(body, `{"token_type":"Bearer","scope":"`...)
 	body = append(body, tokens.Scope...)
 	body = append(body, `","expires_in":`...)
@@ -120,9 +174,13 @@ func (srv *server) writeTokens(w http.ResponseWriter, tokens *token.Tokens, refr
 		body = append(body, `","id_token":"`...)
 		body = append(body, tokens.ID...)
 	}
-	if refresh != "" {
+	if tokens.Refresh != "" {
 		body = append(body, `","refresh_token":"`...)
-		body = append(body, refresh...)
+		body = append(body, tokens.Refresh...)
+	}
+	if tokens.Info != "" {
+		body = append(body, `","client_info":"`...)
+		body = append(body, tokens.Info...)
 	}
 	body = append(body, `"}`...)
 	noStore(w)

@@ -129,7 +129,7 @@ func TestTokens(t *testing.T) {
 	}
 
 	user := "Ünsal O'Neil \"the 1st\"@EXAMPLE.test"
-	r = c.signIn(user, password)
+	r = c.do(c.request("contoso", form(user, password).Encode()))
 	c.expect(r, 200, 0, PassThrough, "connector-1", "1")
 	if r.Type != "Bearer" || r.Expiry != 3600 || r.Scope != "openid" || r.Access == "" {
 		t.Errorf("answer %s", r.body)

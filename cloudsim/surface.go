@@ -20,8 +20,9 @@ func (srv *server) openSurface(host string) error {
 	if err != nil {
 		return err
 	}
+	srv.host = host
 	srv.surface = signin.New(srv.asCloud(), srv.log, signin.Config{Host: host, Administrators: srv.cfg.administrators(),
-		Password: password, Limits: srv.cfg.signInLimits})
+		Password: password, Clients: srv.cfg.Clients, Limits: srv.cfg.signInLimits})
 	return nil
 }
 
@@ -47,12 +48,15 @@ var _ signin.Cloud = theCloud{}
 func (srv *server) asCloud() theCloud { return theCloud{srv} }
 
 // Tenant implements signin.Cloud.
-func (c theCloud) Tenant(name string) (signin.Tenant, bool) { return c.known(c.tenants[name]) }
+func (c theCloud) Tenant(name string) (signin.Tenant, bool) { return c.known(c.addressed(name)) }
 
 // TenantOf implements signin.Cloud.
 func (c theCloud) TenantOf(user string) (signin.Tenant, bool) {
-	_, domain, _ := strings.Cut(user, "@")
-	return c.known(c.domains[strings.ToLower(domain)])
+	t := c.tenantOf(user)
+	if t != nil {
+		t.discover()
+	}
+	return c.known(t)
 }
 
 func (theCloud) known(t *tenant) (signin.Tenant, bool) {
@@ -60,15 +64,17 @@ func (theCloud) known(t *tenant) (signin.Tenant, bool) {
 		return signin.Tenant{}, false
 	}
 	p := t.policy.Load()
-	return signin.Tenant{Name: t.Name, Issuer: t.issuer, Federated: t.elsewhere(p), Passive: p.passive}, true
+	return signin.Tenant{Name: t.Name, Issuer: t.issuer, Federated: t.elsewhere(p), Passive: p.goes(), Exchange: p.exchange()}, true
 }
 
 // SignIn implements signin.Cloud: it takes the path of the password grant, and
 // stands in the same books.
-func (c theCloud) SignIn(_ context.Context, at signin.Attempt) signin.Answer {
+func (c theCloud) SignIn(ctx context.Context, at signin.Attempt) signin.Answer {
 	arrived, t := time.Now(), c.tenants[at.Tenant]
-	a := t.signIn(c.lastID.Add(1), at.User, at.Password)
-	c.signInLog.add(arrived, at.RequestID, t.Name, at.User, &a)
+	if at.Response != "" {
+		return c.vouched(ctx, t, arrived, at)
+	}
+	a := c.attempt(t, arrived, at.RequestID, at.User, at.Password)
 	return signin.Answer{Code: a.code, Failed: a.failed, Method: string(a.by), Connector: a.connector}
 }
 
@@ -77,15 +83,44 @@ func (c theCloud) Denied(reason string) { c.denied(reason, 1) }
 
 // exchange is the token endpoint for every grant but the password's.
 func (srv *server) exchange(w http.ResponseWriter, r *http.Request, requestID, body string) {
-	tokens, problem := srv.surface.Exchange(r.PathValue("tenant"), body)
+	tokens, problem := srv.surface.ExchangeBy(r.PathValue("tenant"), r.Header.Get("Authorization"), body)
 	if problem != nil {
-		if problem.Reason != "" { // a device that waits is nothing refused
-			srv.logRefusal(problem.Reason, srv.denied(problem.Reason, 1))
-		}
-		srv.writeError(w, requestID, problem.Status, problem.Word, problem.Code, problem.Text)
+		srv.refuseClient(w, requestID, problem)
 		return
 	}
-	srv.writeTokens(w, &tokens.Tokens, tokens.Refresh)
+	srv.writeTokens(w, &tokens)
+}
+
+// refuseClient answers a client with what is wrong.
+func (srv *server) refuseClient(w http.ResponseWriter, requestID string, problem *signin.Problem) {
+	if problem.Reason != "" { // a device that waits is nothing refused
+		srv.logRefusal(problem.Reason, srv.denied(problem.Reason, 1))
+	}
+	if problem.Status == http.StatusUnauthorized { // RFC 6749 section 5.2
+		w.Header().Set("WWW-Authenticate", "Basic")
+	}
+	srv.writeError(w, requestID, problem.Status, problem.Word, problem.Code, problem.Text)
+}
+
+// addressed is the tenant that an address means: its name, its ID or one of its
+// domains; nil for none.
+func (srv *server) addressed(name string) *tenant {
+	if t := srv.tenants[name]; t != nil {
+		return t
+	}
+	name = strings.ToLower(name)
+	if t := srv.tenantIDs[name]; t != nil {
+		return t
+	}
+	return srv.domains[name]
+}
+
+// issuerAt is a tenant's issuer for clients that call it by an address.
+func (t *tenant) issuerAt(address string) *token.Issuer {
+	if address == t.Name {
+		return t.issuer
+	}
+	return t.issuer.ByID()
 }
 
 // administrator verifies what is used to register a connector.

@@ -3,11 +3,13 @@ package cloudsim
 import (
 	"context"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"ptabench/cloudsim/dispatch"
+	"ptabench/cloudsim/federation"
 	"ptabench/cloudsim/token"
 	"ptabench/observe"
 	"ptabench/wire"
@@ -31,6 +33,9 @@ type tenant struct {
 	vault  *vault
 	hashes hashStore
 	policy atomic.Pointer[policy] // how its users sign in
+	// client is what federation servers are asked by.
+	client  func() (*http.Client, error)
+	replays *federation.Replays // of their assertions
 	// choosing orders whoever replaces it.
 	choosing sync.Mutex
 	// deadline of a sign-in on the pass-through path
@@ -65,7 +70,8 @@ type request struct {
 
 func newTenant(cfg Tenant, settings dispatch.Settings, began time.Time, v *vault, hashes hashStore, events *observe.Log) *tenant {
 	t := &tenant{Tenant: cfg, began: began, vault: v, hashes: hashes, events: events, deadline: settings.Deadline}
-	t.policy.Store(cfg.configured())
+	t.replays = federation.NewReplays(federation.MaxReplays)
+	t.policy.Store(t.configured())
 	settings.Wait = cfg.Fallback != Automatic
 	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	t.queue = dispatch.New(cfg.Name, settings, random, t)
@@ -160,6 +166,15 @@ func (t *tenant) signIn(id uint64, user, password string) answer {
 	return a
 }
 
+// refuseLocked answers for an account that is locked: nobody is asked.
+func (t *tenant) refuseLocked() answer {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts.Received++
+	t.counts.Refused++
+	return answer{code: codeLocked}
+}
+
 func (t *tenant) decide(id uint64, user, password string) answer {
 	p := t.policy.Load()
 	switch {
@@ -237,6 +252,6 @@ func (t *tenant) counters() observe.TenantCounters {
 	defer t.mu.Unlock()
 	n, c := t.queue.Counters(), t.counts
 	n.Received, n.Accepted, n.Refused, n.Failed = c.Received, c.Accepted, c.Refused, c.Failed
-	n.PassThrough, n.HashSync = c.PassThrough, c.HashSync
+	n.PassThrough, n.HashSync, n.Federation = c.PassThrough, c.HashSync, c.Federation
 	return n
 }

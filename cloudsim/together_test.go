@@ -162,7 +162,7 @@ func (w *world) connectorSettings(name string) connector.Config {
 	}
 	return connector.Config{
 		Name: name, Tenant: "contoso", Version: "test", Cloud: filepath.Join(w.cfg.State, "cloud.json"), State: dir,
-		Directory: "ldaps://" + w.directory.Address, DirectoryCA: ca,
+		Directory: []string{"ldaps://" + w.directory.Address}, DirectoryCA: ca,
 		BindDN: bindtest.ServiceDN, BindPassword: bindtest.ServicePassword, BaseDN: bindtest.BaseDN,
 		Concurrency: 50, BindTimeout: 10 * time.Second, ConnectTimeout: 2 * time.Second,
 		Observe: "127.0.0.1:0", RegistrationToken: w.token(),

@@ -22,7 +22,20 @@ type Account struct {
 	Disabled bool
 	// Deleted takes the account out of the store: to PutAccounts only.
 	Deleted bool
+	// Part leaves the rest of the account as it is: to PutAccounts only.
+	Part Part
 }
+
+// A Part is what is carried of an account at once: passwords travel more often
+// than the rest.
+type Part uint8
+
+// The parts.
+const (
+	Whole    Part = iota
+	Password      // the hash, or that there is none
+	Standing      // whether the account is disabled
+)
 
 // A packed account is its value in the file and in memory: flags, salt, hash.
 type packed [1 + synchash.SaltSize + synchash.HashSize]byte
@@ -41,6 +54,19 @@ func (a *Account) pack() packed {
 	}
 	if a.Disabled {
 		p[0] |= flagDisabled
+	}
+	return p
+}
+
+// over is what becomes of an account that had another value: the parts that the
+// new one does not carry stay as they were.
+func (p packed) over(old packed, part Part) packed {
+	switch part {
+	case Password:
+		p[0] = p[0]&flagHasHash | old[0]&flagDisabled
+	case Standing:
+		old[0] = p[0]&flagDisabled | old[0]&flagHasHash
+		return old
 	}
 	return p
 }
@@ -118,6 +144,11 @@ func (s *Store) PutAccounts(tenant string, batch []Account) error {
 	if len(batch) == 0 {
 		return nil // which fills no store
 	}
+	return s.putAccounts(tenant, batch, nil)
+}
+
+// putAccounts does more in the same transaction, unless more is nil.
+func (s *Store) putAccounts(tenant string, batch []Account, more func(*bbolt.Tx) error) error {
 	for i := range batch {
 		if n := len(batch[i].UPN); n == 0 || n > MaxUPN {
 			return fmt.Errorf("putting accounts: upn of the %d. account: %d bytes; expected 1 to %d", i+1, n, MaxUPN)
@@ -130,6 +161,14 @@ func (s *Store) PutAccounts(tenant string, batch []Account) error {
 	s.accountWriter.Lock()
 	defer s.accountWriter.Unlock()
 	err := s.db.Update(func(tx *bbolt.Tx) error {
+		if more != nil {
+			if err := more(tx); err != nil {
+				return err
+			}
+		}
+		if len(batch) == 0 {
+			return nil
+		}
 		b, err := tx.Bucket(accountBucket).CreateBucketIfNotExists([]byte(tenant))
 		if err != nil {
 			return err
@@ -138,6 +177,9 @@ func (s *Store) PutAccounts(tenant string, batch []Account) error {
 			if batch[i].Deleted {
 				err = b.Delete([]byte(name))
 			} else {
+				if old := b.Get([]byte(name)); len(old) == len(packed{}) {
+					values[i] = values[i].over(packed(old), batch[i].Part)
+				}
 				err = b.Put([]byte(name), values[i][:])
 			}
 			if err != nil {
@@ -148,6 +190,9 @@ func (s *Store) PutAccounts(tenant string, batch []Account) error {
 	})
 	if err != nil {
 		return fmt.Errorf("putting %d accounts: %w", len(batch), err)
+	}
+	if len(batch) == 0 {
+		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -124,7 +124,7 @@ func prepare(tx *bbolt.Tx) error {
 	} else if first, _ := tx.Cursor().First(); first != nil {
 		return fmt.Errorf("this is a database of something else: it has no format, but %q", first)
 	}
-	for _, name := range [][]byte{metaBucket, keysBucket, connectorBucket, tokenBucket, accountBucket, revocationBucket, grantBucket, policyBucket} {
+	for _, name := range [][]byte{metaBucket, keysBucket, connectorBucket, tokenBucket, accountBucket, revocationBucket, grantBucket, policyBucket, cursorBucket} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}
