@@ -52,8 +52,8 @@ here.`,
 func directoryCommand() *cobra.Command {
 	cfg := directory.Config{}
 	var (
-		states string
-		sync   bool
+		states, kind string
+		sync         bool
 	)
 	cmd := &cobra.Command{
 		Use:   "directory --state DIR",
@@ -86,10 +86,28 @@ The observe port takes faults, each put and deleted by an ID of one's choice:
   /hash-store/ID  {"changed":500}: so many users have their former password in
                   the cloud's hash store; {"missing":0.05}: that share of users
                   is not in it. Deleting it puts the store right.
+What happens to accounts is posted to /accounts, such as
+{"user":"user000001@contoso.test","kind":"change-password"}; also disable,
+enable, lock, unlock, expire, must-change, account-expire, account-renew.
+DIR/events.jsonl keeps it over restarts.
+
+With --kind slapd or samba the same users are served by OpenLDAP or by a Samba
+domain controller, as a child with its own files in DIR, which ends with the
+command. Both come as Debian packages (scripts/install-slapd.sh and
+scripts/install-samba.sh). They know the states in their own way: slapd by the
+attributes and the control of its password policy, samba by sub-codes in the
+text of a refusal. What they are provisioned with is kept in --cache: 10,000
+users of samba take minutes the first time. samba needs root and Linux; it
+can choose no ports, so it gets a loopback address of its own, made from DIR,
+and listens there on 389 and 636, unless --ldaps has another address. Neither
+has faults, accounts that change, or counts of binds by user: the observe port
+says so.
 
 Secrets come by environment:
   PTABENCH_DIRECTORY_PASSWORD  of the service account; when it is not set, the
                                directory makes one in DIR/service.password
+  PTABENCH_SYNC_PASSWORD       of the hash sync agent's account; when it is not
+                               set, there is no such account
   PTABENCH_OBSERVE_TOKEN       for GET /counters, GET /binds and faults on the
                                observe port; without it, only /metrics is
                                served there
@@ -97,29 +115,45 @@ Secrets come by environment:
 		Example: `  ptabench directory --state /tmp/directory --users 1000 --states disabled=2%,locked=1%
   LDAPTLS_CACERT=/tmp/directory/ca.pem ldapsearch -H ldaps://127.0.0.1:PORT \
     -D cn=ptabench-connector,ou=services,dc=contoso,dc=test -y /tmp/directory/service.password \
-    -b dc=contoso,dc=test '(userPrincipalName=user000001@contoso.test)'`,
+    -b dc=contoso,dc=test '(userPrincipalName=user000001@contoso.test)'
+  ptabench directory --kind slapd --state /tmp/openldap --users 1000`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			shares, err := parseShares(states)
 			cfg.KeepPorts = byHand()
 			cfg.Population.Shares = shares
 			cfg.ServicePassword = os.Getenv("PTABENCH_DIRECTORY_PASSWORD")
+			cfg.SyncPassword = os.Getenv("PTABENCH_SYNC_PASSWORD")
 			cfg.ObserveToken = os.Getenv("PTABENCH_OBSERVE_TOKEN")
 			cfg.HashSync.Keep = !sync
 			cfg.HashSync.Token = os.Getenv("PTABENCH_HASHSYNC_TOKEN")
-			if err := errors.Join(err, cfg.Validate()); err != nil {
+			server, wrong := directoryServer(kind)
+			if server != nil {
+				wrong = cfg.ValidateFor(server)
+			} else {
+				wrong = errors.Join(wrong, cfg.Validate())
+			}
+			if err := errors.Join(err, wrong); err != nil {
 				return fmt.Errorf("directory: %w", err)
 			}
 			return serve(cmd, func(ctx context.Context, log *slog.Logger, ready func(observe.Ready)) error {
+				if server != nil {
+					return directory.RunServer(ctx, log, cfg, server, ready)
+				}
 				return directory.Run(ctx, log, cfg, ready)
 			})
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&cfg.Name, "name", "directory", "name of this process within a run")
+	flags.StringVar(&kind, "kind", "embedded", "who serves the users: embedded, the test directory; slapd, OpenLDAP; samba, a Samba AD domain controller")
+	flags.StringVar(&cfg.Cache, "cache", directoryCache(), "directory that keeps what slapd and samba were provisioned with, for the next run (0700); empty for none")
 	flags.IntVar(&cfg.Population.Users, "users", 10_000, "number of users")
+	flags.StringVar(&cfg.UsersFile, "users-file", "", "file of the users (CSV, 0600: upn,password and, if not active, state), in place of --users, --seed and --states")
 	flags.Uint64Var(&cfg.Population.Seed, "seed", 1, "seed that users, passwords and states are made from")
 	flags.StringVar(&cfg.Population.Domain, "domain", "contoso.test", "domain of the user principal names")
+	flags.StringSliceVar(&cfg.Population.Spread.Others, "other-domains", nil, "further domains that users have")
+	flags.Float64Var(&cfg.Population.Spread.Exponent, "zipf", 0, "exponent of Zipf's law, by which users are spread over several domains; 0: evenly")
 	flags.StringVar(&states, "states", "", "share of users in states other than active, such as disabled=2%,locked=1%; also expired, must-change, account-expired")
 	flags.DurationVar(&cfg.Delay, "delay", 0, "time added to the answer of every user bind")
 	flags.StringVar(&cfg.State, "state", "", "directory that keeps the authority over restarts (made if need be)")
@@ -130,7 +164,7 @@ Secrets come by environment:
 	flags.StringVar(&cfg.HashSync.URL, "hash-sync-url", "", "https address of the cloud to push the hashes of accounts to")
 	flags.BoolVar(&sync, "hash-sync-at-start", true, "push the hashes of all accounts before serving; otherwise only those that a fault of the hash store changes")
 	flags.StringVar(&cfg.HashSync.CAFile, "hash-sync-ca", "", "file with the authority that the cloud's certificate is verified by")
-	flags.StringVar(&cfg.HashSync.Tenant, "hash-sync-tenant", "", "tenant that the hashes are pushed to")
+	flags.StringVar(&cfg.HashSync.Tenant, "hash-sync-tenant", "", "tenant that the hashes are pushed to; of several, each with its domains: contoso=contoso.test+contoso.example,fabrikam=fabrikam.test")
 	cmd.AddCommand(passwordCommand())
 	return cmd
 }

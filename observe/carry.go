@@ -7,7 +7,8 @@ func (c *AgentCounters) Add(before AgentCounters) {
 		{&c.Taken, &before.Taken}, {&c.Pushed, &before.Pushed}, {&c.Signalled, &before.Signalled},
 		{&c.Accepted, &before.Accepted}, {&c.Answers, &before.Answers}, {&c.Resent, &before.Resent},
 		{&c.Binds, &before.Binds}, {&c.BindReplies, &before.BindReplies}, {&c.ReasonLookups, &before.ReasonLookups},
-		{&c.DirectoryRedials, &before.DirectoryRedials}, {&c.CloudSessions, &before.CloudSessions},
+		{&c.NameLookups, &before.NameLookups},
+		{&c.DirectoryMoves, &before.DirectoryMoves}, {&c.DirectoryRedials, &before.DirectoryRedials}, {&c.CloudSessions, &before.CloudSessions},
 		{&c.Renewals, &before.Renewals}, {&c.RenewalFailures, &before.RenewalFailures},
 	} {
 		*n.sum += *n.add

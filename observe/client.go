@@ -16,6 +16,21 @@ import (
 // not set.
 var ErrNotFound = errors.New("nothing is there")
 
+// A StatusError is an answer that is none of success.
+type StatusError struct {
+	Status int
+	text   string
+}
+
+func (e *StatusError) Error() string { return e.text }
+
+// Refused reports whether a role understood what it was asked, and did not do
+// it: asking again would be no use.
+func Refused(err error) bool {
+	var status *StatusError
+	return errors.As(err, &status) && status.Status/100 == 4
+}
+
 // A Client watches one role.
 type Client struct {
 	Address string // host:port of the role's observe listener
@@ -115,7 +130,7 @@ func (c *Client) do(ctx context.Context, method, path string, body any) (*http.R
 	if resp.StatusCode/100 != 2 {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 512))
 		resp.Body.Close()
-		err := fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, strings.TrimSpace(string(text)))
+		err := error(&StatusError{resp.StatusCode, fmt.Sprintf("%s %s: %s: %s", method, path, resp.Status, strings.TrimSpace(string(text)))})
 		if resp.StatusCode == http.StatusNotFound {
 			err = fmt.Errorf("%w: %w", ErrNotFound, err)
 		}

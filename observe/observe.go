@@ -81,6 +81,7 @@ type TenantCounters struct {
 	Failed      uint64              `json:"failed"`
 	PassThrough uint64              `json:"pass_through"` // decided by a connector
 	HashSync    uint64              `json:"hash_sync"`    // decided by the hash store
+	Federation  uint64              `json:"federation"`   // decided by an assertion of the federation server
 	Attempts    uint64              `json:"attempts"`     // sign-ins given to connectors, each handoff once more
 	HandedOff   uint64              `json:"handed_off"`   // attempts given up and given to another connector
 	Expired     uint64              `json:"expired"`      // answered because their deadline passed
@@ -124,7 +125,9 @@ type AgentCounters struct {
 	Binds              uint64            `json:"binds"`     // bind requests written to the directory for users
 	BindReplies        uint64            `json:"bind_replies"`
 	ReasonLookups      uint64            `json:"reason_lookups"`
+	NameLookups        uint64            `json:"name_lookups,omitempty"` // searches for what a user binds as
 	DirectoryRedials   uint64            `json:"directory_redials"`
+	DirectoryMoves     uint64            `json:"directory_moves,omitempty"` // sign-ins that went on from one of its servers to another
 	CloudSessions      uint64            `json:"cloud_sessions"`
 	Results            map[string]uint64 `json:"results"` // answers by wire.Result name, lower case
 	InFlight           int               `json:"in_flight"`
@@ -141,6 +144,9 @@ type AgentCounters struct {
 	Renewals        uint64             `json:"renewals"`         // of the certificate
 	RenewalFailures uint64             `json:"renewal_failures"` // attempts at one
 	Revocation      RevocationCounters `json:"revocation"`
+	// DirectoryServers are the servers of the directory, in the order in which
+	// they were told, since this process started; the sums above are theirs.
+	DirectoryServers []ServerCounters `json:"directory_servers,omitempty"`
 }
 
 // DirectoryCounters is what the directory counted since it started.
@@ -154,7 +160,22 @@ type DirectoryCounters struct {
 	// Unavailable counts binds that a fault refused without a look at the
 	// account, which are not among the others.
 	Unavailable uint64 `json:"unavailable_binds"`
+	// Counts says how much of this is counted; what is not is 0.
+	Counts DirectoryCounts `json:"counts,omitempty"`
+	// Total is the binds of every kind, those of service accounts included, where
+	// that is all that is counted.
+	Total uint64 `json:"total_binds,omitempty"`
 }
+
+// DirectoryCounts is how much a directory server can say of what it did.
+type DirectoryCounts string
+
+// The ways to count.
+const (
+	CountsOutcomes DirectoryCounts = ""      // the test directory counts everything
+	CountsTotal    DirectoryCounts = "total" // binds, searches and connections, no outcomes
+	CountsNone     DirectoryCounts = "none"
+)
 
 // UserBinds counts the binds of one user. It is served apart from the
 // counters, because it is as long as the population.

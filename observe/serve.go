@@ -15,9 +15,11 @@ import (
 // a number or a name, needs none.
 func Handler(token string, counters func() any, events *Log, metrics http.Handler) (*http.ServeMux, http.Handler) {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /counters", func(w http.ResponseWriter, r *http.Request) {
-		WriteJSON(w, http.StatusOK, counters())
-	})
+	if counters != nil {
+		mux.HandleFunc("GET /counters", func(w http.ResponseWriter, r *http.Request) {
+			WriteJSON(w, http.StatusOK, counters())
+		})
+	}
 	if events != nil {
 		mux.HandleFunc("GET /events", events.serve)
 	}

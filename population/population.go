@@ -63,16 +63,19 @@ type Spec struct {
 	Seed   uint64
 	Users  int
 	Domain string            // of the user principal names, such as contoso.test
+	Spread Spread            // over further domains
 	Shares map[State]float64 // of the users, from 0 to 1; the rest are active
 }
 
-// Population is the users of one domain, numbered from 0. It is safe for
+// Population is the users of one domain or several, numbered from 0. It is safe for
 // concurrent use.
 type Population struct {
-	domain string
-	key    []byte
-	state  []State
-	in     [states][]int // users by state
+	domains domains
+	key     []byte
+	state   []State
+	in      [states][]int // users by state
+
+	listed *listed // the users of a file; nil for those of a seed
 
 	changes func() []int // the active users, who changed their password last first; made when first asked for
 
@@ -87,6 +90,9 @@ func (s Spec) Validate() error {
 	}
 	if !domainName.MatchString(s.Domain) || len(s.Domain) > 253 {
 		errs = append(errs, fmt.Errorf("domain %q: expected a name such as contoso.test", s.Domain))
+	}
+	if err := s.Spread.validate(s.Domain); err != nil {
+		errs = append(errs, err)
 	}
 	total := 0.0
 	for state := Active + 1; state < states; state++ {
@@ -114,7 +120,7 @@ func New(spec Spec) (*Population, error) {
 		return nil, err
 	}
 	key := sha256.Sum256(binary.BigEndian.AppendUint64([]byte("ptabench population 1\n"), spec.Seed))
-	p := &Population{domain: strings.ToLower(spec.Domain), key: key[:], state: make([]State, spec.Users)}
+	p := &Population{domains: newDomains(spec, key[:]), key: key[:], state: make([]State, spec.Users)}
 
 	order := rand.New(rand.NewChaCha8(key)).Perm(spec.Users)
 	for s := Active + 1; s < states; s++ {
@@ -152,8 +158,9 @@ func (p *Population) orderOfChange() []int {
 // Len is the number of users.
 func (p *Population) Len() int { return len(p.state) }
 
-// Domain is the part of every user principal name after the @.
-func (p *Population) Domain() string { return p.domain }
+// Domain is the part of user principal names after the @: of all of them, or of
+// those in the first of several domains.
+func (p *Population) Domain() string { return p.domains.names[0] }
 
 // State is the state of user i.
 func (p *Population) State(i int) State { return p.state[i] }
@@ -172,26 +179,39 @@ func (p *Population) Changed(n int) []int {
 
 // Name is the account name of user i, such as user000001 for the first.
 func (p *Population) Name(i int) string {
+	if p.listed != nil {
+		return p.listed.names[i]
+	}
 	var b [32]byte
 	return string(appendNumbered(b[:0], "user", i+1))
 }
 
 // UPN is the user principal name of user i.
-func (p *Population) UPN(i int) string { return p.upn("user", i+1) }
-
-// AppendUPN appends the user principal name of user i.
-func (p *Population) AppendUPN(b []byte, i int) []byte { return p.appendUPN(b, "user", i+1) }
-
-// UnknownUPN is the n-th name of this domain that no user has.
-func (p *Population) UnknownUPN(n int) string { return p.upn("nobody", n+1) }
-
-func (p *Population) upn(name string, n int) string {
-	var short [64]byte
-	return string(p.appendUPN(short[:0], name, n))
+func (p *Population) UPN(i int) string {
+	if p.listed != nil {
+		return p.listed.names[i] + "@" + p.domains.names[p.DomainOf(i)]
+	}
+	return p.upn("user", i+1, p.DomainOf(i))
 }
 
-func (p *Population) appendUPN(b []byte, name string, n int) []byte {
-	return append(append(appendNumbered(b, name, n), '@'), p.domain...)
+// AppendUPN appends the user principal name of user i.
+func (p *Population) AppendUPN(b []byte, i int) []byte {
+	if p.listed != nil {
+		return append(b, p.UPN(i)...)
+	}
+	return p.appendUPN(b, "user", i+1, p.DomainOf(i))
+}
+
+// UnknownUPN is the n-th name of these domains that no user has.
+func (p *Population) UnknownUPN(n int) string { return p.upn("nobody", n+1, p.DomainOfUnknown(n)) }
+
+func (p *Population) upn(name string, n, domain int) string {
+	var short [64]byte
+	return string(p.appendUPN(short[:0], name, n, domain))
+}
+
+func (p *Population) appendUPN(b []byte, name string, n, domain int) []byte {
+	return append(append(appendNumbered(b, name, n), '@'), p.domains.names[domain]...)
 }
 
 // appendNumbered appends a name and six digits, or more where n has more.
@@ -205,20 +225,42 @@ func appendNumbered(b []byte, name string, n int) []byte {
 
 // Index is the inverse of UPN, letter case aside.
 func (p *Population) Index(upn string) (int, bool) {
+	if p.listed != nil {
+		i, ok := p.listed.byUPN[strings.ToLower(upn)]
+		return i, ok
+	}
 	name, domain, ok := strings.Cut(upn, "@")
-	if !ok || !strings.EqualFold(domain, p.domain) || len(name) != len("user000000") || !strings.EqualFold(name[:4], "user") {
+	if !ok {
+		return 0, false
+	}
+	i, ok := p.IndexOfName(name)
+	if !ok || !strings.EqualFold(domain, p.domains.names[p.DomainOf(i)]) {
+		return 0, false
+	}
+	return i, true
+}
+
+// numbered is the number of an account name, from 1.
+func numbered(name string) (int, bool) {
+	if len(name) != len("user000000") || !strings.EqualFold(name[:4], "user") {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(name[4:], 10, 32)
-	if err != nil || n == 0 || n > uint64(len(p.state)) {
+	if err != nil || n == 0 {
 		return 0, false
 	}
-	return int(n - 1), true
+	return int(n), true
 }
 
 // Password is the password of user i: 24 characters from the alphabet of
-// base 32, led by one of each other class that a domain's policy may ask for.
-func (p *Population) Password(i int) string { return p.derive("password", i) }
+// base 32, led by one of each other class that a domain's policy may ask for; or
+// what the file says.
+func (p *Population) Password(i int) string {
+	if p.listed != nil {
+		return p.listed.passwords[i]
+	}
+	return p.derive("password", i)
+}
 
 // WrongPassword looks like the password of user i and is not it.
 func (p *Population) WrongPassword(i int) string { return p.derive("wrong password", i) }

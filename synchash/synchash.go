@@ -41,6 +41,15 @@ func New(password string) Hash {
 	return h
 }
 
+// FromNTHash hashes, under a random salt, a password of which no more is known
+// than what a domain controller keeps.
+func FromNTHash(nt [md4.Size]byte) Hash {
+	var h Hash
+	rand.Read(h.Salt[:]) // never fails
+	h.Sum = sum(digitsOf(nt), h.Salt)
+	return h
+}
+
 // Matches reports whether the hash was made from the password. It takes about
 // 170 µs whatever the answer.
 func (h Hash) Matches(password string) bool {
@@ -62,8 +71,9 @@ func NTHash(password string) [md4.Size]byte {
 // case open. They are upper-case: so does DSInternals feed the sync agent's own
 // library to make its test values (ConvertTo-OrgIdHashNative.ps1), and the
 // values that it publishes come out of no other.
-func digits(password string) string {
-	nt := NTHash(password)
+func digits(password string) string { return digitsOf(NTHash(password)) }
+
+func digitsOf(nt [md4.Size]byte) string {
 	return strings.ToUpper(hex.EncodeToString(nt[:]))
 }
 

@@ -79,6 +79,13 @@ func TestMatches(t *testing.T) {
 	}
 }
 
+func TestFromNTHash(t *testing.T) {
+	h := FromNTHash(NTHash("p#7RIGHT"))
+	if !h.Matches("p#7RIGHT") || h.Matches("p#7WRONG") {
+		t.Error("the hash made of an NT hash does not match the password of that, or another")
+	}
+}
+
 func TestNewSaltsEachHash(t *testing.T) {
 	a, b := New("same"), New("same")
 	if a.Salt == b.Salt || a.Sum == b.Sum {

@@ -25,6 +25,7 @@ type accounts struct {
 	key     [16]byte
 	hashes  [][sha256.Size]byte // by user
 	service [sha256.Size]byte
+	syncer  [sha256.Size]byte // where there is a sync account
 	counts  *counts
 	faults  *faults
 	binds   *bindLog        // nil keeps none
@@ -44,12 +45,13 @@ func newAccounts(stop context.Context, t *tree, servicePassword string, c *count
 	for from := 0; from < len(a.hashes); from += share {
 		work.Go(func() error {
 			for i := from; i < min(from+share, len(a.hashes)); i++ {
-				a.hashes[i] = a.hash(t.users.Password(i))
+				a.hashes[i] = a.hash(t.changes.passwordOf(i))
 			}
 			return nil
 		})
 	}
 	_ = work.Wait() // no part of it fails
+	t.changes.password = func(i int, password string) { a.hashes[i] = a.hash(password) }
 	return a
 }
 
@@ -81,15 +83,22 @@ func (a *accounts) decide(s *session, name, password string) (who, ldap.LDAPResu
 		return anonymous, ldap.LDAPResultSuccess
 	}
 	n := a.find(name)
-	if n == serviceNode {
+	if n == serviceNode || n == syncNode {
+		is, want := service, a.service
+		if n == syncNode {
+			is, want = syncer, a.syncer
+		}
 		given := a.hash(password)
-		ok := password != "" && subtle.ConstantTimeCompare(given[:], a.service[:]) == 1
+		ok := password != "" && subtle.ConstantTimeCompare(given[:], want[:]) == 1
 		a.counts.serviceBind(ok)
 		a.faults.wait(a.stop, s, set, service)
-		if !ok {
+		switch {
+		case !ok:
 			return anonymous, ldap.LDAPResultInvalidCredentials
+		case is == syncer && s.secure == nil: // what it reads is for nobody else
+			return anonymous, ldap.LDAPResultConfidentialityRequired
 		}
-		return service, ldap.LDAPResultSuccess
+		return is, ldap.LDAPResultSuccess
 	}
 	o := a.check(n, password)
 	a.counts.bind(n, o)
@@ -109,7 +118,11 @@ func (a *accounts) check(n node, password string) outcome {
 	if n < 0 {
 		return unknown
 	}
-	if state := a.tree.users.State(int(n)); state != population.Active {
+	// Until the answer is decided, nothing may happen to the account.
+	changes := a.tree.changes
+	changes.mu.RLock()
+	defer changes.mu.RUnlock()
+	if state := changes.locked(int(n)).State; state != population.Active {
 		return outcomeOf(state)
 	}
 	if password == "" { // would be an unauthenticated bind (RFC 4513, section 5.1.2)
@@ -125,8 +138,9 @@ func (a *accounts) check(n node, password string) outcome {
 // find returns whose name this is, a user principal name or a distinguished
 // name.
 func (a *accounts) find(name string) node {
-	if !strings.Contains(name, "=") {
-		return a.tree.account(name)
+	n := a.tree.account(name) // which may hold an equals sign, too
+	if n != noNode || !strings.Contains(name, "=") {
+		return n
 	}
 	n, err := a.tree.find(name)
 	if err != nil {

@@ -29,9 +29,11 @@ import (
 type Config struct {
 	Name       string
 	Population population.Spec
+	UsersFile  string        // of the users, in place of those that Population makes; empty for none
 	Delay      time.Duration // added to the answer of every user bind
 	BindLog    string        // file to log user binds to; empty for none
 	State      string        // directory that keeps the authority over restarts
+	Cache      string        // directory of what servers of others were provisioned with before; empty for none
 	LDAP       string        // host:port to listen on, port 0 for any
 	LDAPS      string
 	Observe    string
@@ -41,8 +43,10 @@ type Config struct {
 	// ServicePassword is that of the connectors' service account. When it is
 	// empty the directory makes one and keeps it in the state directory.
 	ServicePassword string
-	ObserveToken    string
-	HashSync        HashSync
+	// SyncPassword is that of the sync account; there is none when it is empty.
+	SyncPassword string
+	ObserveToken string
+	HashSync     HashSync
 }
 
 // Validate reports every mistake at once. It changes nothing.
@@ -51,7 +55,7 @@ func (c Config) Validate() error {
 	if c.Name == "" {
 		errs = append(errs, errors.New("name: expected one"))
 	}
-	if err := c.Population.Validate(); err != nil {
+	if err := c.validateUsers(); err != nil {
 		errs = append(errs, err)
 	}
 	if c.Delay < 0 || c.Delay > maxDelay {
@@ -90,11 +94,11 @@ const drainBound = 2 * time.Second
 
 // Run serves until the context ends, then answers what it is at and closes all
 // connections. It calls ready when it serves and has pushed the hashes.
-func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.Ready)) error {
+func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.Ready)) (err error) {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	users, err := population.New(cfg.Population)
+	users, err := cfg.users()
 	if err != nil {
 		return err
 	}
@@ -111,7 +115,12 @@ func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.R
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	store, err := openHashStore(ctx, log, cfg, users)
+	changes, err := openEvents(cfg.State, cfg.Population, users, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, changes.log.close()) }()
+	store, err := openHashStore(ctx, log, cfg, changes)
 	if err != nil {
 		return err
 	}
@@ -131,9 +140,11 @@ func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.R
 
 	counts := newCounts(users.Len())
 	tree, sessions := newTree(users, now), newSessions(counts)
+	tree.changes, tree.syncs = changes, cfg.SyncPassword != ""
 	faults := newFaults(cfg.Delay, sessions)
 	accounts := newAccounts(ctx, tree, cfg.ServicePassword, counts, faults)
 	accounts.binds = binds
+	accounts.syncer = accounts.hash(cfg.SyncPassword)
 	var serving sync.WaitGroup
 	if binds != nil {
 		serving.Go(func() { binds.run(ctx) })
@@ -149,17 +160,19 @@ func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.R
 		serving.Go(func() { l.serve(ctx) })
 	}
 	watch := &http.Server{
-		Handler:           observeHandler(cfg.ObserveToken, users, counts, broken{gates, faults, store}),
+		Handler:           observeHandler(cfg.ObserveToken, users, counts, broken{gates, faults, store}, changes),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	serving.Go(func() { _ = watch.Serve(listeners["observe"]) }) // ends by Shutdown below
 
 	if err = store.start(ctx); err == nil {
-		ready(observe.Ready{
-			Role: "directory", Name: cfg.Name, Ports: ports, CAPEM: string(id.caPEM),
-			Info: map[string]string{"base_dn": tree.base, "service_dn": tree.dn(serviceNode), "domain": users.Domain()},
-		}) // first: in a terminal it is words, and what the log says follows
+		info := map[string]string{"base_dn": tree.base, "service_dn": tree.dn(serviceNode), "domain": users.Domain(), "kind": "embedded", "dialect": "attributes"}
+		cfg.tellUsers(info)
+		if tree.syncs {
+			info["sync_dn"] = tree.dn(syncNode)
+		}
+		ready(observe.Ready{Role: "directory", Name: cfg.Name, Ports: ports, CAPEM: string(id.caPEM), Info: info}) // first: in a terminal it is words, and what the log says follows
 		log.Info("serving", "users", users.Len(), "base_dn", tree.base, "ldap", ports["ldap"], "ldaps", ports["ldaps"])
 		<-ctx.Done()
 	} else if ctx.Err() != nil {

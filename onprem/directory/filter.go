@@ -2,6 +2,8 @@ package directory
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 )
 
@@ -178,8 +180,44 @@ func (f *filter) of(e entry) truth {
 			}
 		}
 		return isFalse
+	case filterGreater, filterLess:
+		if f.attr != usnAttribute {
+			return undefined
+		}
+		from, to, ok := f.numbers()
+		if !ok {
+			return undefined
+		}
+		for _, v := range e.values(f.attr) {
+			n, err := strconv.ParseUint(v, 10, 64)
+			return truthOf(err == nil && n >= from && n <= to)
+		}
+		return isFalse
 	}
 	return undefined
+}
+
+// usnAttribute is the only one that has an order here.
+const usnAttribute = "usnchanged"
+
+// numbers is the range of update sequence numbers outside which a filter is not
+// true. It is not ok for a filter that sets no lower bound, or none at all.
+func (f *filter) numbers() (from, to uint64, ok bool) {
+	n, err := strconv.ParseUint(f.value, 10, 64)
+	switch {
+	case f.kind == filterGreater && f.attr == usnAttribute && err == nil:
+		return n, math.MaxUint64, true
+	case f.kind == filterLess && f.attr == usnAttribute && err == nil:
+		return 0, n, true
+	case f.kind == filterAnd:
+		to = math.MaxUint64
+		for i := range f.children {
+			if a, b, found := f.children[i].numbers(); found {
+				from, to, ok = max(from, a), min(to, b), true
+			}
+		}
+	}
+	return from, to, ok
 }
 
 func (f *filter) partsOf(v string) bool {

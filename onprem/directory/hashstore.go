@@ -33,6 +33,7 @@ const hashFaultsFile = "hash-faults.json"
 type hashStore struct {
 	to    HashSync
 	users *population.Population
+	now   *changes
 	seed  uint64 // of whom the faults leave out
 	path  string
 	log   *slog.Logger
@@ -51,9 +52,9 @@ var (
 
 // openHashStore reads which faults an earlier start of this directory left in
 // the store.
-func openHashStore(stop context.Context, log *slog.Logger, cfg Config, users *population.Population) (*hashStore, error) {
+func openHashStore(stop context.Context, log *slog.Logger, cfg Config, now *changes) (*hashStore, error) {
 	h := &hashStore{
-		to: cfg.HashSync, users: users, seed: cfg.Population.Seed, path: filepath.Join(cfg.State, hashFaultsFile), log: log, stop: stop,
+		to: cfg.HashSync, users: now.users, now: now, seed: cfg.Population.Seed, path: filepath.Join(cfg.State, hashFaultsFile), log: log, stop: stop,
 		faults: make(map[string]observe.HashFault), done: make(map[string]bool),
 	}
 	text, err := os.ReadFile(h.path)
@@ -78,7 +79,7 @@ func (h *hashStore) start(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	began := time.Now()
-	if err := h.to.push(ctx, h.users.Len(), pushBatch, func(i int) account { return accountOf(h.users, i) }); err != nil {
+	if err := h.to.push(ctx, h.users.Len(), pushBatch, func(i int) account { return accountOf(h.now, i) }); err != nil {
 		return err
 	}
 	h.log.Info("pushed hashes", "users", h.users.Len(), "tenant", h.to.Tenant, "took_ns", time.Since(began).Nanoseconds())
@@ -235,9 +236,9 @@ func (h *hashStore) settle(which []int, faults map[string]observe.HashFault) err
 		case gone[i]:
 			return account{UPN: h.users.UPN(i), Deleted: true}
 		case stale[i]:
-			return account{UPN: h.users.UPN(i)}.with(synchash.New(h.users.PreviousPassword(i)))
+			return account{UPN: h.users.UPN(i)}.with(synchash.New(h.users.FormerOf(i, h.now.of(i).Version)))
 		}
-		return accountOf(h.users, i)
+		return accountOf(h.now, i)
 	})
 	if err == nil {
 		h.log.Info("pushed hashes for a fault", "accounts", len(which), "took_ns", time.Since(began).Nanoseconds())

@@ -92,7 +92,7 @@ func TestNoPasswordIsWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(texts) != 3 { // with the authority and its key
+	if len(texts) != 4 { // with the authority, its key and the events
 		t.Errorf("files: %d", len(texts))
 	}
 	for name, text := range texts {

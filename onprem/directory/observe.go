@@ -21,12 +21,17 @@ type broken struct {
 }
 
 // observeHandler serves the counters and the binds by user, and takes faults.
-func observeHandler(token string, users *population.Population, c *counts, b broken) http.Handler {
+// What happens to accounts is posted to /accounts.
+func observeHandler(token string, users *population.Population, c *counts, b broken, changes *changes) http.Handler {
 	metrics := promhttp.HandlerFor(c.registry(), promhttp.HandlerOpts{})
 	mux, outer := observe.Handler(token, func() any { return c.counters() }, nil, metrics)
 	mux.HandleFunc("GET /binds", func(w http.ResponseWriter, r *http.Request) {
 		observe.WriteJSON(w, http.StatusOK, c.byUser(users))
 	})
+
+	mux.HandleFunc("POST /accounts", put("change", func(want *observe.AccountChange, _ string) (observe.AppliedChange, error) {
+		return changes.apply(*want)
+	}))
 
 	gate.Handle(mux, b.gates, nil)
 
@@ -98,6 +103,8 @@ func statusOf(err error) int {
 	switch {
 	case errors.Is(err, errNotPushed):
 		return http.StatusBadGateway
+	case errors.Is(err, errNotKept):
+		return http.StatusInternalServerError
 	case errors.Is(err, errNoHashSync):
 		return http.StatusConflict
 	}

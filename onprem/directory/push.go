@@ -28,7 +28,7 @@ import (
 type HashSync struct {
 	URL    string // https, the cloud's hash sync port
 	CAFile string // the authority of its certificate, PEM
-	Tenant string
+	Tenant string // or several, each with its domains; see parseSyncTenants
 	Token  string
 	Keep   bool // push nothing at start: the store holds what an earlier start pushed
 }
@@ -56,10 +56,11 @@ func (a account) with(h synchash.Hash) account {
 	return a
 }
 
-func accountOf(users *population.Population, i int) account {
-	a := account{UPN: users.UPN(i), Disabled: users.State(i) == population.Disabled}
-	if users.State(i) != population.MustChange {
-		return a.with(synchash.New(users.Password(i)))
+func accountOf(c *changes, i int) account {
+	now := c.of(i)
+	a := account{UPN: c.users.UPN(i), Disabled: now.State == population.Disabled}
+	if now.State != population.MustChange {
+		return a.with(synchash.New(c.users.VersionOf(i, now.Version)))
 	}
 	return a
 }
@@ -75,6 +76,10 @@ func (h HashSync) push(ctx context.Context, n, batch int, line func(i int) accou
 	if err != nil {
 		return err
 	}
+	tenants, err := parseSyncTenants(h.Tenant)
+	if err != nil {
+		return err
+	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{
@@ -85,19 +90,28 @@ func (h HashSync) push(ctx context.Context, n, batch int, line func(i int) accou
 	work.SetLimit(runtime.GOMAXPROCS(0))
 	for from := 0; from < n && ctx.Err() == nil; from += batch {
 		work.Go(func() error {
-			var body bytes.Buffer
-			lines := json.NewEncoder(&body)
+			bodies := make(map[string]*syncBody)
 			to := min(from+batch, n)
 			for i := from; i < to; i++ {
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
-				if err := lines.Encode(line(i)); err != nil {
+				a := line(i)
+				tenant := tenants.of(a.UPN)
+				if tenant == "" {
+					continue
+				}
+				if bodies[tenant] == nil {
+					bodies[tenant] = new(syncBody)
+				}
+				if err := bodies[tenant].add(a); err != nil {
 					return err
 				}
 			}
-			if err := h.sendRetrying(ctx, client, body.Bytes(), to-from); err != nil {
-				return fmt.Errorf("pushing accounts %d to %d of %d: %w", from+1, to, n, err)
+			for tenant, body := range bodies {
+				if err := h.sendRetrying(ctx, client, tenant, body.lines.Bytes(), body.accounts); err != nil {
+					return fmt.Errorf("pushing accounts %d to %d of %d to %s: %w", from+1, to, n, tenant, err)
+				}
 			}
 			return nil
 		})
@@ -105,12 +119,23 @@ func (h HashSync) push(ctx context.Context, n, batch int, line func(i int) accou
 	return work.Wait()
 }
 
+// A syncBody is what of a batch goes to one tenant.
+type syncBody struct {
+	lines    bytes.Buffer
+	accounts int
+}
+
+func (b *syncBody) add(a account) error {
+	b.accounts++
+	return json.NewEncoder(&b.lines).Encode(a)
+}
+
 // sendRetrying tries again what may pass: no connection, or a server that says
 // it cannot answer now.
-func (h HashSync) sendRetrying(ctx context.Context, client *http.Client, body []byte, accounts int) error {
+func (h HashSync) sendRetrying(ctx context.Context, client *http.Client, tenant string, body []byte, accounts int) error {
 	wait := pushBackoff
 	for attempt := 1; ; attempt++ {
-		again, err := h.send(ctx, client, body, accounts)
+		again, err := h.send(ctx, client, tenant, body, accounts)
 		if err == nil || !again || attempt == pushAttempts {
 			return err
 		}
@@ -125,8 +150,8 @@ func (h HashSync) sendRetrying(ctx context.Context, client *http.Client, body []
 	}
 }
 
-func (h HashSync) send(ctx context.Context, client *http.Client, body []byte, accounts int) (again bool, err error) {
-	to := strings.TrimSuffix(h.URL, "/") + "/" + url.PathEscape(h.Tenant) + "/hashsync/accounts"
+func (h HashSync) send(ctx context.Context, client *http.Client, tenant string, body []byte, accounts int) (again bool, err error) {
+	to := strings.TrimSuffix(h.URL, "/") + "/" + url.PathEscape(tenant) + "/hashsync/accounts"
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
 	if err != nil {
 		return false, err
@@ -188,8 +213,8 @@ func (h HashSync) validate() error {
 	} else if _, err := h.roots(); err != nil {
 		errs = append(errs, err)
 	}
-	if h.Tenant == "" {
-		errs = append(errs, errors.New("hash-sync-tenant: expected the name of a tenant"))
+	if _, err := parseSyncTenants(h.Tenant); err != nil {
+		errs = append(errs, err)
 	}
 	if h.Token == "" {
 		errs = append(errs, errors.New("hash sync token: expected, in PTABENCH_HASHSYNC_TOKEN"))

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"ptabench/observe"
 	"ptabench/population"
@@ -101,7 +102,7 @@ func TestPush(t *testing.T) {
 		}
 		return request == 2
 	}
-	if err := cfg.HashSync.push(t.Context(), users.Len(), users.Len()/3+1, func(i int) account { return accountOf(users, i) }); err != nil { // three requests
+	if err := cfg.HashSync.push(t.Context(), users.Len(), users.Len()/3+1, func(i int) account { return accountOf(newChanges(users, time.Now()), i) }); err != nil { // three requests
 		t.Fatal(err)
 	}
 	if c.requests != 4 || len(c.accounts) != users.Len() || c.pushed != users.Len() {

@@ -93,7 +93,7 @@ func (t *tree) search(id []byte, r searchRequest, who who) []byte {
 		}
 		return done(out, ldap.LDAPResultSuccess, "")
 	}
-	if who != service {
+	if who != service && who != syncer {
 		return done(nil, ldap.LDAPResultInsufficientAccessRights, "only the service account may search")
 	}
 	base, err := t.find(r.base)
@@ -103,7 +103,12 @@ func (t *tree) search(id []byte, r searchRequest, who who) []byte {
 	if base == noNode {
 		return done(nil, ldap.LDAPResultNoSuchObject, "")
 	}
+	var more bool
 	nodes, ok := t.inScope(base, r.scope, &r.filter)
+	if from, to, ranged := r.filter.numbers(); !ok && ranged && who == syncer {
+		nodes, more = t.between(from, to)
+		ok = true
+	}
 	if !ok {
 		return done(nil, ldap.LDAPResultUnwillingToPerform,
 			"users are found by an equality on userPrincipalName, sAMAccountName or cn")
@@ -111,7 +116,12 @@ func (t *tree) search(id []byte, r searchRequest, who who) []byte {
 	var out []byte
 	found := 0
 	for _, n := range nodes {
-		e := t.entry(n)
+		e := entry(nil)
+		if who == syncer && n >= 0 {
+			e = t.syncEntry(n)
+		} else {
+			e = t.entry(n)
+		}
 		if r.filter.of(e) != isTrue {
 			continue
 		}
@@ -120,7 +130,24 @@ func (t *tree) search(id []byte, r searchRequest, who who) []byte {
 		}
 		out, found = r.appendEntry(out, id, t.dn(n), e), found+1
 	}
+	if more {
+		return done(out, ldap.LDAPResultSizeLimitExceeded, "")
+	}
 	return done(out, ldap.LDAPResultSuccess, "")
+}
+
+// maxBetween is how many accounts a search by number finds at most: 1,000 is
+// AD's own limit (MaxPageSize).
+const maxBetween = 1000
+
+// between returns the users whose last change has a number of a range, the
+// lowest numbers first, and whether there are more.
+func (t *tree) between(from, to uint64) (nodes []node, more bool) {
+	users, more := t.changes.between(from, to, maxBetween)
+	for _, i := range users {
+		nodes = append(nodes, node(i))
+	}
+	return nodes, more
 }
 
 // inScope returns the nodes that a search looks at. It is not ok when these
@@ -129,16 +156,20 @@ func (t *tree) inScope(base node, scope int, f *filter) (nodes []node, ok bool) 
 	switch {
 	case scope == scopeBase:
 		return []node{base}, true
-	case base >= 0 || base == serviceNode: // a leaf
+	case base >= 0 || base == serviceNode || base == syncNode: // a leaf
 		if scope == scopeSubtree {
 			return []node{base}, true
 		}
 		return nil, true
 	case base == servicesNode:
-		if scope == scopeSubtree {
-			return []node{servicesNode, serviceNode}, true
+		below := []node{serviceNode}
+		if t.syncs {
+			below = append(below, syncNode)
 		}
-		return []node{serviceNode}, true
+		if scope == scopeSubtree {
+			return append([]node{servicesNode}, below...), true
+		}
+		return below, true
 	case base == domainNode && scope == scopeOne:
 		return []node{usersNode, servicesNode}, true
 	}

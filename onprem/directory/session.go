@@ -23,6 +23,7 @@ const (
 	anonymous who = iota
 	user
 	service
+	syncer
 )
 
 // patience is how long a peer may take for a TLS handshake, or for the rest of

@@ -9,10 +9,15 @@ import (
 	client "github.com/go-ldap/ldap/v3"
 
 	"ptabench/population"
+	"ptabench/synchash"
 )
 
 // serviceName is the account name of the connectors' service account.
 const serviceName = "ptabench-connector"
+
+// syncName is that of the sync account, which alone may ask what changed and
+// read hashes of passwords.
+const syncName = "ptabench-sync"
 
 // A node is an entry of the tree: the number of a user, or one of the few
 // others.
@@ -24,6 +29,7 @@ const (
 	usersNode
 	servicesNode
 	serviceNode
+	syncNode // only where somebody was told its password
 )
 
 // A tree is the entries of the directory. Nothing of it is stored: each entry
@@ -31,17 +37,19 @@ const (
 //
 //	dc=contoso,dc=test
 //	├── ou=users      cn=user000001 ...
-//	└── ou=services   cn=ptabench-connector
+//	└── ou=services   cn=ptabench-connector, cn=ptabench-sync
 type tree struct {
-	users  *population.Population
-	base   string   // its DN
-	labels []string // of the domain
-	since  time.Time
+	users   *population.Population
+	changes *changes
+	base    string   // its DN
+	labels  []string // of the domain
+	since   time.Time
+	syncs   bool // there is a sync account
 }
 
 func newTree(users *population.Population, since time.Time) *tree {
 	labels := strings.Split(users.Domain(), ".")
-	return &tree{users: users, base: "dc=" + strings.Join(labels, ",dc="), labels: labels, since: since}
+	return &tree{users: users, changes: newChanges(users, since), base: "dc=" + strings.Join(labels, ",dc="), labels: labels, since: since}
 }
 
 // dn is the distinguished name of a node.
@@ -55,8 +63,10 @@ func (t *tree) dn(n node) string {
 		return "ou=services," + t.base
 	case serviceNode:
 		return "cn=" + serviceName + ",ou=services," + t.base
+	case syncNode:
+		return "cn=" + syncName + ",ou=services," + t.base
 	}
-	return "cn=" + t.users.Name(int(n)) + ",ou=users," + t.base
+	return "cn=" + client.EscapeDN(t.users.Name(int(n))) + ",ou=users," + t.base
 }
 
 func (t *tree) parent(n node) node {
@@ -65,7 +75,7 @@ func (t *tree) parent(n node) node {
 		return noNode
 	case usersNode, servicesNode:
 		return domainNode
-	case serviceNode:
+	case serviceNode, syncNode:
 		return servicesNode
 	}
 	return usersNode
@@ -105,9 +115,11 @@ func (t *tree) find(dn string) (node, error) {
 		return servicesNode, nil
 	case own == 2 && isRDN(rdns[1], "ou", "services") && isRDN(rdns[0], "cn", serviceName):
 		return serviceNode, nil
+	case own == 2 && t.syncs && isRDN(rdns[1], "ou", "services") && isRDN(rdns[0], "cn", syncName):
+		return syncNode, nil
 	case own == 2 && isRDN(rdns[1], "ou", "users") && len(rdns[0].Attributes) == 1 &&
 		strings.EqualFold(rdns[0].Attributes[0].Type, "cn"):
-		return t.account(rdns[0].Attributes[0].Value + "@" + t.users.Domain()), nil
+		return t.named(rdns[0].Attributes[0].Value), nil
 	}
 	return noNode, nil
 }
@@ -122,8 +134,28 @@ func (t *tree) account(upn string) node {
 	if i, ok := t.users.Index(upn); ok {
 		return node(i)
 	}
-	if name, domain, ok := strings.Cut(upn, "@"); ok && strings.EqualFold(name, serviceName) && strings.EqualFold(domain, t.users.Domain()) {
+	if name, domain, ok := strings.Cut(upn, "@"); ok && strings.EqualFold(domain, t.users.Domain()) {
+		return t.service(name)
+	}
+	return noNode
+}
+
+// named returns the node of an account name, whatever the domain of its user
+// principal name is.
+func (t *tree) named(name string) node {
+	if i, ok := t.users.IndexOfName(name); ok {
+		return node(i)
+	}
+	return t.service(name)
+}
+
+// service returns the node of the name of an account that is no user's.
+func (t *tree) service(name string) node {
+	switch {
+	case strings.EqualFold(name, serviceName):
 		return serviceNode
+	case t.syncs && strings.EqualFold(name, syncName):
+		return syncNode
 	}
 	return noNode
 }
@@ -131,14 +163,16 @@ func (t *tree) account(upn string) node {
 // byName is the index: the entries whose naming attribute has a value. It is
 // not ok for any other attribute.
 func (t *tree) byName(attr, value string) (found []node, ok bool) {
+	var n node
 	switch attr {
 	case "userprincipalname":
+		n = t.account(value)
 	case "samaccountname", "cn":
-		value += "@" + t.users.Domain()
+		n = t.named(value)
 	default:
 		return nil, false
 	}
-	if n := t.account(value); n != noNode {
+	if n != noNode {
 		return []node{n}, true
 	}
 	return nil, true
@@ -201,12 +235,34 @@ func (t *tree) entry(n node) entry {
 			{name: "ou", values: []string{ou}}, dn,
 		}
 	case serviceNode:
-		return append(t.accountEntry(serviceName, population.Active), dn)
+		return append(t.accountEntry(serviceName, t.users.Domain(), t.notChanged()), dn)
+	case syncNode:
+		return append(t.accountEntry(syncName, t.users.Domain(), t.notChanged()), dn)
 	}
-	return append(t.accountEntry(t.users.Name(int(n)), t.users.State(int(n))), dn)
+	return append(t.accountEntry(t.users.Name(int(n)), t.users.Domains()[t.users.DomainOf(int(n))], t.changes.of(int(n))), dn)
 }
 
-func (t *tree) accountEntry(name string, state population.State) entry {
+// generalizedTime is RFC 4517, section 3.3.13, with as much of a second as there
+// is: AD leaves that out, and a lag could not be told from it.
+const generalizedTime = "20060102150405.000000000Z"
+
+func (t *tree) notChanged() changed { return changed{at: t.since} }
+
+// syncEntry is the entry of a user as the sync account sees it: with the number
+// of its last change, and the hash of the password as AD keeps it. There that
+// leaves by replication, and never by a search; this directory knows no
+// replication.
+func (t *tree) syncEntry(n node) entry {
+	now := t.changes.of(int(n)) // once, so that hash and number are of one moment
+	nt := synchash.NTHash(t.users.VersionOf(int(n), now.Version))
+	return append(t.accountEntry(t.users.Name(int(n)), t.users.Domains()[t.users.DomainOf(int(n))], now),
+		attribute{name: "distinguishedName", values: []string{t.dn(n)}},
+		attribute{name: "uSNChanged", values: []string{strconv.FormatUint(now.usn, 10)}},
+		attribute{name: "whenChanged", values: []string{now.at.UTC().Format(generalizedTime)}},
+		attribute{name: "unicodePwd", values: []string{string(nt[:])}})
+}
+
+func (t *tree) accountEntry(name, domain string, now changed) entry {
 	var (
 		control    int64 = normalAccount
 		computed   int64
@@ -214,11 +270,14 @@ func (t *tree) accountEntry(name string, state population.State) entry {
 		passwordAt = filetime(t.since.Add(-passwordSetBack))
 		expires    = int64(neverExpires)
 	)
-	switch state {
+	if !now.password.IsZero() {
+		passwordAt = filetime(now.password)
+	}
+	switch now.State {
 	case population.Disabled:
 		control |= accountDisabled
 	case population.Locked:
-		lockout, computed = filetime(t.since), computedLocked
+		lockout, computed = filetime(now.at), computedLocked
 	case population.PasswordExpired:
 		passwordAt, computed = filetime(t.since.Add(-longPast)), computedExpired
 	case population.MustChange:
@@ -231,7 +290,7 @@ func (t *tree) accountEntry(name string, state population.State) entry {
 		{name: "objectClass", values: []string{"top", "person", "organizationalPerson", "user"}},
 		{name: "cn", values: []string{name}},
 		{name: "sAMAccountName", values: []string{name}},
-		{name: "userPrincipalName", values: []string{name + "@" + t.users.Domain()}},
+		{name: "userPrincipalName", values: []string{name + "@" + domain}},
 		{name: "userAccountControl", values: one(control)},
 		{name: "lockoutTime", values: one(lockout)},
 		{name: "pwdLastSet", values: one(passwordAt)},
@@ -248,6 +307,8 @@ func (t *tree) rootDSE() entry {
 		{name: "defaultNamingContext", values: []string{t.base}},
 		{name: "rootDomainNamingContext", values: []string{t.base}},
 		{name: "supportedLDAPVersion", values: []string{"3"}},
+		{name: "highestCommittedUSN", values: []string{strconv.FormatUint(t.changes.highest(), 10)}},
 		{name: "vendorName", values: []string{"ptabench test directory"}},
+		{name: "invocationId", values: []string{t.changes.id()}}, // of the numbers; AD has it in another entry
 	}
 }
