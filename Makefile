@@ -14,6 +14,12 @@ ifneq ($(root),)
 test unit endtoend: export PTABENCH_REQUIRE_ROOT_TESTS := 1
 endif
 
+# Nor are tests of real directories, which root alone can start where they have
+# ports below 1024.
+ifneq ($(root),)
+test unit endtoend: export PTABENCH_REQUIRE_DIRECTORY_TESTS := 1
+endif
+
 # Nor are tests of pages, which need a browser.
 test unit: export PTABENCH_REQUIRE_BROWSER_TESTS := 1
 
@@ -39,11 +45,11 @@ lint:
 
 # All tests but those of whole runs, which load both cores and so run alone.
 # The race detector needs cgo, the binary does not.
-unit: cc network openssl chromium systemd
+unit: cc network openssl chromium systemd directories
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m $$(go list ./... | grep -v /endtoend)
 
 # Real scenarios, end to end, on the binary that users get.
-endtoend: cc network
+endtoend: cc network directories
 	CGO_ENABLED=1 go test -race -shuffle=on -count=1 -timeout 10m ./endtoend
 
 # The binary builds wherever it is promised to.
@@ -61,7 +67,7 @@ generate: protoc
 generated: generate
 	@git diff --exit-code --stat -- wire || { echo "wire/*.pb.go is stale: run 'make generate' and commit"; exit 1; }
 
-.PHONY: protoc cc network openssl chromium systemd page-assets
+.PHONY: protoc cc network openssl chromium systemd directories page-assets
 cc:
 	@command -v gcc >/dev/null || { $(sudo) apt-get update -qq && $(sudo) apt-get install -y -qq gcc libc6-dev; }
 protoc:
@@ -73,6 +79,11 @@ network:
 # Tests have the usual tool look at certificates and revocation lists.
 openssl:
 	@command -v openssl >/dev/null || { $(sudo) apt-get update -qq && $(sudo) apt-get install -y -qq openssl; }
+
+# Tests start OpenLDAP and Samba.
+directories:
+	@PATH=$$PATH:/usr/sbin:/sbin; command -v slapd >/dev/null || $(sudo) scripts/install-slapd.sh
+	@PATH=$$PATH:/usr/sbin:/sbin; command -v samba >/dev/null && command -v samba-tool >/dev/null || $(sudo) scripts/install-samba.sh
 
 # Tests open the report pages in a browser.
 chromium:

@@ -39,7 +39,19 @@ require (
 	google.golang.org/protobuf v1.36.12
 )
 
-require github.com/google/renameio/v2 v2.0.2
+require (
+	github.com/AzureAD/microsoft-authentication-library-for-go v1.10.1
+	github.com/beevik/etree v1.8.1
+	github.com/google/renameio/v2 v2.0.2
+	github.com/russellhaering/goxmldsig v1.6.1
+)
+
+require (
+	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
+	github.com/jonboulle/clockwork v0.5.0 // indirect
+	github.com/kylelemons/godebug v1.1.0 // indirect
+	github.com/pkg/browser v0.0.0-20210911075715-681adbf594b8 // indirect
+)
 
 require (
 	charm.land/bubbles/v2 v2.0.0 // indirect

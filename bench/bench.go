@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ptabench/bench/check"
+	"ptabench/bench/churn"
 	"ptabench/bench/fault"
 	"ptabench/bench/load"
 	"ptabench/bench/proc"
@@ -37,7 +38,10 @@ type Options struct {
 	Program  []string // starts this program's roles; the running program when empty
 	Command  string   // repeats the run; kept in the result
 	Version  string   // of this program; kept in the result
-	Profile  bool     // leave a CPU profile of each process in the run directory
+	// MayLoad is the address of somebody's own directory that whoever starts the
+	// run says may be loaded; empty for none.
+	MayLoad string
+	Profile bool // leave a CPU profile of each process in the run directory
 	// Ceiling is what the load generator reaches on this machine, when that is
 	// known; nil has it measured first, unless SkipCeiling.
 	Ceiling     *results.Ceiling
@@ -80,12 +84,19 @@ func Lacks(network scenarios.Network, faults []scenarios.Fault) error {
 }
 
 func newPopulation(s *scenarios.Scenario) (*population.Population, error) {
+	if s.Directory.Kind == scenarios.Outside {
+		p, err := population.FromFile(s.Directory.External.Users)
+		if err != nil {
+			return nil, fmt.Errorf("directory.external: %w", err)
+		}
+		return p, nil
+	}
 	shares := make(map[population.State]float64)
 	for state, share := range s.Population.States {
 		shares[state] = float64(share)
 	}
 	p, err := population.New(population.Spec{Seed: s.Seed, Users: s.Population.Users,
-		Domain: s.Tenants[0].Domains[0], Shares: shares})
+		Domain: s.Tenants[0].Domains[0], Spread: s.PopulationSpread(), Shares: shares})
 	if err != nil {
 		return nil, fmt.Errorf("population: %w", err)
 	}
@@ -96,6 +107,7 @@ func newPopulation(s *scenarios.Scenario) (*population.Population, error) {
 type run struct {
 	Options
 	users    *population.Population
+	churn    *churn.Driver // of what happens to users; nil for nothing
 	journal  *fault.Journal
 	roles    *proc.Supervisor
 	system   *system
@@ -119,11 +131,14 @@ type death struct {
 // load began; the error alone when nothing was measured. When ctx ends, what
 // is broken is put right and the processes are ended before Run returns.
 func Run(ctx context.Context, o Options) (_ *results.Result, err error) {
-	if err := Refuse(o.Scenario); err != nil {
+	if err := errors.Join(Refuse(o.Scenario), confirm(o.Scenario, o.MayLoad)); err != nil {
 		return nil, err
 	}
 	r := &run{Options: o, faults: o.Scenario.Schedule()}
 	if r.users, err = newPopulation(o.Scenario); err != nil {
+		return nil, err
+	}
+	if r.churn, err = newChurn(o.Scenario, r.users); err != nil {
 		return nil, err
 	}
 	if len(r.Program) == 0 {
@@ -141,7 +156,7 @@ func Run(ctx context.Context, o Options) (_ *results.Result, err error) {
 	defer func() { // whatever happened, no process stays
 		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*stopGrace)
 		defer cancel()
-		err = errors.Join(err, r.roles.Close(bound, stopGrace, roleConnector, roleCloud, roleDirectory), r.system.close(), r.journal.End())
+		err = errors.Join(err, r.roles.Close(bound, stopGrace, endOrder...), r.system.close(), r.journal.End())
 	}()
 	if r.ceiling, err = r.measureCeiling(ctx); err != nil {
 		return nil, err
@@ -171,6 +186,7 @@ func (r *run) makeDir() error {
 // start brings the system up and begins to watch it.
 func (r *run) start(ctx context.Context) error {
 	s := newSystem(r)
+	s.accounts = r.accounts()
 	r.system = s
 	if err := s.start(ctx); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -13,7 +14,9 @@ import (
 	"ptabench/bench/fault"
 	"ptabench/bench/load"
 	"ptabench/bench/proc"
+	"ptabench/observe"
 	"ptabench/results"
+	"ptabench/scenarios"
 )
 
 // books are what the roles counted by themselves, read when nothing is in hand
@@ -22,11 +25,15 @@ type books struct {
 	cloud      []check.CloudBook
 	connectors []check.ConnectorBook
 	directory  []check.DirectoryBook
+	adfs       []check.FederationBook
 	costs      map[string]proc.Usage
+	events     []observe.Event
+	others     []string          // a client request id of each load that is in no book but the cloud's log
+	capacity   *results.Capacity // nil unless it was looked for
 }
 
-// closeBooks lets the system finish what it has in hand, reads everybody's
-// counters, and ends the processes, which completes the cloud's sign-in log.
+// closeBooks lets the system finish what it has in hand and reads everybody's
+// counters.
 func (r *run) closeBooks(ctx context.Context) books {
 	// What clients gave up on may wait for the cloud's own deadline.
 	until := time.Now().Add(settle + time.Duration(r.Scenario.Cloud.Deadline))
@@ -40,9 +47,12 @@ func (r *run) closeBooks(ctx context.Context) books {
 	for _, last := range r.watch.readings(roleConnector) {
 		b.connectors = append(b.connectors, check.ConnectorBook{Name: last.Name(), Counters: last.connector, Killed: last.gone()})
 	}
+	for _, last := range r.watch.readings(roleADFS) {
+		b.adfs = append(b.adfs, check.FederationBook{Name: last.Name(), Counters: last.adfs, Killed: last.gone()})
+	}
 	for _, last := range r.watch.readings(roleDirectory) {
 		book := check.DirectoryBook{Counters: last.directory, Killed: last.gone()}
-		if !book.Killed {
+		if !book.Killed && r.Scenario.Directory.Kind == scenarios.Embedded {
 			bound, cancel := context.WithTimeout(ctx, callWithin)
 			book.Killed = last.client().Get(bound, "/binds", &book.Users) != nil
 			cancel()
@@ -52,7 +62,14 @@ func (r *run) closeBooks(ctx context.Context) books {
 	for _, p := range r.roles.Processes() {
 		r.addUnread(&b, p, p.Sample().Starts)
 	}
-	for _, role := range []string{roleConnector, roleCloud, roleDirectory} {
+	b.events = r.watch.seen()
+	return b
+}
+
+// end ends the processes, which completes the cloud's sign-in log. What the
+// cloud tells at its end is still of the run, unless another load came between.
+func (r *run) end(ctx context.Context, b *books) {
+	for _, role := range endOrder {
 		for _, p := range r.roles.Processes() {
 			if p.Role() == role {
 				_ = p.Terminate(ctx, stopGrace) // who had to be killed is told by events
@@ -65,7 +82,9 @@ func (r *run) closeBooks(ctx context.Context) books {
 	bound, cancel := context.WithTimeout(ctx, callWithin)
 	defer cancel()
 	r.watch.finish(bound) // the cloud has said all it had to say
-	return b
+	if len(b.others) == 0 {
+		b.events = r.watch.seen()
+	}
 }
 
 // addUnread adds an empty book for each start of a process that ended before
@@ -80,6 +99,8 @@ func (r *run) addUnread(b *books, p *proc.Process, starts int) {
 		switch p.Role() {
 		case roleConnector:
 			b.connectors = append(b.connectors, check.ConnectorBook{Name: p.Name(), Killed: true})
+		case roleADFS:
+			b.adfs = append(b.adfs, check.FederationBook{Name: p.Name(), Killed: true})
 		case roleDirectory:
 			b.directory = append(b.directory, check.DirectoryBook{Killed: true})
 		case roleCloud:
@@ -134,9 +155,11 @@ func (m *measurement) conclude(g *load.Generator, records []fault.Record, seen m
 	m.mu.Lock() // somebody may ask how it stands just now
 	result := m.recorder.Result()
 	m.mu.Unlock()
+	m.explain(&result)
+	result.Sync = m.syncFigures()
 	result.Processes = m.processes(b, result.SignIns.Sent)
 	result.Preset, result.TimeScale, result.Network = string(m.Scenario.Preset), m.Scenario.TimeScale, string(m.Scenario.Network)
-	result.Ceiling = m.ceiling
+	result.Ceiling, result.Capacity = m.ceiling, b.capacity
 	if m.Notes != nil {
 		result.Warnings = append(result.Warnings, m.Notes()...)
 	}
@@ -168,19 +191,26 @@ func (m *measurement) conclude(g *load.Generator, records []fault.Record, seen m
 		Generator: check.Generator{Planned: p.Planned, Sent: p.Sent, Unsent: p.Unsent,
 			TokensVerified: p.TokensVerified, TokensBad: p.TokensBad},
 		RequestID: g.RequestID, Samples: m.saved, SignInLog: signIns,
-		Events: m.watch.seen(), Cloud: b.cloud, Connectors: b.connectors, Directory: b.directory,
-		Deaths: m.died(m.zero),
+		OtherLoads: b.others, Paths: methodPaths(m.Scenario),
+		Events: b.events, Cloud: b.cloud, Connectors: b.connectors, Directory: b.directory, Federation: b.adfs,
+		Federated: federated(m.Scenario),
+		Deaths:    m.died(m.zero),
+	}
+	if kind := m.Scenario.Directory.Kind; kind != scenarios.Embedded {
+		in.Uncounted = "of kind " + string(kind)
 	}
 	for n := range m.system.connectors {
 		in.Fleet = append(in.Fleet, m.Scenario.Connector(n+1))
 	}
-	binds, err := os.Open(filepath.Join(m.Dir, results.LogsDir, bindLogFile))
-	switch {
-	case err == nil:
-		defer binds.Close()
-		in.BindLog = binds
-	case !errors.Is(err, os.ErrNotExist): // another directory may keep none
-		result.Warnings = append(result.Warnings, "Doubled binds are not counted: "+err.Error())
+	for _, name := range m.Scenario.DirectoryNames() {
+		binds, err := os.Open(m.system.commands.bindLog(name))
+		switch {
+		case err == nil:
+			defer binds.Close()
+			in.BindLogs = append(in.BindLogs, binds)
+		case !errors.Is(err, os.ErrNotExist): // another directory may keep none
+			result.Warnings = append(result.Warnings, "Doubled binds are not counted: "+err.Error())
+		}
 	}
 	for _, rec := range records {
 		f := checkedFault(rec)
@@ -188,6 +218,24 @@ func (m *measurement) conclude(g *load.Generator, records []fault.Record, seen m
 		in.Faults = append(in.Faults, f)
 	}
 	return &result, check.Conclude(in, &result)
+}
+
+// federated says by Sample.Tenant whose sign-ins begin at a federation server;
+// nil when nobody's do.
+func federated(s *scenarios.Scenario) []bool {
+	loaded := s.Loaded()
+	is := func(t scenarios.Tenant) bool { return t.Method == scenarios.Federated }
+	switch {
+	case !slices.ContainsFunc(loaded, is):
+		return nil
+	case len(loaded) == 1:
+		return []bool{is(loaded[0])}
+	}
+	by := []bool{false} // 0 is no tenant
+	for _, t := range loaded {
+		by = append(by, is(t))
+	}
+	return by
 }
 
 // unobserved says that nothing was checked.

@@ -70,8 +70,11 @@ func loadOn(ready observe.Ready, s *scenarios.Scenario, users *population.Popula
 	if s.Load.Connections == scenarios.PerSignIn {
 		pool = 0
 	}
-	base = "https://" + ready.Ports["443"] + "/" + s.Tenants[0].Name
+	cloud := "https://" + ready.Ports["443"]
+	base = cloud + "/" + s.Tenants[0].Name
+	tenants, of := loadedTenants(s, cloud)
 	return load.Config{
+		Tenants: tenants, TenantOf: of,
 		URL: base + "/oauth2/v2.0/token", OpenURL: base + "/v2.0/.well-known/openid-configuration", Roots: roots, Scope: s.Load.Scope,
 		Population: users, Mix: mix, Changed: changedUsers(s), Seed: s.Seed,
 		Arrivals: s.Load.Arrivals, Rate: float64(s.Load.Rate), Warmup: time.Duration(s.Load.Warmup),

@@ -20,6 +20,8 @@ type reading struct {
 	cloud     observe.CloudCounters
 	connector observe.AgentCounters
 	directory observe.DirectoryCounters
+	adfs      observe.FederationCounters
+	hashSync  observe.HashSyncCounters
 }
 
 // gone reports whether the start that was read has ended, which took along
@@ -61,12 +63,20 @@ func (w *watch) readOne(ctx context.Context, p *watched) {
 	ctx, cancel := context.WithTimeout(ctx, callWithin)
 	defer cancel()
 	r := &reading{watched: p, start: p.Identity()}
-	var into any = &r.connector
+	var into any
 	switch p.Role() {
+	case roleConnector:
+		into = &r.connector
 	case roleCloud:
 		into = &r.cloud
 	case roleDirectory:
 		into = &r.directory
+	case roleADFS:
+		into = &r.adfs
+	case roleHashSync:
+		into = &r.hashSync
+	default:
+		return // what others count nobody here asks for
 	}
 	if p.client().Get(ctx, "/counters", into) != nil || r.gone() {
 		return

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"ptabench/bench/churn"
 	"ptabench/bench/expect"
 	"ptabench/bench/fault"
 	"ptabench/bench/load"
@@ -39,7 +40,8 @@ type measurement struct {
 	abort    context.CancelCauseFunc // ends the load
 	mu       sync.Mutex              // held while recorder and samples are used
 	recorder *results.Recorder
-	failed   error // of the samples, the first
+	stale    *churn.Stale // nil when nothing happens to users
+	failed   error        // of the samples, the first
 
 	p99 time.Duration // of latest; of progress.follow only
 
@@ -77,6 +79,9 @@ func (r *run) measure(ctx context.Context) (_ *results.Result, err error) {
 	defer cancel(nil)
 	work.Go(func() { r.progress.follow(loadCtx, r, m.zero, g, m) })
 	work.Go(func() { m.sampleAtZero(loadCtx) })
+	if m.churn != nil {
+		work.Go(func() { m.happen(loadCtx) })
+	}
 	work.Go(func() {
 		end := m.zero.Add(time.Duration(r.Scenario.Load.Duration))
 		m.limits.watch(loadCtx, m.zero, end, func(err error) {
@@ -110,6 +115,11 @@ func (r *run) measure(ctx context.Context) (_ *results.Result, err error) {
 	cancel(nil)
 	work.Wait()
 	books := r.closeBooks(context.WithoutCancel(ctx))
+	if loaded == nil && r.Scenario.Capacity.On() {
+		books.capacity, books.others = m.findCapacity(ctx)
+		loaded = context.Cause(ctx)
+	}
+	r.end(context.WithoutCancel(ctx), &books)
 	kept := m.close()
 	r.progress.phase(r, "checking")
 	if loaded == nil {
@@ -150,6 +160,7 @@ func (m *measurement) open(g *load.Generator, zero time.Time) (err error) {
 		Duration: int64(s.Load.Duration), Planned: uint64(g.Planned(0)), Timeout: int64(s.Load.Timeout),
 		Command: m.Command, Version: m.Version, Machine: machine(),
 		Intents: load.Intents(), Connectors: m.system.connectorNames(),
+		Federation: m.system.federationServers(), Tenants: tenantNames(s),
 	}); err != nil {
 		return err
 	}
@@ -160,6 +171,9 @@ func (m *measurement) open(g *load.Generator, zero time.Time) (err error) {
 		}
 	}
 	m.recorder = results.NewRecorder(m.header, m.log)
+	if m.churn != nil {
+		m.stale = churn.NewStale(m.churn, m.header.Intents)
+	}
 	return nil
 }
 
@@ -169,6 +183,9 @@ func (m *measurement) sink(s results.Sample) {
 	defer m.mu.Unlock()
 	m.lost(m.samples.Append(s))
 	m.recorder.Record(s)
+	if m.stale != nil {
+		m.stale.Count(&s)
+	}
 	if m.Follower != nil {
 		m.Follower.Sample(s)
 	}

@@ -68,10 +68,15 @@ func (m *meeting) cloudFlags() []string {
 	return flags
 }
 
-// directoryFlags say where the directory listens at its first start.
-func (m *meeting) directoryFlags() []string {
-	if m.kind != scenarios.Namespaces {
+// directoryFlags say where the i-th directory server, from 0, listens at its
+// first start. Only one can have the real ports of the one address.
+func (m *meeting) directoryFlags(i int) []string {
+	switch {
+	case m.kind != scenarios.Namespaces:
 		return nil
+	case i > 0:
+		free := net.JoinHostPort(netns.Cloud, "0")
+		return []string{"--ldap", free, "--ldaps", free}
 	}
 	return []string{
 		"--ldap", net.JoinHostPort(netns.Cloud, ports.LDAP),

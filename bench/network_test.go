@@ -18,14 +18,14 @@ import (
 // slower and the third smaller.
 func commandsFor(network scenarios.Network) *commands {
 	s := &scenarios.Scenario{
-		Network: network,
+		Network: network, Directory: scenarios.Directory{Kind: scenarios.Embedded, Servers: 1},
 		Tenants: []scenarios.Tenant{{Name: "contoso", Domains: []string{"contoso.test"}, Fallback: scenarios.FallbackOff}},
 		Connectors: scenarios.Connectors{Count: 4, Concurrency: 200, Overrides: []scenarios.Override{
 			{Name: "connector-2", DirectoryDelay: scenarios.Duration(50 * time.Millisecond)},
 			{Name: "connector-3", Concurrency: 20},
 		}},
 	}
-	return &commands{program: []string{"ptabench"}, scenario: s, dir: "run", secrets: newSecrets(), meeting: &meeting{kind: network}}
+	return &commands{program: []string{"ptabench"}, scenario: s, dir: "run", secrets: newSecrets(s), meeting: &meeting{kind: network}}
 }
 
 // flagsOf returns the values that a command line gives to a flag.
@@ -42,7 +42,7 @@ func flagsOf(command []string, flag string) (values []string) {
 // real one, and nothing is on loopback but what is watched.
 func TestRealPorts(t *testing.T) {
 	c := commandsFor(scenarios.Namespaces)
-	cloud := c.cloud().Command
+	cloud := c.cloud(nil).Command
 	want := []string{"observe=127.0.0.1:0"}
 	for _, p := range ports.Cloud() {
 		want = append(want, p+"=10.98.0.1:"+p)
@@ -53,8 +53,8 @@ func TestRealPorts(t *testing.T) {
 	if got := flagsOf(cloud, "--listen"); !slices.Equal(got, []string{"10.98.0.1"}) {
 		t.Errorf("the cloud listens at %q", got)
 	}
-	directory := c.directory(observe.Ready{}).Command
-	connector := c.connector(4, observe.Ready{Ports: map[string]string{"ldaps": "10.98.0.1:636"}}, "").Command
+	directory := c.directory(0, roleDirectory, observe.Ready{}).Command
+	connector := c.connector(4, whereabouts{urls: []string{"ldaps://10.98.0.1:636"}}, "").Command
 	for _, f := range []struct {
 		command    []string
 		flag, want string
@@ -74,13 +74,13 @@ func TestRealPorts(t *testing.T) {
 // TestLoopback leaves the ports to the system.
 func TestLoopback(t *testing.T) {
 	c := commandsFor(scenarios.Loopback)
-	if got := flagsOf(c.cloud().Command, "--port"); got != nil {
+	if got := flagsOf(c.cloud(nil).Command, "--port"); got != nil {
 		t.Errorf("the cloud is told the ports %q", got)
 	}
-	if got := flagsOf(c.directory(observe.Ready{}).Command, "--ldaps"); got != nil {
+	if got := flagsOf(c.directory(0, roleDirectory, observe.Ready{}).Command, "--ldaps"); got != nil {
 		t.Errorf("the directory is told the port %q", got)
 	}
-	spec := c.connector(2, observe.Ready{}, "")
+	spec := c.connector(2, whereabouts{}, "")
 	if got := flagsOf(spec.Command, "--source"); perConnectorSources && !slices.Equal(got, []string{"127.0.0.13"}) {
 		t.Errorf("a connector dials from %q", got)
 	}
@@ -94,7 +94,7 @@ func TestTheSameAgain(t *testing.T) {
 	for _, network := range []scenarios.Network{scenarios.Loopback, scenarios.Namespaces} {
 		c := commandsFor(network)
 		last := observe.Ready{Ports: map[string]string{"443": "127.0.0.1:40001", "hashsync": "127.0.0.1:40002", "observe": "127.0.0.1:40003"}}
-		cloud := c.cloud()
+		cloud := c.cloud(nil)
 		for range 2 { // asking changes nothing
 			got := flagsOf(cloud.Again(last), "--port")
 			if want := []string{"443=127.0.0.1:40001", "hashsync=127.0.0.1:40002", "observe=127.0.0.1:40003"}; !slices.Equal(got, want) {
@@ -105,7 +105,7 @@ func TestTheSameAgain(t *testing.T) {
 			t.Errorf("%s: the cloud gets another state directory", network)
 		}
 		last = observe.Ready{Ports: map[string]string{"ldap": "127.0.0.1:1389", "ldaps": "127.0.0.1:1636", "observe": "127.0.0.1:40004"}}
-		directory := c.directory(observe.Ready{})
+		directory := c.directory(0, roleDirectory, observe.Ready{})
 		for _, flag := range []string{"ldap", "ldaps", "observe"} {
 			if got := flagsOf(directory.Again(last), "--"+flag); !slices.Equal(got, []string{last.Ports[flag]}) {
 				t.Errorf("%s: the directory's --%s is %q; want %q", network, flag, got, last.Ports[flag])
@@ -126,7 +126,7 @@ func TestOverrides(t *testing.T) {
 	c := commandsFor(scenarios.Namespaces)
 	var concurrency []string
 	for n := 1; n <= 4; n++ {
-		concurrency = append(concurrency, flagsOf(c.connector(n, observe.Ready{}, "").Command, "--concurrency")...)
+		concurrency = append(concurrency, flagsOf(c.connector(n, whereabouts{}, "").Command, "--concurrency")...)
 	}
 	if want := []string{"200", "200", "20", "200"}; !slices.Equal(concurrency, want) {
 		t.Errorf("concurrency %q; want %q", concurrency, want)
@@ -145,7 +145,7 @@ func TestOverrides(t *testing.T) {
 	defer directory.Close()
 	ready := observe.Ready{Ports: map[string]string{"observe": strings.TrimPrefix(directory.URL, "http://")}}
 	c.watch = func(r observe.Ready) *observe.Client { return &observe.Client{Address: r.Ports["observe"]} }
-	started := c.directory(observe.Ready{}).Started
+	started := c.directory(0, roleDirectory, observe.Ready{}).Started
 	if err := started(t.Context(), ready); err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"ptabench/bench/proc"
-	"ptabench/observe"
 	"ptabench/scenarios"
 )
 
@@ -74,7 +73,11 @@ func (s *system) startNewcomer(ctx context.Context, tenant, host string) error {
 	if err != nil {
 		return err
 	}
-	spec := s.commands.newcomer(s.newcomerNumber(), tenant, host, s.directory.Ready(), token)
+	directory, err := s.whereabouts()
+	if err != nil {
+		return err
+	}
+	spec := s.commands.newcomer(s.newcomerNumber(), tenant, host, directory, token)
 	if err := os.RemoveAll(s.commands.state(scenarios.Newcomer)); err != nil {
 		return fmt.Errorf("the newcomer's state: %w", err)
 	}
@@ -141,7 +144,7 @@ func (s *system) registrationToken(ctx context.Context, tenant string) (string, 
 }
 
 // newcomer is the command of a further connector.
-func (c *commands) newcomer(n int, tenant, host string, directory observe.Ready, token string) proc.Spec {
+func (c *commands) newcomer(n int, tenant, host string, directory whereabouts, token string) proc.Spec {
 	spec := c.connector(n, directory, token)
 	name := connectorName(n)
 	for i, word := range spec.Command {

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"ptabench/observe"
 	"ptabench/scenarios"
 )
 
@@ -21,7 +20,7 @@ func TestLifeOfConnectors(t *testing.T) {
 	c.scenario.Connectors.ConnectTimeout, c.scenario.Connectors.RenewBefore = second/2, 9*second
 	c.scenario.Connectors.Revocation = scenarios.SoftFail
 	c.scenario.Connectors.Overrides = []scenarios.Override{{Name: "connector-2", ResponsePort: 10110, SignallingPort: 5671}}
-	cloud, connector := c.cloud().Command, c.connector(2, observe.Ready{}, "").Command
+	cloud, connector := c.cloud(nil).Command, c.connector(2, whereabouts{}, "").Command
 	for _, f := range []struct {
 		command    []string
 		flag, want string
@@ -36,12 +35,12 @@ func TestLifeOfConnectors(t *testing.T) {
 			t.Errorf("%s is %q; want %q", f.flag, got, f.want)
 		}
 	}
-	if first := c.connector(1, observe.Ready{}, "").Command; flagsOf(first, "--response-port") != nil || flagsOf(first, "--signalling-port") != nil {
+	if first := c.connector(1, whereabouts{}, "").Command; flagsOf(first, "--response-port") != nil || flagsOf(first, "--signalling-port") != nil {
 		t.Errorf("a connector without preferences is told %q", first)
 	}
 	for several, want := range map[scenarios.Switch]string{false: "--several-per-host=false", true: "--several-per-host=true"} {
-		if c.scenario.Cloud.SeveralPerHost = several; perConnectorSources && !slices.Contains(c.cloud().Command, want) {
-			t.Errorf("several per host: %v: %q", several, c.cloud().Command)
+		if c.scenario.Cloud.SeveralPerHost = several; perConnectorSources && !slices.Contains(c.cloud(nil).Command, want) {
+			t.Errorf("several per host: %v: %q", several, c.cloud(nil).Command)
 		}
 	}
 }
@@ -50,7 +49,7 @@ func TestLifeOfConnectors(t *testing.T) {
 // its own.
 func TestNewcomer(t *testing.T) {
 	c := commandsFor(scenarios.Loopback)
-	spec := c.newcomer(5, "newcomers", "connector-2", observe.Ready{}, "token")
+	spec := c.newcomer(5, "newcomers", "connector-2", whereabouts{}, "token")
 	for _, f := range []struct{ flag, want string }{
 		{"--name", "newcomer"}, {"--tenant", "newcomers"}, {"--state", filepath.Join("run", "state", "newcomer")},
 		{"--source", "127.0.0.16"}, {"--host-name", "127.0.0.13"},
@@ -62,16 +61,16 @@ func TestNewcomer(t *testing.T) {
 	if spec.Name != "newcomer" || !strings.HasSuffix(spec.LogFile, "newcomer.log") || !slices.Contains(spec.Env, "PTABENCH_REGISTRATION_TOKEN=token") {
 		t.Errorf("%+v", spec)
 	}
-	if got := flagsOf(c.newcomer(5, "newcomers", "", observe.Ready{}, "token").Command, "--host-name"); got != nil {
+	if got := flagsOf(c.newcomer(5, "newcomers", "", whereabouts{}, "token").Command, "--host-name"); got != nil {
 		t.Errorf("one on a host of its own says it is on %q", got)
 	}
 
-	if got := flagsOf(c.cloud().Command, "--tenant"); len(got) != 1 {
+	if got := flagsOf(c.cloud(nil).Command, "--tenant"); len(got) != 1 {
 		t.Errorf("nobody expects newcomers, and the tenants are %q", got)
 	}
 	c.scenario.Tenants = append(c.scenario.Tenants, scenarios.Tenant{Name: "newcomers", Domains: []string{"b.test"}})
 	c.scenario.Faults = []scenarios.Fault{{Kind: scenarios.AddConnector}}
-	if got := flagsOf(c.cloud().Command, "--tenant"); len(got) != 3 || !strings.HasPrefix(got[2], "name=newcomers-apart,") {
+	if got := flagsOf(c.cloud(nil).Command, "--tenant"); len(got) != 3 || !strings.HasPrefix(got[2], "name=newcomers-apart,") {
 		t.Errorf("the tenants are %q", got)
 	}
 }
@@ -80,7 +79,7 @@ func TestNewcomer(t *testing.T) {
 // it has by then.
 func TestAnotherToken(t *testing.T) {
 	c := commandsFor(scenarios.Loopback)
-	spec := c.connector(1, observe.Ready{}, "first")
+	spec := c.connector(1, whereabouts{}, "first")
 	if got := spec.EnvAgain(); got != nil {
 		t.Errorf("without tokens: %q", got)
 	}

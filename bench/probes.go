@@ -125,7 +125,7 @@ func (h *heard) Read(b []byte) (int, error) {
 
 // Reach implements expect.Prober.
 func (s *system) Reach(ctx context.Context, host, port string) (string, error) {
-	role, err := s.Role(roleOfPort(port))
+	role, err := s.Role(s.listensOn(port))
 	if err != nil {
 		return "", err
 	}
@@ -166,9 +166,11 @@ func reach(ctx context.Context, dial func() (net.Conn, error)) (string, error) {
 	return "", err
 }
 
-func roleOfPort(port string) string {
-	if port == "ldaps" {
-		return roleDirectory
+// listensOn is whose port connectors dial; of several directory servers the
+// first one's.
+func (s *system) listensOn(port string) string {
+	if port == "ldaps" && len(s.directories) > 0 {
+		return s.directories[0].Name()
 	}
 	return roleCloud
 }

@@ -32,9 +32,14 @@ func (t *tokens) of(connector string) string {
 	return t.all[connector]
 }
 
+// tenantOf is whose a connector is.
+func (s *system) tenantOf(connector string) string {
+	return s.commands.scenario.TenantOf(connectorNumber(connector)).Name
+}
+
 // newToken has a connector register by another token when it is started.
 func (s *system) newToken(ctx context.Context, connector string) error {
-	token, err := s.registrationToken(ctx, s.commands.scenario.Tenants[0].Name)
+	token, err := s.registrationToken(ctx, s.tenantOf(connector))
 	if err != nil {
 		return fmt.Errorf("%s: %w", connector, err)
 	}
@@ -44,7 +49,7 @@ func (s *system) newToken(ctx context.Context, connector string) error {
 
 // Revoke implements fault.Registrar.
 func (s *system) Revoke(ctx context.Context, connector string) error {
-	path := "/tenants/" + s.commands.scenario.Tenants[0].Name + "/connectors/" + connector + "/revoke"
+	path := "/tenants/" + s.tenantOf(connector) + "/connectors/" + connector + "/revoke"
 	return s.client(s.cloud).Post(ctx, path, nil, nil)
 }
 

@@ -36,10 +36,17 @@ func connectorName(n int) string { return "connector-" + strconv.Itoa(n) }
 
 // secrets are made for one run and known to its processes only.
 type secrets struct {
-	observe, hashSync, directory string
+	observe, hashSync, directory, sync string
 }
 
-func newSecrets() secrets { return secrets{rand.Text(), rand.Text(), rand.Text()} }
+// newSecrets makes them. That of somebody's own directory is not ours to make.
+func newSecrets(s *scenarios.Scenario) secrets {
+	made := secrets{rand.Text(), rand.Text(), rand.Text(), rand.Text()}
+	if s.Directory.Kind == scenarios.Outside {
+		made.directory = os.Getenv(directoryPassword)
+	}
+	return made
+}
 
 // commands makes the command lines of a run's roles. Whatever stands there can
 // be seen by everybody on the host; secrets go by the environment.
@@ -67,7 +74,8 @@ func (c *commands) log(name string) string   { return filepath.Join(c.dir, resul
 // the load.
 func (c *commands) processors(told int) string {
 	if told == 0 {
-		told = max(1, 2*runtime.NumCPU()/(3+c.scenario.Connectors.Count)) // harness, cloud, directory
+		roles := 3 + c.scenario.Connectors.Count + len(c.scenario.ADFSNames()) // harness, cloud, directory
+		told = max(1, 2*runtime.NumCPU()/roles)
 	}
 	return "GOMAXPROCS=" + strconv.Itoa(told)
 }
@@ -77,7 +85,9 @@ func (c *commands) command(role string, flags ...string) []string {
 	return slices.Concat(c.program, []string{role}, flags)
 }
 
-func (c *commands) cloud() proc.Spec {
+// cloud is told where the federation servers describe themselves, which listen
+// only later; nil when no tenant federates.
+func (c *commands) cloud(balancer *observe.Ready) proc.Spec {
 	s := c.scenario.Cloud
 	flags := []string{
 		"--name", roleCloud,
@@ -103,12 +113,19 @@ func (c *commands) cloud() proc.Spec {
 		"--inactive-after", s.InactiveAfter.String(),
 		"--clock", strconv.Itoa(s.Clock),
 		"--connector-limit", strconv.Itoa(s.ConnectorLimit),
+		"--lockout", s.Lockout,
 		"--several-per-host=" + strconv.FormatBool(bool(s.SeveralPerHost) || c.meeting.source(1) == ""),
 	}
 	flags = append(flags, c.updates.cloudFlags(s.UpdateEvery)...)
 	for _, t := range c.scenario.Tenants {
-		flags = append(flags, "--tenant", fmt.Sprintf("name=%s,domain=%s,method=%s,fallback=%s",
-			t.Name, strings.Join(t.Domains, "+"), t.Method, t.Fallback))
+		tenant := fmt.Sprintf("name=%s,domain=%s,method=%s,fallback=%s", t.Name, strings.Join(t.Domains, "+"), t.Method, t.Fallback)
+		if t.Method == scenarios.Federated {
+			tenant += ",metadata=" + metadata(*balancer)
+		}
+		flags = append(flags, "--tenant", tenant)
+	}
+	if balancer != nil {
+		flags = append(flags, "--trust", c.farmCA())
 	}
 	if c.scenario.ExpectsNewcomers() {
 		apart := newcomerIn(c.scenario)
@@ -134,34 +151,43 @@ func (c *commands) cloud() proc.Spec {
 	}
 }
 
-func (c *commands) directory(cloud observe.Ready) proc.Spec {
-	p := c.scenario.Population
-	tenant := c.scenario.Tenants[0]
+// directory is the i-th directory server, from 0. The first one pushes the
+// hashes, unless an agent reads them.
+func (c *commands) directory(i int, name string, cloud observe.Ready) proc.Spec {
+	p, kind := c.scenario.Population, c.scenario.Directory.Kind
 	var states []string
 	for _, s := range slices.Sorted(maps.Keys(p.States)) {
 		states = append(states, fmt.Sprintf("%s=%s", s, p.States[s]))
 	}
 	flags := []string{
-		"--name", roleDirectory,
-		"--state", c.state(roleDirectory),
+		"--name", name,
+		"--state", c.state(name),
 		"--users", strconv.Itoa(p.Users),
 		"--seed", strconv.FormatUint(c.scenario.Seed, 10),
-		"--domain", tenant.Domains[0],
+		"--domain", c.scenario.Tenants[0].Domains[0],
 		"--states", strings.Join(states, ","),
-		"--delay", c.scenario.Directory.Delay.String(),
-		"--bind-log", filepath.Join(c.dir, results.LogsDir, bindLogFile), // appended to when started again
 	}
-	sync := []string{
-		"--hash-sync-url", "https://" + cloud.Ports["hashsync"],
-		"--hash-sync-ca", filepath.Join(c.state(roleCloud), "ca.pem"),
-		"--hash-sync-tenant", tenant.Name,
+	if kind == scenarios.Embedded {
+		flags = append(flags,
+			"--delay", c.scenario.Directory.Delay.String(),
+			"--bind-log", c.bindLog(name), // appended to when started again
+		)
+	} else {
+		flags = append(flags, "--kind", string(kind))
 	}
-	if tenant.Method == scenarios.HashSync || tenant.Fallback != scenarios.FallbackOff {
-		flags = append(flags, sync...)
+	if spread := c.scenario.PopulationSpread(); len(spread.Others) > 0 {
+		flags = append(flags, "--other-domains", strings.Join(spread.Others, ","), "--zipf", strconv.FormatFloat(spread.Exponent, 'g', -1, 64))
 	}
-	first := slices.Concat(flags, c.meeting.directoryFlags())
-	return proc.Spec{
-		Name: roleDirectory, Role: roleDirectory, LogFile: c.log(roleDirectory),
+	if synced := c.syncedTenants(); len(synced) > 0 && i == 0 && !c.scenario.HashSync.On() {
+		flags = append(flags,
+			"--hash-sync-url", "https://"+cloud.Ports["hashsync"],
+			"--hash-sync-ca", filepath.Join(c.state(roleCloud), "ca.pem"),
+			"--hash-sync-tenant", strings.Join(synced, ","),
+		)
+	}
+	first := slices.Concat(flags, c.meeting.directoryFlags(i))
+	spec := proc.Spec{
+		Name: name, Role: roleDirectory, LogFile: c.log(name), ReadyWithin: c.startWithin(),
 		Command: c.command(roleDirectory, first...),
 		Env: []string{
 			"PTABENCH_OBSERVE_TOKEN=" + c.secrets.observe,
@@ -177,8 +203,22 @@ func (c *commands) directory(cloud observe.Ready) proc.Spec {
 				"--hash-sync-at-start=false",
 			})...)
 		},
-		Started: c.slowDirectories,
 	}
+	if kind == scenarios.Embedded {
+		spec.Started = c.slowDirectories
+		if c.scenario.HashSync.On() {
+			spec.Env = append(spec.Env, syncPassword+"="+c.secrets.sync)
+		}
+	}
+	return spec
+}
+
+// bindLog is the book of a directory server's user binds: binds.csv of the only
+// one, binds-1.csv and so on of several.
+func (c *commands) bindLog(name string) string {
+	number := strings.TrimPrefix(name, roleDirectory)
+	base, extension, _ := strings.Cut(bindLogFile, ".")
+	return filepath.Join(c.dir, results.LogsDir, base+number+"."+extension)
 }
 
 // slowDirectories has a directory that has just started treat some connectors
@@ -204,24 +244,21 @@ func (c *commands) slowDirectories(ctx context.Context, directory observe.Ready)
 	return nil
 }
 
-func (c *commands) connector(n int, directory observe.Ready, registrationToken string) proc.Spec {
+func (c *commands) connector(n int, directory whereabouts, registrationToken string) proc.Spec {
 	s, name := c.scenario.Connectors, connectorName(n)
-	flags := []string{
+	flags := slices.Concat([]string{
 		"--name", name,
-		"--tenant", c.scenario.Tenants[0].Name,
+		"--tenant", c.scenario.TenantOf(n).Name,
 		"--cloud", filepath.Join(c.state(roleCloud), "cloud.json"),
 		"--state", c.state(name),
-		"--directory", "ldaps://" + directory.Ports["ldaps"],
-		"--directory-ca", filepath.Join(c.state(roleDirectory), "ca.pem"),
-		"--bind-dn", directory.Info["service_dn"],
-		"--base-dn", directory.Info["base_dn"],
+	}, c.directoryFlags(directory), []string{
 		"--concurrency", strconv.Itoa(c.scenario.Connector(n).Concurrency),
 		"--pool", strconv.Itoa(s.Pool),
 		"--bind-timeout", s.BindTimeout.String(),
 		"--connect-timeout", s.ConnectTimeout.String(),
 		"--renew-before", s.RenewBefore.String(),
 		"--revocation", string(s.Revocation),
-	}
+	})
 	given := c.scenario.Connector(n)
 	if given.ResponsePort != 0 {
 		flags = append(flags, "--response-port", strconv.Itoa(given.ResponsePort))

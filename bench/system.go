@@ -33,10 +33,15 @@ type system struct {
 	commands   commands
 	http       *http.Client // to observe listeners
 	cloud      *proc.Process
-	directory  *proc.Process
+	balancer   *proc.Process   // nil without federation
+	adfs       []*proc.Process // by number
+	hashSync   *proc.Process   // nil without such an agent
+	accounts   load.Accounts   // what becomes of users; nil for nothing
 	connectors []*proc.Process // by number
-	tokens     tokens          // by which connectors register
-	newcomers  newcomers
+	// directories are by number; none when it is somebody's own.
+	directories []*proc.Process
+	tokens      tokens // by which connectors register
+	newcomers   newcomers
 	// lastReading is the last that was read of a connector; nil when nothing is.
 	lastReading func(connector string) *reading
 }
@@ -47,7 +52,7 @@ func newSystem(r *run) *system {
 	s := &system{
 		roles: r.roles,
 		commands: commands{program: r.Program, scenario: r.Scenario, dir: r.Dir,
-			secrets: newSecrets(), meeting: &meeting{kind: r.Scenario.Network}},
+			secrets: newSecrets(r.Scenario), meeting: &meeting{kind: r.Scenario.Network}},
 		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2}},
 	}
 	s.commands.watch, s.commands.token = s.clientAt, s.tokens.of
@@ -67,11 +72,12 @@ func (s *system) close() error {
 	return errors.Join(s.commands.updates.remove(s.commands.state("")), s.commands.meeting.close())
 }
 
-// start brings the system up: its network; the cloud, which the others need to
-// know; then the directory, which pushes its hashes; then the connectors, all
-// at once.
+// start brings the system up: its network; the balancer of the federation
+// servers, whose address the cloud is told; the cloud, which the others need to
+// know; the directories, which push their hashes; the federation servers and
+// the agent that ask them; then the connectors, all at once.
 func (s *system) start(ctx context.Context) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, startWithin)
+	ctx, cancel := context.WithTimeout(ctx, s.commands.startWithin())
 	defer cancel()
 	count := s.commands.scenario.Connectors.Count
 	hosts := count
@@ -84,10 +90,28 @@ func (s *system) start(ctx context.Context) (err error) {
 	if s.commands.updates, err = newUpdates(s.commands.scenario, s.commands.state("updates")); err != nil {
 		return err
 	}
-	if s.cloud, err = s.roles.Start(ctx, s.commands.cloud()); err != nil {
+	if err := s.startBalancer(ctx); err != nil {
 		return err
 	}
-	if s.directory, err = s.roles.Start(ctx, s.commands.directory(s.cloud.Ready())); err != nil {
+	if s.cloud, err = s.roles.Start(ctx, s.commands.cloud(s.balancerReady())); err != nil {
+		return err
+	}
+	if err := s.startDirectories(ctx); err != nil {
+		return err
+	}
+	if err := s.startFederation(ctx); err != nil {
+		return err
+	}
+	if err := s.startHashSync(ctx); err != nil {
+		return err
+	}
+	return s.startConnectors(ctx, count)
+}
+
+// startConnectors starts the connectors, all at once.
+func (s *system) startConnectors(ctx context.Context, count int) error {
+	directory, err := s.whereabouts()
+	if err != nil {
 		return err
 	}
 	s.connectors = make([]*proc.Process, count)
@@ -97,7 +121,7 @@ func (s *system) start(ctx context.Context) (err error) {
 			if err := s.newToken(ctx, connectorName(n)); err != nil {
 				return err
 			}
-			p, err := s.roles.Start(ctx, s.commands.connector(n, s.directory.Ready(), s.tokens.of(connectorName(n))))
+			p, err := s.roles.Start(ctx, s.commands.connector(n, directory, s.tokens.of(connectorName(n))))
 			s.connectors[n-1] = p
 			return err
 		})
@@ -115,20 +139,21 @@ func (s *system) clientAt(ready observe.Ready) *observe.Client {
 	return &observe.Client{Address: ready.Ports["observe"], Token: s.commands.secrets.observe, HTTP: s.http}
 }
 
+// processes are those of the run by name, in the order of their start.
+func (s *system) processes() (all []*proc.Process) {
+	for _, p := range slices.Concat([]*proc.Process{s.balancer, s.cloud}, s.directories, s.adfs, []*proc.Process{s.hashSync}, s.connectors) {
+		if p != nil {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
 // Processes implements fault.System.
 func (s *system) Processes(target string) ([]fault.Process, error) {
-	switch target {
-	case roleCloud:
-		return []fault.Process{s.cloud}, nil
-	case roleDirectory:
-		return []fault.Process{s.directory}, nil
-	}
 	var found []fault.Process
-	if target == scenarios.AllTarget {
-		found = append(found, s.cloud, s.directory)
-	}
-	for _, p := range s.connectors {
-		if target == scenarios.AllTarget || target == scenarios.AllConnectors || target == p.Name() {
+	for _, p := range s.processes() {
+		if scenarios.WithinTarget(p.Name(), target) {
 			found = append(found, p)
 		}
 	}
@@ -156,15 +181,12 @@ func (s *system) Source(connector string) (string, error) {
 
 // Role implements fault.System.
 func (s *system) Role(name string) (fault.Role, error) {
-	p := s.cloud
-	switch name {
-	case roleCloud:
-	case roleDirectory:
-		p = s.directory
-	default:
-		return fault.Role{}, fmt.Errorf("role %q: expected %s or %s", name, roleCloud, roleDirectory)
+	for _, p := range s.processes() {
+		if p.Name() == name && p.Role() != roleConnector {
+			return fault.NewRole(s.client(p), p.Ready().Ports), nil
+		}
 	}
-	return fault.NewRole(s.client(p), p.Ready().Ports), nil
+	return fault.Role{}, fmt.Errorf("role %q: none of this run", name)
 }
 
 // ChangedUsers implements fault.System.
@@ -189,7 +211,11 @@ func (s *system) generator(sc *scenarios.Scenario, users *population.Population,
 	if cfg.Verify, err = s.verifier(base+"/discovery/v2.0/keys", cfg.Roots); err != nil {
 		return nil, err
 	}
+	if err := s.federate(&cfg); err != nil {
+		return nil, err
+	}
 	cfg.Connectors, cfg.Sink = s.connectorNames(), sink
+	cfg.Accounts = s.accounts
 	return load.New(cfg)
 }
 

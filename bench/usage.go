@@ -24,6 +24,20 @@ func (w *watch) keepUsage(log *results.UsageLog) {
 	w.usage = log
 }
 
+// endUsage ends that: what follows is no part of the run's load. The first
+// error of the log is the watch's.
+func (w *watch) endUsage() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.usage == nil {
+		return
+	}
+	if err := w.usage.Close(); w.err == nil {
+		w.err = err
+	}
+	w.usage = nil
+}
+
 // used writes down what a role had used when it was sampled, and with the
 // cloud's what the harness itself uses. What connectors have in hand is what
 // the cloud last told.

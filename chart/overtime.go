@@ -214,15 +214,19 @@ func (s *scene) outcomes(height float64, names, last bool) {
 	list := s.course.Intervals
 	n := &s.result.SignIns
 	count := func(n uint64) string { return results.Count(n) + " in all" }
-	refused := func(i int) uint64 { return list[i].Refused - min(list[i].HashSyncRefused, list[i].Refused) }
+	refused := func(i int) uint64 {
+		return list[i].Refused - min(list[i].HashSyncRefused+list[i].FederationRefused, list[i].Refused)
+	}
 	layers := []layer{
 		{"pass-through", "accepted", good, func(i int) float64 {
 			f := &list[i]
 			byHash := f.HashSync - min(f.HashSyncRefused, f.HashSync)
-			return float64(f.Accepted - min(byHash, f.Accepted))
+			byFederation := f.Federation - min(f.FederationRefused, f.Federation)
+			return float64(f.Accepted - min(byHash+byFederation, f.Accepted))
 		}},
 		{"refused", "by pass-through", unknown, func(i int) float64 { return float64(refused(i)) }},
 		{"hash sync", count(n.ByPath.HashSync), retry, func(i int) float64 { return float64(list[i].HashSync) }},
+		{"federation", count(n.ByPath.Federation), other, func(i int) float64 { return float64(list[i].Federation) }},
 		{"failed", count(n.Failed), bad, func(i int) float64 { return float64(list[i].Failed) }},
 		{"unknown", count(n.Unknown), p95, func(i int) float64 { return float64(list[i].Unknown) }},
 	}

@@ -104,13 +104,19 @@ func readyWords(r observe.Ready, call, state, cloud string, administrators []str
 		if _, err := os.Stat(filepath.Join(state, "service.password")); err == nil {
 			say("                  password in %s", file("service.password"))
 		}
-		say("  a user          user000001@%s,\n                  password by '%s directory password user000001'", r.Info["domain"], call)
+		if r.Info["users_file"] != "" {
+			say("  users           those of %s", r.Info["users_file"])
+		} else {
+			say("  a user          user000001@%s,\n                  password by '%s directory password user000001'", r.Info["domain"], call)
+		}
 		say("Next, in another terminal, with the cloud's file:")
 		say("  %s setup --cloud cloud/cloud.json \\\n    --directory ldaps://%s \\\n    --directory-ca %s \\\n    --directory-password-file %s",
 			call, r.Ports["ldaps"], file("ca.pem"), file("service.password"))
 	case "connector":
 		say("\nThe connector %s is attached to the cloud and serves sign-ins.", r.Name)
 		say("To see it: %s connectors --cloud %s", call, setup.Word(cloud))
+	case "app":
+		say("\nThe sample app serves: open %s in a browser, and sign in.", r.Info["home"])
 	default:
 		say("\nThe %s serves.", r.Role)
 		for _, name := range sortedKeys(r.Ports) {

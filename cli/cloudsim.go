@@ -12,14 +12,15 @@ import (
 
 	"ptabench/cloudsim"
 	"ptabench/cloudsim/dispatch"
+	"ptabench/cloudsim/lockout"
 	"ptabench/cloudsim/rollout"
 	"ptabench/observe"
 )
 
 func cloudsimCommand() *cobra.Command {
 	cfg := cloudsim.Config{Version: version}
-	var tenants, ports []string
-	var handoff string
+	var tenants, ports, clients, secrets []string
+	var handoff, locks string
 	var severalPerHost bool
 	cmd := &cobra.Command{
 		Use:   "cloudsim --state DIR --tenant name=contoso,domain=contoso.test",
@@ -52,6 +53,12 @@ Secrets come by the environment:
 			if cfg.Queue.Handoff, err = parseSwitch("handoff", handoff); err != nil {
 				return err
 			}
+			if cfg.Clients, err = parseClients(clients, secrets); err != nil {
+				return err
+			}
+			if cfg.Lockout, err = lockout.ParseRule(locks); err != nil {
+				return fmt.Errorf("--lockout %w", err)
+			}
 			for _, text := range tenants {
 				t, err := parseTenant(text)
 				if err != nil {
@@ -83,7 +90,8 @@ Secrets come by the environment:
 	f.StringVar(&cfg.State, "state", "", "directory that keeps connectors, certificates and hashes")
 	f.StringVar(&cfg.Listen, "listen", "127.0.0.1", "address to listen on")
 	f.StringArrayVar(&ports, "port", nil, "where a documented port listens, such as 443=127.0.0.1:4443; repeatable")
-	f.StringArrayVar(&tenants, "tenant", nil, "a tenant: name=N,domain=D[+D...][,method=pass-through|hash-sync][,fallback=automatic|none-left|manual|off]; repeatable")
+	f.StringArrayVar(&tenants, "tenant", nil, "a tenant: name=N,domain=D[+D...][,method=pass-through|hash-sync][,fallback=automatic|none-left|manual|off], or name=N,domain=D,method=federation,metadata=https://...[,fallback=off|automatic]; repeatable")
+	f.StringArrayVar(&cfg.Trust, "trust", nil, "file with certificates (PEM) of authorities that federation servers are believed by, besides those of this host; it is read when it is needed; repeatable")
 	f.StringVar((*string)(&cfg.Queue.Policy), "dispatch", string(dispatch.LeastOutstanding), "which connector gets a sign-in: least-outstanding, random, round-robin, first-available")
 	f.StringVar(&handoff, "handoff", "on", "whether a lost connector's sign-ins go to another one: on or off")
 	f.IntVar(&cfg.Queue.Attempts, "attempts", 3, "connectors a sign-in is given to at most")
@@ -114,6 +122,9 @@ Secrets come by the environment:
 	f.DurationVar(&cfg.UpdateLease, "update-lease", rollout.DefaultTerm, "how long a connector that updates, and is not heard of, holds up the others of its tenant")
 	f.StringArrayVar(&cfg.Administrators, "administrator", nil, "an administrator, NAME@DOMAIN; repeatable; admin@ and its first domain for a tenant that has none")
 	f.StringVar(&cfg.AdministratorPasswordFile, "administrator-password-file", "", "file with the administrators' password in one line; by default DIR/administrator.password (0600), made at random when absent")
+	f.StringArrayVar(&clients, "client", nil, "a program that people may sign in to, besides those that every cloud knows: ID=REDIRECT, where answers may be sent; repeatable, also for one ID")
+	f.StringArrayVar(&secrets, "client-secret-file", nil, "ID=FILE: a client that has a server of its own, and its secret in one line; repeatable")
+	f.StringVar(&locks, "lockout", "on", "when wrong passwords lock an account: FAILURES/DURATION, the duration growing with each failure that follows; on is 10/60s, off is never")
 	f.StringVar(&cfg.SignInLog, "sign-in-log", "", "file to append a CSV line for each sign-in to")
 	return cmd
 }
@@ -128,7 +139,7 @@ func parseSwitch(flag, text string) (bool, error) {
 	return false, fmt.Errorf("--%s %s: expected on or off", flag, text)
 }
 
-// parseTenant reads name=N,domain=D+D,method=M,fallback=F.
+// parseTenant reads name=N,domain=D+D,method=M,fallback=F,metadata=U.
 func parseTenant(text string) (cloudsim.Tenant, error) {
 	t := cloudsim.Tenant{Method: cloudsim.PassThrough, Fallback: cloudsim.Automatic}
 	given := make(map[string]bool)
@@ -149,9 +160,14 @@ func parseTenant(text string) (cloudsim.Tenant, error) {
 			t.Method = cloudsim.Method(value)
 		case key == "fallback":
 			t.Fallback = cloudsim.Fallback(value)
+		case key == "metadata":
+			t.Metadata = value
 		default:
-			return t, fmt.Errorf("--tenant %s: %q: expected name, domain, method or fallback", text, key)
+			return t, fmt.Errorf("--tenant %s: %q: expected name, domain, method, fallback or metadata", text, key)
 		}
+	}
+	if t.Method == cloudsim.Federation && !given["fallback"] {
+		t.Fallback = cloudsim.Off // who federates chose that passwords do not come here
 	}
 	return t, nil
 }

@@ -18,10 +18,14 @@ func TestParseTenant(t *testing.T) {
 			Method: cloudsim.PassThrough, Fallback: cloudsim.Automatic}},
 		{text: "fallback=off,method=hash-sync,domain=a.test+b.test,name=a", want: cloudsim.Tenant{Name: "a", Domains: []string{"a.test", "b.test"},
 			Method: cloudsim.HashSync, Fallback: cloudsim.Off}},
+		{text: "name=a,domain=a.test,method=federation,metadata=https://fs.a.test/m.xml?x=y", want: cloudsim.Tenant{Name: "a", Domains: []string{"a.test"},
+			Method: cloudsim.Federation, Fallback: cloudsim.Off, Metadata: "https://fs.a.test/m.xml?x=y"}},
+		{text: "name=a,domain=a.test,method=federation,fallback=automatic", want: cloudsim.Tenant{Name: "a", Domains: []string{"a.test"},
+			Method: cloudsim.Federation, Fallback: cloudsim.Automatic}},
 		{text: "", err: `"": expected key=value`},
 		{text: "name=a,", err: `"": expected key=value`},
 		{text: "contoso", err: `"contoso": expected key=value`},
-		{text: "name=a,colour=red", err: `"colour": expected name, domain, method or fallback`},
+		{text: "name=a,colour=red", err: `"colour": expected name, domain, method, fallback or metadata`},
 		{text: "name=a,name=b", err: `"name" is given twice`},
 	} {
 		got, err := parseTenant(tc.text)

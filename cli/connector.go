@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ptabench/bind"
 	"ptabench/connector"
 	"ptabench/connector/revocation"
 	"ptabench/connector/updater"
@@ -33,6 +34,11 @@ to 10120. In good time before the certificate expires it has it renewed, on port
 be registered again. It says in one JSON line that it serves, once both stand,
 and goes on through outages of the cloud and of the directory until it gets
 SIGTERM; then it takes no more, finishes what it has, and ends.
+
+Where the directory has several servers, each is told by --directory. One that
+dies, hangs or says that it is unavailable gets no sign-ins until it answers a
+bind of the service account; what it had goes on to the next. A password that it
+had may have been counted there: a wrong one can count twice.
 
 It looks each certificate of the cloud up in the revocation list that port 80
 serves, which it keeps in DIR/revocation.crl and replaces in time. While port 80
@@ -89,7 +95,12 @@ Secrets come by environment:
 	flags.StringVar(&cfg.Tenant, "tenant", "contoso", "tenant whose sign-ins it answers")
 	flags.StringVar(&cfg.Cloud, "cloud", "", "file with the ready line of the cloud (cloud.json in the state directory of ptabench cloudsim), of which ca_pem and the port 8080 or 443 find the rest")
 	flags.StringVar(&cfg.State, "state", "", "directory for key and certificate; made when it is not there")
-	flags.StringVar(&cfg.Directory, "directory", "", "directory to ask, ldaps://host:port")
+	flags.StringSliceVar(&cfg.Directory, "directory", nil, "directory to ask, ldaps://host:port; once for each of its servers")
+	flags.StringVar(&cfg.DirectoryOrder, "directory-order", string(bind.Ordered), "which server of the directory is asked: the first in service (ordered), or that with the fewest sign-ins outstanding (balanced)")
+	flags.DurationVar(&cfg.ServerTimeout, "directory-server-timeout", 0, "how long one of several servers may take for a sign-in before the next gets it, and be silent before it gets none; 0s for an equal share of --bind-timeout")
+	flags.StringVar(&cfg.DirectoryDialect, "directory-dialect", string(bind.Auto), "how the directory says why it refuses: by the account's attributes (attributes), by the password policy control (ppolicy), by Active Directory's sub-codes (ad), or as its root DSE tells (auto)")
+	flags.StringVar(&cfg.DirectoryNames, "directory-names", "", "what users bind as: upn, lookup (the entry that has --directory-name-attribute), or a distinguished name such as 'cn={local},ou=users,dc=contoso,dc=test', with {upn}, {local} and {domain}; by default lookup for OpenLDAP, upn for others")
+	flags.StringVar(&cfg.NameAttribute, "directory-name-attribute", "userPrincipalName", "attribute that users are found by")
 	flags.StringVar(&cfg.DirectoryCA, "directory-ca", "", "file with the certificate, in PEM, that the directory is verified against")
 	flags.StringVar(&cfg.BindDN, "bind-dn", "", "service account that looks up why binds were refused")
 	flags.StringVar(&cfg.BaseDN, "base-dn", "", "where in the directory the users are")

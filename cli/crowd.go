@@ -71,7 +71,7 @@ comes when all are attached.`,
 	flags.StringVar(&c.Name, "name", "connector", "what their names, and those of their hosts, begin with")
 	flags.StringVar(&c.Cloud, "cloud", "", "file with the ready line of the cloud")
 	flags.StringVar(&c.State, "state", "", "directory for their state directories")
-	flags.StringVar(&c.Directory, "directory", "", "directory to ask, ldaps://host:port")
+	flags.StringSliceVar(&c.Directory, "directory", nil, "directory to ask, ldaps://host:port; once for each of its servers")
 	flags.StringVar(&c.DirectoryCA, "directory-ca", "", "file with the certificate, in PEM, that the directory is verified against")
 	flags.StringVar(&c.BindDN, "bind-dn", "", "service account that looks up why binds were refused; its password is PTABENCH_DIRECTORY_PASSWORD")
 	flags.StringVar(&c.BaseDN, "base-dn", "", "where in the directory the users are")

@@ -359,9 +359,10 @@ func (g *glance) shares(columns int) []strip {
 	}
 	var list []share
 	var total uint64
-	by, hashSync := g.now.ByConnector, g.now.HashSync
+	by, hashSync, federation := g.now.ByConnector, g.now.HashSync, g.now.Federation
 	if g.verdict != "" {
-		by, hashSync = map[string]uint64{}, g.soFar.SignIns.ByPath.HashSync
+		paths := &g.soFar.SignIns.ByPath
+		by, hashSync, federation = map[string]uint64{}, paths.HashSync, paths.Federation
 		for _, c := range g.soFar.Connectors {
 			by[c.Name] = c.SignIns
 		}
@@ -372,6 +373,9 @@ func (g *glance) shares(columns int) []strip {
 	slices.SortFunc(list, func(a, b share) int { return natural(a.name, b.name) })
 	if total += hashSync; hashSync > 0 || g.load.hashSync > 0 {
 		list = append(list, share{"hash sync", hashSync, inkYellow})
+	}
+	if total += federation; federation > 0 {
+		list = append(list, share{"federation", federation, inkGreen})
 	}
 	if len(list) == 0 {
 		return nil

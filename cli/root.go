@@ -83,7 +83,7 @@ func rootCommand(r runner) *cobra.Command {
 	}
 	root.AddCommand(runCommand(r), matrixCommand(r), suiteCommand(r), reportCommand(), uiCommand(),
 		scenariosCommand(), validateCommand(), healCommand(), versionCommand(),
-		directoryCommand(), cloudsimCommand(), connectorCommand(), connectorsCommand(), updateCommand(), setupCommand(), noopCommand())
+		directoryCommand(), cloudsimCommand(), hashSyncCommand(), adfsCommand(), balancerCommand(), connectorCommand(), connectorsCommand(), updateCommand(), setupCommand(), appCommand(), noopCommand())
 	return root
 }
 

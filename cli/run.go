@@ -35,6 +35,7 @@ type runFlags struct {
 	profile         bool
 	skipCeiling     bool
 	unobserved      bool
+	mayLoad         string // address of somebody's own directory
 	markdown, junit string
 	ui              string // address of the live page; empty for none
 	dashboards      dashboardFlags
@@ -96,6 +97,7 @@ could not be undone.`,
 	flags.StringVar(&f.ui, "ui", "", "show the run in a browser while it goes on, at this `[HOST]:PORT`; on this machine only unless there is a host, at a free port when it is 0")
 	f.dashboards.register(flags)
 	flags.BoolVar(&f.skipCeiling, "skip-ceiling", false, "do not measure the load generator first; the result says so")
+	flags.StringVar(&f.mayLoad, "i-may-load", "", "the address of your own directory, as directory.external.url has it: says that you may load it with sign-ins, wrong passwords among them")
 	flags.BoolVar(&f.unobserved, "unobserved", false, "ask the processes for nothing while the load goes on; nothing is checked then, and the run is inconclusive")
 	_ = flags.MarkHidden("unobserved") // it is there
 	return cmd
@@ -136,7 +138,7 @@ func run(cmd *cobra.Command, r runner, nameOrFile string, f runFlags) error {
 	defer stop()
 	return judge(ctx, cmd, stderr, r, f, bench.Options{
 		Scenario: scenario, Dir: dir, Version: version, Profile: f.profile,
-		SkipCeiling: f.skipCeiling, Unobserved: f.unobserved,
+		SkipCeiling: f.skipCeiling, Unobserved: f.unobserved, MayLoad: f.mayLoad,
 		Command: repeatCommand(nameOrFile, f.sets),
 	})
 }

@@ -183,9 +183,9 @@ func (s *series) left(i int) (total time.Duration) {
 	return total
 }
 
-// length is how long the load of a scenario goes on.
+// length is how long the load of a scenario goes on, with the search after it.
 func length(s *scenarios.Scenario) time.Duration {
-	return time.Duration(s.Load.Warmup + s.Load.Duration)
+	return time.Duration(s.Load.Warmup + s.Load.Duration + s.Capacity.Within)
 }
 
 // about is a time to wait.

@@ -52,7 +52,7 @@ func findNoSecrets(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if files < 10 || read < 1<<20 {
+	if files < 10 || read < 1<<17 {
 		t.Errorf("searched only %d files with %d bytes", files, read)
 	}
 }

@@ -119,13 +119,17 @@ func (in *Input) outcomes() Chart {
 	c.Note = strings.TrimSpace("A sign-in belongs to the second in which it was due, whoever answered it when. " +
 		thinned(k, "means, so that the area is the number of sign-ins; bad seconds are marked one by one"))
 	hash := func(s *results.Interval) float64 { return float64(s.HashSync - min(s.HashSync, s.HashSyncRefused)) }
+	federated := func(s *results.Interval) float64 {
+		return float64(s.Federation - min(s.Federation, s.FederationRefused))
+	}
 	n := &in.Result.SignIns
 	for _, layer := range []struct {
 		name, role string
 		of         func(s *results.Interval) float64
 	}{
-		{"accepted by pass-through", "pass-through", func(s *results.Interval) float64 { return max(float64(s.Accepted)-hash(s), 0) }},
+		{"accepted by pass-through", "pass-through", func(s *results.Interval) float64 { return max(float64(s.Accepted)-hash(s)-federated(s), 0) }},
 		{"accepted by hash sync", "hash-sync", hash},
+		{"accepted by federation", "federation", federated},
 		{"refused", "refused", func(s *results.Interval) float64 { return float64(s.Refused) }},
 		{"failed", "failed", func(s *results.Interval) float64 { return float64(s.Failed) }},
 		{"unknown", "unknown", func(s *results.Interval) float64 { return float64(s.Unknown) }},
@@ -145,6 +149,9 @@ func (in *Input) outcomes() Chart {
 	}
 	if n.ByPath.HashSync > 0 {
 		c.Says += fmt.Sprintf("; hash sync answered %s of them", results.Count(n.ByPath.HashSync))
+	}
+	if n.ByPath.Federation > 0 {
+		c.Says += fmt.Sprintf("; federation answered %s of them", results.Count(n.ByPath.Federation))
 	}
 	c.Says += "."
 	if n.Lost() > 0 {

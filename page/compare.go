@@ -290,6 +290,7 @@ func (v *compareView) figures(runs []*results.Run) {
 	row("answered wrongly", func(r *results.Result) string { return results.Count(r.SignIns.Wrong()) })
 	row("handed off", func(r *results.Result) string { return results.Count(r.SignIns.HandedOff) })
 	row("by hash sync", func(r *results.Result) string { return results.Count(r.SignIns.ByPath.HashSync) })
+	row("by federation", func(r *results.Result) string { return results.Count(r.SignIns.ByPath.Federation) })
 	row("rate", func(r *results.Result) string { return results.PerSecond(r.Rate.AchievedPerS) })
 	row("machine", func(r *results.Result) string { return cmp.Or(r.Machine.Text(), "–") })
 }

@@ -9,6 +9,8 @@ import (
 	"html/template"
 	"io"
 	"strings"
+
+	"ptabench/results"
 )
 
 //go:embed assets/uplot.js
@@ -56,7 +58,8 @@ func oneScript(names ...string) string {
 }
 
 var templates = template.Must(template.Must(template.New("page").Funcs(template.FuncMap{
-	"figure": func(v charted, id string) figureView { return v.figure(id) },
+	"figure":      func(v charted, id string) figureView { return v.figure(id) },
+	"tenantHeads": results.TenantHeads,
 }).Parse(pageText + compareText)).Parse(partsText))
 
 // figureView is a chart for its template, with the footnotes that concern it.

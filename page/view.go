@@ -25,34 +25,37 @@ type view struct {
 	Figures     []keyFigure
 	Objectives  []objectiveView
 	faultsView
-	Expected   expectedView
-	Believed   []string // that do not hold
-	Held       string
-	Unknown    string
-	Ceiling    string
-	Felt       string
-	SignIns    []pairView
-	Codes      []pairView
-	Wrong      []pairView
-	Times      []rowView
-	Connectors []connectorView
-	Balance    []string
-	Spent      []spentView
-	Books      []bookView
-	BooksText  string
-	Balanced   bool
-	Checks     []checkView
-	Named      []string // sign-ins missing or doubled
-	Ended      bool     // a live page that has come to its end
-	Aside      bool     // whether it can be believed stands below the faults, not below the objectives
-	Processes  []rowView
-	Events     []rowView
-	MoreEvents string
-	Scenario   string
-	Facts      []pairView
-	Command    string
-	Charts     map[string]*Chart
-	Notes      map[string][]note // by part
+	Expected    expectedView
+	Believed    []string // that do not hold
+	Held        string
+	Unknown     string
+	Ceiling     string
+	Felt        string
+	SignIns     []pairView
+	Codes       []pairView
+	Wrong       []pairView
+	Tenants     []rowView
+	MoreTenants string
+	Capacity    *capacityView
+	Times       []rowView
+	Connectors  []connectorView
+	Balance     []string
+	Spent       []spentView
+	Books       []bookView
+	BooksText   string
+	Balanced    bool
+	Checks      []checkView
+	Named       []string // sign-ins missing or doubled
+	Ended       bool     // a live page that has come to its end
+	Aside       bool     // whether it can be believed stands below the faults, not below the objectives
+	Processes   []rowView
+	Events      []rowView
+	MoreEvents  string
+	Scenario    string
+	Facts       []pairView
+	Command     string
+	Charts      map[string]*Chart
+	Notes       map[string][]note // by part
 }
 
 // A note is a footnote, shown at the part that it concerns.
@@ -132,7 +135,12 @@ func newView(in *Input, d *Data) *view {
 	v.faults(r)
 	v.counts(r)
 	v.connectors(in)
-	v.spent(&r.Time)
+	v.tenants(r.Tenants)
+	v.capacity(r.Capacity)
+	v.spent(&r.Time, "connector")
+	if r.FederationTime != nil && len(v.Spent) == 0 {
+		v.spent(r.FederationTime, "federation server")
+	}
 	v.books(&r.Ledgers)
 	v.costs(r)
 	for _, e := range in.Events {
@@ -168,7 +176,7 @@ func progressText(l *Live) string {
 // keyFigures are what one looks for first.
 func keyFigures(r *results.Result) []keyFigure {
 	n := &r.SignIns
-	decided := n.ByPath.PassThrough + n.ByPath.HashSync
+	decided := n.ByPath.PassThrough + n.ByPath.HashSync + n.ByPath.Federation
 	list := []keyFigure{
 		{Name: "p99 response", Value: "–", Basis: "no sign-in was sent"},
 		{Name: "lost", Value: results.Count(n.Lost()), Basis: "of " + results.Count(n.Sent) + " sign-ins", Bad: n.Lost() > 0},
@@ -216,7 +224,7 @@ func share(part, whole uint64) string {
 
 func (v *view) counts(r *results.Result) {
 	n := &r.SignIns
-	decided := n.ByPath.PassThrough + n.ByPath.HashSync
+	decided := n.ByPath.PassThrough + n.ByPath.HashSync + n.ByPath.Federation
 	for _, c := range []struct {
 		name     string
 		n, whole uint64
@@ -224,9 +232,13 @@ func (v *view) counts(r *results.Result) {
 		{"planned", n.Planned, 0}, {"accepted", n.Accepted, n.Planned}, {"refused", n.Refused, n.Planned},
 		{"failed", n.Failed, n.Planned}, {"unknown", n.Unknown, n.Planned}, {"unsent", n.Unsent, n.Planned},
 		{"by pass-through", n.ByPath.PassThrough, decided}, {"by hash sync", n.ByPath.HashSync, decided},
+		{"by federation", n.ByPath.Federation, decided},
 		{"handed off", n.HandedOff, decided}, {"wrong accepts", n.WrongAccepts, decided},
 		{"wrong refusals", n.WrongRefusals, decided}, {"refused for another reason", n.OtherReason, decided},
 	} {
+		if c.name == "by federation" && c.n == 0 {
+			continue // few runs have any
+		}
 		v.SignIns = append(v.SignIns, pairView{c.name, results.Count(c.n), share(c.n, c.whole)})
 	}
 	for _, code := range sorted(n.ByCode) {
@@ -242,6 +254,9 @@ func (v *view) counts(r *results.Result) {
 	for i := range r.WrongByCause {
 		w := &r.WrongByCause[i]
 		v.Wrong = append(v.Wrong, pairView{w.Text(), results.Count(w.Count), ""})
+	}
+	if text := r.ChangesText(); text != "" {
+		v.Wrong = append(v.Wrong, pairView{text, "", ""})
 	}
 	for _, t := range []struct {
 		name string
@@ -297,18 +312,20 @@ func (v *view) connectors(in *Input) {
 	}
 }
 
-func (v *view) spent(t *results.TimeSpent) {
+// spent shows where the time of sign-ins went, with the words for who took it
+// between cloud and directory.
+func (v *view) spent(t *results.TimeSpent, server string) {
 	whole := t.Queue + t.Connector + t.Directory + t.Rest
 	if whole <= 0 {
 		return
 	}
 	from := 0.0
 	for _, p := range []struct {
-		name string
-		ns   int64
-	}{{"directory", t.Directory}, {"connector", t.Connector}, {"queue", t.Queue}, {"rest", t.Rest}} {
+		role, name string
+		ns         int64
+	}{{"directory", "directory", t.Directory}, {"connector", server, t.Connector}, {"queue", "queue", t.Queue}, {"rest", "rest", t.Rest}} {
 		width := 100 * float64(p.ns) / float64(whole)
-		v.Spent = append(v.Spent, spentView{Role: p.name, Name: p.name,
+		v.Spent = append(v.Spent, spentView{Role: p.role, Name: p.name,
 			Value: results.Duration(p.ns) + ", " + results.Percent(float64(p.ns)/float64(whole)),
 			From:  math.Round(from*100) / 100, Width: math.Round(width*100) / 100})
 		from += width
@@ -323,7 +340,10 @@ func (v *view) books(l *results.Ledgers) {
 	for _, b := range []struct {
 		name    string
 		entries map[string]uint64
-	}{{"harness", l.Harness}, {"cloud", l.Cloud}, {"connectors", l.Connectors}, {"directory", l.Directory}} {
+	}{{"harness", l.Harness}, {"cloud", l.Cloud}, {"connectors", l.Connectors}, {"directory", l.Directory}, {"federation", l.Federation}} {
+		if b.entries == nil && b.name == "federation" {
+			continue // there was none
+		}
 		book := bookView{Name: b.name}
 		for _, name := range slices.Sorted(maps.Keys(b.entries)) {
 			if len(book.Entries) < mostRows {

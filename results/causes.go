@@ -23,6 +23,8 @@ func cause(k wrongKey, intent string) string {
 		switch {
 		case k.judgement == WrongAccept && intent == "old":
 			return "hash sync holds an older password"
+		case k.judgement == WrongAccept && intent == "right":
+			return "what happened to the user is not carried by hash sync, or not yet"
 		case k.judgement == WrongAccept && intent == "wrong":
 			return "hash sync accepted the wrong password"
 		case k.judgement == WrongAccept && intent == "disabled":

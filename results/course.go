@@ -37,6 +37,7 @@ type Course struct {
 type Stretch struct {
 	At                    int64 // its begin, from time 0
 	PassThrough, HashSync uint64
+	Federation            uint64
 	Refused               uint64 // of those two, as is
 	HashSyncRefused       uint64 // of those by hash sync alone
 	Failed, Unknown       uint64
@@ -234,6 +235,8 @@ func (c *Stretch) count(s *Sample) {
 		if s.Outcome == OutcomeRefused {
 			c.HashSyncRefused++
 		}
+	case s.Path == PathFederation:
+		c.Federation++
 	case s.Path == PathPassThrough:
 		c.PassThrough++
 		c.passed++

@@ -9,9 +9,10 @@ import (
 )
 
 // csvHeader names the columns of the export. Times ending in _ns count from
-// time 0; empty cells are facts that a sign-in does not have.
+// time 0; empty cells are facts that a sign-in does not have. Of one that went
+// by federation, connector is the federation server.
 const csvHeader = "seq,user,intent,due_ns,sent_ns,done_ns,response_ns,outcome,code,path,judgement," +
-	"attempts,connector,queue_us,connector_us,directory_us,error\n"
+	"attempts,connector,queue_us,connector_us,directory_us,error,tenant\n"
 
 // CSV writes one line a sign-in, under a line with the names of the columns,
 // and returns how many of them belong to the load, that is, were due from time
@@ -67,11 +68,16 @@ func (c *csvLine) format(s *Sample) []byte {
 	c.text(s.Path.String())
 	c.text(s.Judgement.String())
 	c.number(int64(s.Attempts))
-	c.text(oneBased(c.header.Connectors, s.Server))
+	servers := c.header.Connectors
+	if s.Path == PathFederation {
+		servers = c.header.Federation
+	}
+	c.text(oneBased(servers, s.Server))
 	c.number(int64(s.Queue))
 	c.number(int64(s.Connector))
 	c.number(int64(s.Directory))
 	c.text(oneBased(c.header.Errors, s.Error))
+	c.text(oneBased(c.header.Tenants, s.Tenant))
 	c.line[len(c.line)-1] = '\n'
 	return c.line
 }

@@ -49,13 +49,15 @@
 //	    44      4  u32   AADSTS code, 0 when accepted or not known
 //	    48      1  u8    intent: index in the header's intents
 //	    49      1  u8    outcome: 0 unsent, 1 accepted, 2 refused, 3 failed, 4 unknown
-//	    50      1  u8    path: 0 nobody decided, 1 pass-through, 2 hash sync
+//	    50      1  u8    path: 0 nobody decided, 1 pass-through, 2 hash sync, 3 federation
 //	    51      1  u8    judgement: 0 none, 1 right, 2 wrong accept, 3 wrong refusal,
 //	                     4 rightly refused with another code than the directory's
 //	    52      1  u8    attempts: connectors it was given to
-//	    53      1  u8    server: index in the header's connectors plus one, 0 none
+//	    53      1  u8    server: index in the header's connectors plus one, of path 3 in
+//	                     its federation, 0 none
 //	    54      1  u8    error: index in the header's errors plus one, 0 none
-//	    55      5        zero
+//	    55      1  u8    tenant: index in the header's tenants plus one, 0 none
+//	    56      4        zero
 //	    60      4  u32   CRC-32C (Castagnoli) of the 60 bytes before it
 //
 // A run that was cut off ends anywhere; all whole records before the end are

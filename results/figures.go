@@ -185,6 +185,16 @@ func unavailableText(u *Unavailable) string {
 		Count(uint64(u.Seconds)), plural(uint64(u.Of), "second", "seconds"))
 }
 
+// federationText is where the time of federated sign-ins went; "" where there
+// were none.
+func federationText(t *TimeSpent) string {
+	if t == nil {
+		return ""
+	}
+	return fmt.Sprintf("Of the %s that a federated sign-in was under way on average, it was %s in the federation server, "+
+		"%s in the directory, and %s elsewhere.", Duration(t.Connector+t.Directory+t.Rest), Duration(t.Connector), Duration(t.Directory), Duration(t.Rest))
+}
+
 // settingText says under which conditions the run was made, "" under the usual
 // ones.
 func settingText(r *Result) string {
@@ -285,7 +295,7 @@ type FaultFigures struct {
 
 func figuresOf(f *Fault) FaultFigures {
 	return FaultFigures{Name: f.Name, Faults: 1, Detect: expected(f.Detect, f.noticeable()), Failover: expected(f.Failover, f.failsOver()),
-		Lost: f.Lost, Wrong: wrongAnswers(f.Wrong), P99: f.P99, Recover: expected(f.Recover, true)}
+		Lost: f.Lost, Wrong: wrongAnswers(f.Wrong), P99: f.P99, Recover: expected(f.Recover, !f.Idle)}
 }
 
 // expected is a time that may not have been observed, and whether it should
@@ -310,14 +320,21 @@ func (f *Fault) noticeable() bool {
 	case "degrade", "slow-directory", "crowded-directory", "limit-cpu", "limit-memory":
 		return f.Lost > 0 || f.HandedOff > 0 || f.HashSync > 0
 	}
-	return true
+	return !f.behindCloud() || f.Lost > 0
+}
+
+// behindCloud says whether a fault is of a server of which the cloud has no
+// word: users notice, or nobody does because others serve.
+func (f *Fault) behindCloud() bool {
+	return f.Target == "adfs" || strings.HasPrefix(f.Target, "adfs-") || strings.HasPrefix(f.Target, "directory-") ||
+		f.Target == "balancer" || f.Target == "hashsync"
 }
 
 // failsOver says whether sign-ins should have been served another way than by
 // what the fault broke: those that were lost, unless it broke the cloud, which
 // every way leads through.
 func (f *Fault) failsOver() bool {
-	return f.Lost > 0 && f.noticeable() && f.Target != "cloudsim" && f.Target != "all"
+	return f.Lost > 0 && f.noticeable() && f.Target != "cloudsim" && f.Target != "all" && f.Target != "adfs" && f.Target != "balancer"
 }
 
 // later is the greater of two times, of which one not observed is the greatest

@@ -43,6 +43,10 @@ type Header struct {
 	Intents    []string `json:"intents"`
 	Connectors []string `json:"connectors"`
 	Errors     []string `json:"errors"` // set by CreateSamples
+	// Federation are the federation servers, Tenants those that the load signs
+	// in to, where there are several.
+	Federation []string `json:"federation,omitempty"`
+	Tenants    []string `json:"tenants,omitempty"`
 }
 
 // check reports why the header cannot lead a file of samples.
@@ -54,6 +58,10 @@ func (h *Header) check() error {
 		return fmt.Errorf("intents: %d names, expected 1 to 256", len(h.Intents))
 	case len(h.Connectors) > 255:
 		return fmt.Errorf("connectors: %d names, expected at most 255", len(h.Connectors))
+	case len(h.Federation) > 255:
+		return fmt.Errorf("federation: %d names, expected at most 255", len(h.Federation))
+	case len(h.Tenants) > 255:
+		return fmt.Errorf("tenants: %d names, expected at most 255", len(h.Tenants))
 	case len(h.Errors) > 255:
 		return fmt.Errorf("errors: %d names, expected at most 255", len(h.Errors))
 	case h.Duration < 0:
@@ -70,12 +78,16 @@ func (h *Header) admits(s *Sample) string {
 		return fmt.Sprintf("intent %d: the header names %d", s.Intent, len(h.Intents))
 	case s.Outcome > OutcomeUnknown:
 		return fmt.Sprintf("outcome %d: expected at most %d", s.Outcome, OutcomeUnknown)
-	case s.Path > PathHashSync:
-		return fmt.Sprintf("path %d: expected at most %d", s.Path, PathHashSync)
+	case s.Path > PathFederation:
+		return fmt.Sprintf("path %d: expected at most %d", s.Path, PathFederation)
 	case s.Judgement > OtherReason:
 		return fmt.Sprintf("judgement %d: expected at most %d", s.Judgement, OtherReason)
-	case int(s.Server) > len(h.Connectors):
+	case s.Path == PathFederation && int(s.Server) > len(h.Federation):
+		return fmt.Sprintf("server %d: the header names %d federation servers", s.Server, len(h.Federation))
+	case s.Path != PathFederation && int(s.Server) > len(h.Connectors):
 		return fmt.Sprintf("server %d: the header names %d connectors", s.Server, len(h.Connectors))
+	case int(s.Tenant) > len(h.Tenants):
+		return fmt.Sprintf("tenant %d: the header names %d", s.Tenant, len(h.Tenants))
 	case int(s.Error) > len(h.Errors):
 		return fmt.Sprintf("error %d: the header names %d", s.Error, len(h.Errors))
 	}

@@ -2,6 +2,7 @@ package results
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -149,10 +150,15 @@ func Markdown(w io.Writer, r *Result) error {
 	m.objectives(r.Objectives)
 	m.believed(r)
 	m.signIns(r)
+	m.tenants(r.Tenants)
+	m.capacity(r.Capacity)
 	m.expected(r.Faults)
 	m.faults(r.Faults)
 	m.balance(r)
 	m.wrong(r.WrongByCause)
+	if text := r.ChangesText(); text != "" {
+		m.line(text)
+	}
 	m.ledgers(&r.Ledgers)
 	if len(r.Warnings) > 0 {
 		m.heading(3, "Notes")
@@ -202,8 +208,11 @@ func (m *markdown) signIns(r *Result) {
 		{"planned", n.Planned, n.Planned}, {"accepted", n.Accepted, n.Planned}, {"refused", n.Refused, n.Planned},
 		{"failed", n.Failed, n.Planned}, {"unknown", n.Unknown, n.Planned}, {"unsent", n.Unsent, n.Planned},
 		{"by pass-through", n.ByPath.PassThrough, n.decided()}, {"by hash sync", n.ByPath.HashSync, n.decided()},
-		{"handed off", n.HandedOff, n.decided()}, {"wrong accepts", n.WrongAccepts, n.decided()},
+		{"by federation", n.ByPath.Federation, n.decided()}, {"handed off", n.HandedOff, n.decided()}, {"wrong accepts", n.WrongAccepts, n.decided()},
 		{"wrong refusals", n.WrongRefusals, n.decided()}, {"other reason", n.OtherReason, n.decided()},
+	}
+	if n.ByPath.Federation == 0 {
+		counts = slices.Delete(counts, 8, 9)
 	}
 	m.table([]string{"sign-ins", "count", "share"}, 1, len(counts), func(i int) []string {
 		c := counts[i]
@@ -313,4 +322,6 @@ func percentileCells(t *Percentiles) []string {
 }
 
 // decided counts the sign-ins that somebody gave a definite answer.
-func (n *SignIns) decided() uint64 { return n.ByPath.PassThrough + n.ByPath.HashSync }
+func (n *SignIns) decided() uint64 {
+	return n.ByPath.PassThrough + n.ByPath.HashSync + n.ByPath.Federation
+}

@@ -58,6 +58,20 @@ type Cell struct {
 	WrongAnswers Spread        `json:"wrong_answers"`
 	Repeated     Spread        `json:"repeated"` // sign-ins that users had to repeat
 	Jain         Spread        `json:"jain"`
+	// What follows is there where a capacity was looked for: see methodBlocks.
+	// Held and Broken are the ends of the capacity, where one was looked for: a
+	// run in which no rate held, or all did, is left out of the one or the other.
+	Capacity string       `json:"capacity,omitempty"` // the objective
+	P50      Spread       `json:"p50_ns,omitzero"`    // response, whole load
+	Held     Spread       `json:"held_per_s,omitzero"`
+	Broken   Spread       `json:"broken_per_s,omitzero"`
+	Costs    []CostSpread `json:"costs,omitempty"` // by role, of what the run started
+}
+
+// CostSpread is what all processes of a role cost for each sign-in.
+type CostSpread struct {
+	Role string `json:"role"`
+	CPU  Spread `json:"cpu_per_sign_in_ns"`
 }
 
 // Setting is one setting of a scenario that was varied.
@@ -173,6 +187,10 @@ func newCell(inputs []MatrixInput) Cell {
 	c.Repeated = over(func(r *Result) float64 { return float64(r.Unavailable.Repeated) })
 	c.Jain = over(func(r *Result) float64 { return r.Balance.Jain })
 	c.Faults = faultSpreads(measured)
+	if c.capacity(measured) {
+		c.P50 = over(func(r *Result) float64 { return float64(r.Response.P50) })
+		c.Costs = costSpreads(measured)
+	}
 	return c
 }
 

@@ -136,7 +136,7 @@ func (m *Matrix) blocks(narrow bool) []block {
 			rows[f.Name] = append(rows[f.Name], blockRow{cells: append([]string{c.label()}, cells...), ends: ends})
 		}
 	}
-	all := []block{whole}
+	all := append([]block{whole}, m.methodBlocks(keys)...)
 	for _, name := range names {
 		all = append(all, block{title: name, heads: append([]string{keys}, faultHeads...), texts: 1, rows: rows[name]})
 	}

@@ -27,7 +27,7 @@ func hostileResult(t *testing.T, n int, long string) Result {
 		if i%2 == 0 {
 			f.Group = list(i)
 		}
-		f.Wrong = []Wrong{{long, long, long, 3}}
+		f.Wrong = []Wrong{{Kind: long, Path: long, Cause: long, Count: 3}}
 	}
 	objective, connector, gate := r.Objectives[2], r.Connectors[0], r.Gates[0]
 	r.Objectives, r.Connectors, r.Gates = nil, nil, nil
@@ -41,7 +41,7 @@ func hostileResult(t *testing.T, n int, long string) Result {
 		r.Gates = append(r.Gates, gate)
 	}
 	r.Balance = Balance{Jain: 0.5, Least: long, Most: long + "2", Nothing: slices.Repeat([]string{long}, n)}
-	r.WrongByCause = slices.Repeat([]Wrong{{long, long, long, 1}}, n)
+	r.WrongByCause = slices.Repeat([]Wrong{{Kind: long, Path: long, Cause: long, Count: 1}}, n)
 	for i := range r.Ledgers.Checks {
 		r.Ledgers.Checks[i].Text, r.Ledgers.Checks[i].Note = long, long
 	}

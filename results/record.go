@@ -29,7 +29,8 @@ func encode(b *[RecordSize]byte, s *Sample) {
 	b[52] = s.Attempts
 	b[53] = s.Server
 	b[54] = s.Error
-	b[55], b[56], b[57], b[58], b[59] = 0, 0, 0, 0, 0
+	b[55] = s.Tenant
+	b[56], b[57], b[58], b[59] = 0, 0, 0, 0
 	le.PutUint32(b[checked:], crc32.Checksum(b[:checked], castagnoli))
 }
 
@@ -54,6 +55,7 @@ func decode(b *[RecordSize]byte, s *Sample) (held, want uint32) {
 		Attempts:  b[52],
 		Server:    b[53],
 		Error:     b[54],
+		Tenant:    b[55],
 	}
 	return le.Uint32(b[checked:]), crc32.Checksum(b[:checked], castagnoli)
 }

@@ -19,7 +19,7 @@ type Recorder struct {
 	header Header
 
 	outcomes   [OutcomeUnknown + 1]uint64
-	paths      [PathHashSync + 1]uint64 // of the decided ones
+	paths      [PathFederation + 1]uint64 // of the decided ones
 	judgements [OtherReason + 1]uint64
 	handedOff  uint64
 	canceled   uint64 // by the end of the run
@@ -30,11 +30,14 @@ type Recorder struct {
 	wrong      WrongCount
 	lastDue    int64
 
+	tenants []tenantCount // by tenant; empty of a load on one
+
 	response, service, lag *Histogram
 
 	// Sums over pass-through sign-ins; queue, connector, directory in µs.
 	queue, connector, directory, passed uint64
 	served                              int64 // service times, ns
+	federated                           federated
 
 	seconds *seconds
 	recent  second // since the last call of Recent
@@ -53,6 +56,7 @@ func NewRecorder(h Header, log *IntervalLog) *Recorder {
 		codes:    map[uint32]uint64{},
 		errors:   make([]uint64, len(h.Errors)+1),
 		servers:  make([]uint64, len(h.Connectors)+1),
+		tenants:  newTenantCounts(h.Tenants),
 		response: NewHistogram(), service: NewHistogram(), lag: NewHistogram(),
 		seconds: newSeconds(len(h.Connectors), time.Duration(h.Timeout), log),
 		recent:  second{by: make([]uint32, len(h.Connectors))},
@@ -98,6 +102,9 @@ func (r *Recorder) Record(s Sample) {
 		r.code(s.Code)
 	}
 	r.wrong.Count(&s)
+	if s.Tenant > 0 {
+		r.tenants[s.Tenant-1].count(&s, response)
+	}
 	in := r.seconds.at(s.Due)
 	if in != nil {
 		in.count(&s)
@@ -117,6 +124,9 @@ func (r *Recorder) decided(s *Sample, service int64) {
 	r.paths[s.Path]++
 	if s.Attempts > 1 {
 		r.handedOff++
+	}
+	if s.Path == PathFederation {
+		r.federated.count(s, service)
 	}
 	if s.Path != PathPassThrough {
 		return
@@ -166,7 +176,7 @@ func (r *Recorder) signIns() SignIns {
 		WrongAccepts:  r.judgements[WrongAccept],
 		WrongRefusals: r.judgements[WrongRefusal],
 		OtherReason:   r.judgements[OtherReason],
-		ByPath:        ByPath{PassThrough: r.paths[PathPassThrough], HashSync: r.paths[PathHashSync]},
+		ByPath:        ByPath{PassThrough: r.paths[PathPassThrough], HashSync: r.paths[PathHashSync], Federation: r.paths[PathFederation]},
 		ByCode:        map[string]uint64{},
 		Errors:        map[string]uint64{},
 	}
@@ -201,9 +211,11 @@ func (r *Recorder) Result() Result {
 		DurationNS: r.length(n.Planned),
 		SignIns:    n,
 		Response:   r.response.Percentiles(), Service: r.service.Percentiles(), Lag: r.lag.Percentiles(),
-		Time:         r.timeSpent(),
-		WrongByCause: r.wrong.ByCause(r.header.Intents),
-		Intervals:    r.seconds.intervals(r.header.Connectors),
+		Time:           r.timeSpent(),
+		FederationTime: r.federationTime(),
+		Tenants:        r.tenantFigures(),
+		WrongByCause:   r.wrong.ByCause(r.header.Intents),
+		Intervals:      r.seconds.intervals(r.header.Connectors),
 	}
 	res.Connectors = connectorShares(r.header.Connectors, r.servers[1:])
 	res.Balance = BalanceOf(res.Connectors)
@@ -272,4 +284,24 @@ func Summarise(h Header, samples iter.Seq2[Sample, error]) (Result, error) {
 		r.Record(s)
 	}
 	return r.Result(), nil
+}
+
+// federated sums the times of federated sign-ins: µs, but served in ns.
+type federated struct{ signIns, server, directory, served uint64 }
+
+func (f *federated) count(s *Sample, service int64) {
+	f.signIns++
+	f.server += uint64(s.Connector)
+	f.directory += uint64(s.Directory)
+	f.served += uint64(service)
+}
+
+// federationTime is nil of a run without federation.
+func (r *Recorder) federationTime() *TimeSpent {
+	f := &r.federated
+	if f.signIns == 0 {
+		return nil
+	}
+	t := meanTimes(f.signIns, 0, f.server, f.directory, f.served)
+	return &t
 }

@@ -282,23 +282,23 @@ func TestCauses(t *testing.T) {
 		want   Wrong
 	}{
 		{Sample{Intent: 3, Outcome: OutcomeAccepted, Path: PathHashSync, Judgement: WrongAccept},
-			Wrong{"wrong-accept", "hash-sync", "locked is not carried by hash sync", 1}},
+			Wrong{Kind: "wrong-accept", Path: "hash-sync", Cause: "locked is not carried by hash sync", Count: 1}},
 		{Sample{Intent: 2, Outcome: OutcomeAccepted, Path: PathHashSync, Judgement: WrongAccept},
-			Wrong{"wrong-accept", "hash-sync", "disabled since hash sync last carried it", 1}},
+			Wrong{Kind: "wrong-accept", Path: "hash-sync", Cause: "disabled since hash sync last carried it", Count: 1}},
 		{Sample{Intent: 5, Outcome: OutcomeAccepted, Path: PathHashSync, Judgement: WrongAccept},
-			Wrong{"wrong-accept", "hash-sync", "hash sync holds an older password", 1}},
+			Wrong{Kind: "wrong-accept", Path: "hash-sync", Cause: "hash sync holds an older password", Count: 1}},
 		{Sample{Intent: 5, Outcome: OutcomeRefused, Code: 50053, Path: PathPassThrough, Judgement: OtherReason},
-			Wrong{"other-reason", "pass-through", "the old password was answered AADSTS50053", 1}},
+			Wrong{Kind: "other-reason", Path: "pass-through", Cause: "the old password was answered AADSTS50053", Count: 1}},
 		{Sample{Intent: 1, Outcome: OutcomeAccepted, Path: PathHashSync, Judgement: WrongAccept},
-			Wrong{"wrong-accept", "hash-sync", "hash sync accepted the wrong password", 1}},
+			Wrong{Kind: "wrong-accept", Path: "hash-sync", Cause: "hash sync accepted the wrong password", Count: 1}},
 		{Sample{Intent: 0, Outcome: OutcomeRefused, Code: 50034, Path: PathHashSync, Judgement: WrongRefusal},
-			Wrong{"wrong-refusal", "hash-sync", "hash sync does not hold the user", 1}},
+			Wrong{Kind: "wrong-refusal", Path: "hash-sync", Cause: "hash sync does not hold the user", Count: 1}},
 		{Sample{Intent: 3, Outcome: OutcomeRefused, Code: 50126, Path: PathHashSync, Judgement: OtherReason},
-			Wrong{"other-reason", "hash-sync", "locked is not carried by hash sync", 1}},
+			Wrong{Kind: "other-reason", Path: "hash-sync", Cause: "locked is not carried by hash sync", Count: 1}},
 		{Sample{Intent: 3, Outcome: OutcomeAccepted, Path: PathPassThrough, Judgement: WrongAccept},
-			Wrong{"wrong-accept", "pass-through", "a locked user was accepted", 1}},
+			Wrong{Kind: "wrong-accept", Path: "pass-through", Cause: "a locked user was accepted", Count: 1}},
 		{Sample{Intent: 0, Outcome: OutcomeRefused, Code: 50053, Path: PathPassThrough, Judgement: WrongRefusal},
-			Wrong{"wrong-refusal", "pass-through", "the right password was answered AADSTS50053", 1}},
+			Wrong{Kind: "wrong-refusal", Path: "pass-through", Cause: "the right password was answered AADSTS50053", Count: 1}},
 	} {
 		if got := summarise(h, []Sample{c.sample}).WrongByCause; len(got) != 1 || got[0] != c.want {
 			t.Errorf("%+v, expected %+v", got, c.want)

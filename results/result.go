@@ -20,37 +20,44 @@ const (
 // ledgers, which are of the whole run. Times called at_ns count from the same
 // instant.
 type Result struct {
-	Format       int         `json:"format"`
-	Scenario     string      `json:"scenario"`
-	Verdict      Verdict     `json:"verdict"`
-	Reasons      []string    `json:"reasons"` // why the verdict is not pass
-	Seed         uint64      `json:"seed"`
-	StartedAt    string      `json:"started_at"` // RFC 3339, of time 0
-	DurationNS   int64       `json:"duration_ns"`
-	Command      string      `json:"command"` // repeats the run
-	Version      string      `json:"version"`
-	SignIns      SignIns     `json:"sign_ins"`
-	Response     Percentiles `json:"response_ns"` // done - due
-	Service      Percentiles `json:"service_ns"`  // done - sent
-	Lag          Percentiles `json:"lag_ns"`      // sent - due: the generator's own health
-	Rate         Rate        `json:"rate"`
-	Time         TimeSpent   `json:"time_spent_ns"`
-	Preset       string      `json:"preset"`     // whose behaviour the cloud reproduced
-	TimeScale    int         `json:"time_scale"` // how many times as fast detection ran
-	Network      string      `json:"network"`    // loopback or namespaces
-	Ceiling      Ceiling     `json:"ceiling"`
-	Gates        []Gate      `json:"gates"` // whether the run may be believed
-	Unavailable  Unavailable `json:"unavailable"`
-	Objectives   []Objective `json:"objectives"`
-	Connectors   []Connector `json:"connectors"`
-	Balance      Balance     `json:"balance"`
-	Faults       []Fault     `json:"faults"`
-	WrongByCause []Wrong     `json:"wrong_by_cause"`
-	Processes    []Process   `json:"processes"`
-	Machine      Machine     `json:"machine"`
-	Ledgers      Ledgers     `json:"ledgers"`
-	Intervals    []Interval  `json:"intervals"` // one a second
-	Warnings     []string    `json:"warnings"`  // shown as footnotes
+	Format     int         `json:"format"`
+	Scenario   string      `json:"scenario"`
+	Verdict    Verdict     `json:"verdict"`
+	Reasons    []string    `json:"reasons"` // why the verdict is not pass
+	Seed       uint64      `json:"seed"`
+	StartedAt  string      `json:"started_at"` // RFC 3339, of time 0
+	DurationNS int64       `json:"duration_ns"`
+	Command    string      `json:"command"` // repeats the run
+	Version    string      `json:"version"`
+	SignIns    SignIns     `json:"sign_ins"`
+	Response   Percentiles `json:"response_ns"` // done - due
+	Service    Percentiles `json:"service_ns"`  // done - sent
+	Lag        Percentiles `json:"lag_ns"`      // sent - due: the generator's own health
+	Rate       Rate        `json:"rate"`
+	Time       TimeSpent   `json:"time_spent_ns"`
+	// FederationTime is where that of federated ones went: Connector is the
+	// federation server, Rest the cloud and the network.
+	FederationTime *TimeSpent  `json:"federation_time_spent_ns,omitempty"`
+	Preset         string      `json:"preset"`     // whose behaviour the cloud reproduced
+	TimeScale      int         `json:"time_scale"` // how many times as fast detection ran
+	Network        string      `json:"network"`    // loopback or namespaces
+	Ceiling        Ceiling     `json:"ceiling"`
+	Gates          []Gate      `json:"gates"` // whether the run may be believed
+	Unavailable    Unavailable `json:"unavailable"`
+	Objectives     []Objective `json:"objectives"`
+	Tenants        []Tenant    `json:"tenants,omitempty"`  // of a load on several
+	Capacity       *Capacity   `json:"capacity,omitempty"` // nil unless it was looked for
+	Connectors     []Connector `json:"connectors"`
+	Balance        Balance     `json:"balance"`
+	Faults         []Fault     `json:"faults"`
+	WrongByCause   []Wrong     `json:"wrong_by_cause"`
+	Events         []Happened  `json:"events,omitempty"`    // what happened to users
+	Sync           *Sync       `json:"hash_sync,omitempty"` // nil without an agent
+	Processes      []Process   `json:"processes"`
+	Machine        Machine     `json:"machine"`
+	Ledgers        Ledgers     `json:"ledgers"`
+	Intervals      []Interval  `json:"intervals"` // one a second
+	Warnings       []string    `json:"warnings"`  // shown as footnotes
 }
 
 // SignIns counts sign-ins. Planned = Sent + Unsent, and
@@ -76,6 +83,7 @@ type SignIns struct {
 type ByPath struct {
 	PassThrough uint64 `json:"pass_through"`
 	HashSync    uint64 `json:"hash_sync"`
+	Federation  uint64 `json:"federation,omitempty"`
 }
 
 // Percentiles of a time, in nanoseconds, over Samples values.
@@ -195,6 +203,7 @@ type Fault struct {
 	HashSync     uint64  `json:"hash_sync"` // answered by hash sync within it
 	P99          int64   `json:"p99_ns"`    // response of sign-ins due within it
 	Healed       bool    `json:"healed"`
+	Idle         bool    `json:"idle,omitempty"` // no sign-in needs its target while all is well
 	Note         string  `json:"note,omitempty"`
 	// Shows says in words what effect is expected; Expected are the comparisons
 	// that were made, empty when nothing in particular was expected.
@@ -217,6 +226,11 @@ type Wrong struct {
 	Path  string `json:"path"`
 	Cause string `json:"cause"` // such as: locked is not carried by hash sync
 	Count uint64 `json:"count"`
+	// Event is what had happened to the user during the load, and the ages how
+	// long before the answers; they are left out where that was nothing.
+	Event  string `json:"event,omitempty"` // change-password, disable ...
+	AgeP50 int64  `json:"age_p50_ns,omitempty"`
+	AgeMax int64  `json:"age_max_ns,omitempty"`
 }
 
 // Process is what one process cost, over all its starts.
@@ -248,6 +262,7 @@ type Ledgers struct {
 	Cloud      map[string]uint64 `json:"cloud"`
 	Connectors map[string]uint64 `json:"connectors"`
 	Directory  map[string]uint64 `json:"directory"`
+	Federation map[string]uint64 `json:"federation,omitempty"` // of the federation servers; nil without any
 	// Checks are the equations, each with both sides.
 	Checks []LedgerCheck `json:"checks"`
 	// Missing and Doubled name sign-ins (client request ids), at most 100 each.
@@ -279,12 +294,15 @@ type Interval struct {
 	HashSync uint64 `json:"hash_sync"`
 	// HashSyncRefused and P95 came later than the rest of format 2: both are 0
 	// where a run did not record them, and Run.Course has them all the same.
-	HashSyncRefused uint64            `json:"hash_sync_refused,omitempty"` // of those by hash sync
-	P50             int64             `json:"p50_ns"`                      // response
-	P95             int64             `json:"p95_ns,omitempty"`
-	P99             int64             `json:"p99_ns"`
-	Max             int64             `json:"max_ns"`
-	ByConnector     map[string]uint64 `json:"by_connector"`
+	HashSyncRefused uint64 `json:"hash_sync_refused,omitempty"` // of those by hash sync
+	P50             int64  `json:"p50_ns"`                      // response
+	P95             int64  `json:"p95_ns,omitempty"`
+	P99             int64  `json:"p99_ns"`
+	Max             int64  `json:"max_ns"`
+	// Federation and FederationRefused count those by federation.
+	Federation        uint64            `json:"federation,omitempty"`
+	FederationRefused uint64            `json:"federation_refused,omitempty"`
+	ByConnector       map[string]uint64 `json:"by_connector"`
 }
 
 // Event is one line of events.jsonl.

@@ -52,11 +52,11 @@ func addHA(r *Result) {
 	r.Faults = []Fault{
 		{Name: "crash-1", Kind: "crash", Target: "connector-1", Text: "crash(connector-1) at 5s for 4s", Tier: "process", At: 5e9, Duration: 4e9, Injections: 1,
 			Detect: 1_340_000, Failover: 2_100_000, Recover: 612_000_000, Rebalance: 1_100_000_000, HandedOff: 12, P99: 48_100_000, Healed: true,
-			HashSync: 1, Wrong: []Wrong{{"wrong-accept", "hash-sync", "hash sync holds an older password", 1}}, DoubledBinds: 12, WouldLock: 1},
+			HashSync: 1, Wrong: []Wrong{{Kind: "wrong-accept", Path: "hash-sync", Cause: "hash sync holds an older password", Count: 1}}, DoubledBinds: 12, WouldLock: 1},
 		{Name: "block-2", Kind: "block", Target: "connector-2", Text: "block(connector-2, ports=9350,9352,5671, mode=stall) at 12s for 5s as block-2", Tier: "gate", At: 12e9, Duration: 5e9, Injections: 3,
 			Detect: 761_000_000, Failover: -1, Recover: -1, Rebalance: -1, Lost: 24, ErrorWindow: 1_230_000_000, BadSeconds: 3, HandedOff: 1, HashSync: 1, P99: 1_930_000_000, Note: "the gate was gone",
-			Wrong: []Wrong{{"wrong-accept", "hash-sync", "disabled since hash sync last carried it", 9}, {"wrong-refusal", "hash-sync", "hash sync holds no hash, or an older one", 4},
-				{"other-reason", "hash-sync", "expired is not carried by hash sync", 3}, {"wrong-accept", "hash-sync", "hash sync holds an older password", 2}, {"other-reason", "hash-sync", "locked is not carried by hash sync", 1}}},
+			Wrong: []Wrong{{Kind: "wrong-accept", Path: "hash-sync", Cause: "disabled since hash sync last carried it", Count: 9}, {Kind: "wrong-refusal", Path: "hash-sync", Cause: "hash sync holds no hash, or an older one", Count: 4},
+				{Kind: "other-reason", Path: "hash-sync", Cause: "expired is not carried by hash sync", Count: 3}, {Kind: "wrong-accept", Path: "hash-sync", Cause: "hash sync holds an older password", Count: 2}, {Kind: "other-reason", Path: "hash-sync", Cause: "locked is not carried by hash sync", Count: 1}}},
 		{Name: "slow-1", Kind: "slow-directory", Target: "directory", Text: "slow-directory(delay=20ms, only=connector-3) at 20s for 1s", Tier: "role", At: 20e9, Duration: 1e9, Detect: -1, Failover: -1, Recover: 0, Rebalance: 0, Healed: true},
 		{Name: "degrade-1", Kind: "degrade", Target: "connectors", Text: "degrade(connectors, ports=requests, delay=30ms, loss=1%, by=gate) at 22s for 1s", Tier: "gate", At: 22e9, Duration: 1e9, Injections: 3, Detect: -1, Failover: -1, Recover: 0, Rebalance: -1, P99: 71_000_000, Healed: true},
 		{Name: "stale-1", Kind: "stale-hashes", Target: "hash-store", Text: "stale-hashes(age=24h) at 24s for 1s", Tier: "role", At: 24e9, Duration: 1e9, Injections: 140, Detect: -1, Failover: -1, Recover: 0, Rebalance: -1, P99: 50_000_000, Healed: true},
@@ -88,7 +88,7 @@ func nemesis(t testing.TB, n int) []Fault {
 			HandedOff: rnd.Uint64N(9), HashSync: rnd.Uint64N(4), P99: rnd.Int64N(1e8), DoubledBinds: rnd.Uint64N(5), Healed: true, Wrong: []Wrong{}}
 	}
 	list[n/2].Detect, list[n/2].Failover, list[n/2].Lost = -1, -1, 2
-	list[n/2].Wrong = []Wrong{{"wrong-accept", "hash-sync", "hash sync holds an older password", 3}}
+	list[n/2].Wrong = []Wrong{{Kind: "wrong-accept", Path: "hash-sync", Cause: "hash sync holds an older password", Count: 3}}
 	return list
 }
 

@@ -22,6 +22,7 @@ const (
 	PathNone Path = iota // nobody did
 	PathPassThrough
 	PathHashSync
+	PathFederation // a federation server's, taken by the cloud
 )
 
 // A Judgement compares an answer with the population's true one.
@@ -46,7 +47,7 @@ type Sample struct {
 	Sent      int64
 	Done      int64
 	Queue     uint32 // microseconds queued in the cloud
-	Connector uint32 // microseconds in the connector, the directory included
+	Connector uint32 // microseconds in the connector or the federation server, the directory included
 	Directory uint32 // microseconds of that, waiting for the directory
 	Code      uint32 // AADSTS, 0 when accepted or not known
 	Intent    uint8  // index in Header.Intents
@@ -54,13 +55,14 @@ type Sample struct {
 	Path      Path
 	Judgement Judgement
 	Attempts  uint8 // connectors it was given to
-	Server    uint8 // index in Header.Connectors plus one, 0 when none
+	Server    uint8 // index in Header.Connectors plus one, of PathFederation in Header.Federation; 0 when none
 	Error     uint8 // index in Header.Errors plus one, 0 when none
+	Tenant    uint8 // index in Header.Tenants plus one, 0 when the load is on one tenant
 }
 
 var (
 	outcomeNames   = [...]string{"unsent", "accepted", "refused", "failed", "unknown"}
-	pathNames      = [...]string{"none", "pass-through", "hash-sync"}
+	pathNames      = [...]string{"none", "pass-through", "hash-sync", "federation"}
 	judgementNames = [...]string{"", "right", "wrong-accept", "wrong-refusal", "other-reason"}
 )
 

@@ -213,10 +213,11 @@ func TestSamplesOutOfRange(t *testing.T) {
 	}{
 		{48, 5, Sample{Intent: 5}, "intent 5"},
 		{49, 5, Sample{Outcome: 5}, "outcome 5"},
-		{50, 3, Sample{Path: 3}, "path 3"},
+		{50, 4, Sample{Path: 4}, "path 4"},
 		{51, 5, Sample{Judgement: 5}, "judgement 5"},
 		{53, 4, Sample{Server: 4}, "server 4"},
 		{54, 9, Sample{Error: 9}, "error 9"},
+		{55, 1, Sample{Tenant: 1}, "tenant 1"},
 	} {
 		_, tail := readAll(t, resealed(good, c.at, c.value))
 		var bad *DamagedError

@@ -23,6 +23,7 @@ const maxLoose = 4096
 type second struct {
 	sent, accepted, refused, failed, unknown, hashSync uint32
 	hashRefused                                        uint32 // of those by hash sync
+	federated, federatedRefused                        uint32
 	canceled                                           uint32 // of the unknown ones, those that the end of the run took back
 
 	p50, p95, p99, max int64
@@ -186,6 +187,7 @@ func (s *second) interval(at int64, connectors []string) Interval {
 	return Interval{
 		At: at, Sent: uint64(s.sent), Accepted: uint64(s.accepted), Refused: uint64(s.refused),
 		Failed: uint64(s.failed), Unknown: uint64(s.unknown), HashSync: uint64(s.hashSync), HashSyncRefused: uint64(s.hashRefused),
+		Federation: uint64(s.federated), FederationRefused: uint64(s.federatedRefused),
 		P50: s.p50, P95: s.p95, P99: s.p99, Max: s.max, ByConnector: by,
 	}
 }
@@ -217,6 +219,11 @@ func (s *second) count(o *Sample) {
 		s.hashSync++
 		if o.Outcome == OutcomeRefused {
 			s.hashRefused++
+		}
+	case o.Path == PathFederation:
+		s.federated++
+		if o.Outcome == OutcomeRefused {
+			s.federatedRefused++
 		}
 	case o.Path == PathPassThrough && o.Server > 0:
 		s.by[o.Server-1]++

@@ -28,7 +28,7 @@ func oneOf(v Verdict, scale int, detect int64, lost uint64) *Result {
 		Faults: []Fault{
 			{Name: "crash-1", Kind: "crash", Target: "connector-1", Detect: detect, Failover: detect * 2, Lost: lost, P99: 50_000_000, Recover: 612_000_000, Healed: true},
 			{Name: "all-down", Kind: "crash", Target: "connectors", At: 20e9, Detect: 1_100_000, Failover: 9_000_000, P99: 60_000_000, Recover: 1_200_000_000, Healed: true,
-				Wrong: []Wrong{{"wrong-accept", "hash-sync", "hash sync holds an older password", 5}, {"other-reason", "hash-sync", "x", 9}}},
+				Wrong: []Wrong{{Kind: "wrong-accept", Path: "hash-sync", Cause: "hash sync holds an older password", Count: 5}, {Kind: "other-reason", Path: "hash-sync", Cause: "x", Count: 9}}},
 			{Name: "drop-1", Kind: "block", Target: "connector-2", At: -1, Detect: -1, Failover: -1, Recover: -1, Note: "not injected"},
 		}}
 	if lost > 0 {

@@ -21,11 +21,14 @@ func Text(w io.Writer, r *Result, colour bool) error {
 	p.believed(r)
 	p.signIns(r)
 	p.times(r)
+	p.capacity(r.Capacity)
 	p.timeline(r.Intervals)
+	p.tenants(r.Tenants)
 	p.connectors(r)
 	p.expected(r.Faults)
 	p.faults(r.Faults)
 	p.wrong(r.WrongByCause)
+	p.changes(r.ChangesText())
 	p.ledgers(&r.Ledgers)
 	p.costs(r)
 	p.notes(r)
@@ -141,6 +144,9 @@ func (p *page) signIns(r *Result) {
 	if n.OtherReason > 0 {
 		p.line(left(40, ""), cell("other reason", n.OtherReason, decided, true))
 	}
+	if n.ByPath.Federation > 0 {
+		p.line(left(40, ""), cell("by federation", n.ByPath.Federation, decided, false))
+	}
 	if felt := unavailableText(&r.Unavailable); felt != "" {
 		i := plain
 		if r.Unavailable.Repeated > 0 || r.Unavailable.Seconds > 0 {
@@ -226,6 +232,9 @@ func (p *page) times(r *Result) {
 			"Of the %s that a pass-through sign-in was under way on average, it was %s in the queue, "+
 				"%s in the connector, %s in the directory, and %s elsewhere.",
 			Duration(whole), Duration(t.Queue), Duration(t.Connector), Duration(t.Directory), Duration(t.Rest)))
+	}
+	if text := federationText(r.FederationTime); text != "" {
+		p.wrapped(plain, "  ", "  ", text)
 	}
 }
 

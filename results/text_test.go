@@ -116,10 +116,12 @@ func TestUnits(t *testing.T) {
 func TestCSV(t *testing.T) {
 	h := complete(testHeader())
 	h.Connectors = []string{"connector-1", `odd, "one"`}
+	h.Federation, h.Tenants = []string{"adfs-1", "adfs-2", "adfs-3"}, []string{"contoso"}
 	list := madeUp(t, 14, testHeader(), 500)
 	for i := range list {
 		list[i].Server = min(list[i].Server, 2)
 	}
+	list = append(list, Sample{Seq: 500, Path: PathFederation, Server: 3, Outcome: OutcomeAccepted, Tenant: 1})
 	var out bytes.Buffer
 	load, err := CSV(&out, h, func(yield func(Sample, error) bool) {
 		for _, s := range list {
@@ -128,7 +130,7 @@ func TestCSV(t *testing.T) {
 			}
 		}
 	})
-	if err != nil || load != 450 {
+	if err != nil || load != 451 {
 		t.Fatalf("%d sign-ins of the load, %v", load, err)
 	}
 	rows, err := csv.NewReader(&out).ReadAll()
@@ -139,7 +141,7 @@ func TestCSV(t *testing.T) {
 	for i, name := range rows[0] {
 		column[name] = i
 	}
-	if len(rows) != len(list)+1 || len(column) != 17 {
+	if len(rows) != len(list)+1 || len(column) != 18 {
 		t.Fatalf("%d rows, columns %v", len(rows), rows[0])
 	}
 	for i, s := range list {
@@ -157,7 +159,14 @@ func TestCSV(t *testing.T) {
 			row[column["outcome"]] != s.Outcome.String() || row[column["path"]] != s.Path.String() || row[column["judgement"]] != s.Judgement.String() {
 			t.Errorf("row %d: %q of %+v", i+1, row, s)
 		}
-		if connector := row[column["connector"]]; s.Server == 0 && connector != "" || s.Server > 0 && connector != h.Connectors[s.Server-1] {
+		names := h.Connectors
+		if s.Path == PathFederation {
+			names = h.Federation
+		}
+		if tenant := row[column["tenant"]]; (tenant == "contoso") != (s.Tenant == 1) {
+			t.Errorf("row %d: tenant %q of %+v", i+1, tenant, s)
+		}
+		if connector := row[column["connector"]]; s.Server == 0 && connector != "" || s.Server > 0 && connector != names[s.Server-1] {
 			t.Errorf("row %d: connector %q of %+v", i+1, connector, s)
 		}
 		if class := row[column["error"]]; (s.Error == ErrorTimeout) != (class == "timeout") {

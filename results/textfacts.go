@@ -21,6 +21,14 @@ func (p *page) wrong(list []Wrong) {
 	}
 }
 
+func (p *page) changes(text string) {
+	if text == "" {
+		return
+	}
+	p.section("changes   ", "")
+	p.wrapped(plain, "  ", "  ", text)
+}
+
 func (p *page) ledgers(l *Ledgers) {
 	if len(l.Checks) == 0 {
 		return
@@ -40,6 +48,7 @@ func (p *page) ledgers(l *Ledgers) {
 		{"cloud", l.Cloud, []string{"received", "attempts", "handed_off", "pass_through", "hash_sync"}},
 		{"connectors", l.Connectors, []string{"taken", "binds", "answers"}},
 		{"directory", l.Directory, []string{"binds", "searches"}},
+		{"federation", l.Federation, []string{"received", "accepted", "refused", "failed"}},
 	} {
 		if of := entries(book.entries, book.shown); of != "" {
 			p.wrapped(plain, "  "+left(12, book.of), left(14, ""), of)

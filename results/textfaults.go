@@ -151,6 +151,9 @@ var deeds = map[string]string{
 	"refusing-directory": "had binds refused by %s",
 	"hanging-directory":  "had binds left hanging by %s",
 	"crowded-directory":  "limited the connections to %s",
+	"slow-adfs":          "slowed %s",
+	"refusing-adfs":      "had sign-ins turned away by %s",
+	"hanging-adfs":       "had sign-ins left hanging by %s",
 	"stale-hashes":       "made %s stale",
 	"missing-hashes":     "took users out of %s",
 	"revoke":             "revoked the certificate of %s",
@@ -171,6 +174,12 @@ func targetOf(f *Fault) string {
 		return "the cloud"
 	case "hash-store":
 		return "the hash store"
+	case "adfs":
+		return "all federation servers"
+	case "balancer":
+		return "the balancer"
+	case "hashsync":
+		return "the hash sync agent"
 	case "all":
 		return "everything"
 	case "":
@@ -245,12 +254,18 @@ func sentence(f *Fault) string {
 	}
 	figures := figuresOf(f)
 	switch {
+	case f.Detect >= 0 && f.behindCloud():
+		fmt.Fprintf(&s, "; users noticed after %s", Duration(f.Detect))
 	case f.Detect >= 0:
 		fmt.Fprintf(&s, "; the cloud noticed after %s", Duration(f.Detect))
 	case figures.Detect == Unseen:
 		s.WriteString("; the cloud did not notice")
 	}
 	switch {
+	case f.behindCloud() && f.Failover == 0:
+		s.WriteString("; no sign-in was lost or late for it")
+	case f.behindCloud() && f.Failover > 0:
+		fmt.Fprintf(&s, "; others served every sign-in from %s on", Duration(f.Failover))
 	case f.Failover >= 0 && figures.Detect != unneeded:
 		fmt.Fprintf(&s, " and served the first sign-in another way after %s", Duration(f.Failover))
 	case f.Failover >= 0:
@@ -349,7 +364,11 @@ func wrongByCause(list []Wrong) string {
 
 // wrongText is a kind of wrong answer in words, with its cause.
 func wrongText(w *Wrong) string {
-	return fmt.Sprintf("%s by %s: %s", strings.ReplaceAll(w.Kind, "-", " "), strings.ReplaceAll(w.Path, "hash-sync", "hash sync"), w.Cause)
+	s := fmt.Sprintf("%s by %s: %s", strings.ReplaceAll(w.Kind, "-", " "), strings.ReplaceAll(w.Path, "hash-sync", "hash sync"), w.Cause)
+	if w.Event != "" {
+		s += fmt.Sprintf("; half of them within %s of that, the last after %s", Duration(w.AgeP50), Duration(w.AgeMax))
+	}
+	return s
 }
 
 // doubledBinds says what handing off did to the directory's counts of wrong

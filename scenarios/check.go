@@ -17,9 +17,12 @@ const maxSignIns = 4_200_000_000
 // check completes what depends on several fields and finds the mistakes that
 // no field has on its own. What has a mistake already is left alone.
 func (d *decoder) check(s *Scenario) {
+	d.resolveTargets(s)
 	d.checkStates(s)
 	d.checkPreset(s)
 	d.checkTenants(s)
+	d.checkOnPrem(s)
+	d.checkSpread(s)
 	d.checkOverrides(s)
 	d.checkLoad(s)
 	d.checkMix(s)
@@ -29,6 +32,7 @@ func (d *decoder) check(s *Scenario) {
 	schedule := d.checkSchedule(s)
 	d.checkExpectations(s, schedule)
 	d.checkObjectives(s, schedule)
+	d.checkCapacity(s)
 }
 
 func (d *decoder) checkStates(s *Scenario) {

@@ -34,7 +34,7 @@ func (d *decoder) checkFaults(s *Scenario) {
 	for i, f := range s.Faults {
 		path := fmt.Sprintf("faults[%d]", i)
 		if d.sound("connectors.count") {
-			d.checkTarget(f, path, s.Connectors.Count)
+			d.checkTarget(s, f, path)
 		}
 		if f.Kind == AddConnector && d.sound("connectors.count", "cloud.connector_limit", "cloud.several_per_host") &&
 			s.Connectors.Count < s.Cloud.ConnectorLimit && (f.Host == "" || bool(s.Cloud.SeveralPerHost)) {
@@ -50,15 +50,21 @@ func (d *decoder) checkFaults(s *Scenario) {
 	}
 }
 
-// checkTarget looks for the connectors that a fault names.
-func (d *decoder) checkTarget(f Fault, path string, count int) {
-	missing := func(name string) bool { return connectorNumber(name) > count || name == AllConnectors && count == 0 }
+// checkTarget looks for the processes that a fault names.
+func (d *decoder) checkTarget(s *Scenario, f Fault, path string) {
+	count := s.Connectors.Count
+	known := d.sound("directory.kind", "directory.servers", "federation.servers", "tenants") || within(f.Target, AllConnectors)
 	switch {
 	case f.Kind == Nemesis && count < 2:
 		d.wrong(path+".kind", string(f.Kind), fmt.Sprintf("at least 2 connectors for it: connectors.count is %d", count))
-	case d.sound(path+".target") && missing(f.Target):
-		d.wrong(path+".target", f.Target, targetsOf(f.Kind, count))
+	case d.sound(path+".target") && known && !s.exists(f.Target):
+		d.wrong(path+".target", f.Target, s.targetsOf(f.Kind)+": "+s.missingWhy(f.Target))
+	case d.sound(path+".target", path+".kind") && known:
+		if value, expected := s.cannot(f); value != "" {
+			d.wrong(path+".kind", value, expected)
+		}
 	}
+	missing := func(name string) bool { return connectorNumber(name) > count }
 	if d.sound(path+".host") && missing(f.Host) {
 		d.wrong(path+".host", f.Host, connectorsOf(count))
 	}
@@ -68,6 +74,30 @@ func (d *decoder) checkTarget(f Fault, path string, count int) {
 	if f.Kind == Nemesis && count >= 2 && d.sound(path+".budget") && f.Budget > count {
 		d.wrong(path+".budget", fmt.Sprint(f.Budget), fmt.Sprintf("at most %d: connectors.count is %d", count, count))
 	}
+}
+
+// cannot says what a directory of its kind cannot have done to it; value is
+// empty when it can.
+func (s *Scenario) cannot(f Fault) (value, expected string) {
+	kind := s.Directory.Kind
+	value = string(f.Kind)
+	switch {
+	case f.Target == HashStoreTarget && s.HashSync.On():
+		return value, "no section hash_sync beside it: a directory that pushes its hashes by itself can push wrong ones"
+	case f.Target == HashStoreTarget && kind == Outside:
+		return value, "another directory.kind than external, of which no hashes are synced"
+	case f.Target == HashStoreTarget, kind == Embedded:
+		return "", ""
+	case within(f.Target, DirectoryTarget) && f.ofBinds(), f.Kind == SlowDirectory:
+		return value, "directory.kind embedded, whose binds can be changed: it is " + string(kind)
+	case f.ofPorts() && slices.Contains(f.Ports, ldapsPort) && kind != Embedded:
+		if gate, _ := f.means(); gate {
+			return value, "directory.kind embedded, whose ports have gates, or mode drop or reject, which are the kernel's: it is " + string(kind)
+		}
+	case f.Kind == LimitCPU && within(f.Target, DirectoryTarget), f.Kind == LimitMemory && within(f.Target, DirectoryTarget):
+		return value, "directory.kind embedded, which is one process: it is " + string(kind)
+	}
+	return "", ""
 }
 
 // connectorsOf lists the connectors there are.
@@ -82,22 +112,28 @@ func connectorsOf(count int) string {
 }
 
 // targetsOf lists the targets there are for a kind.
-func targetsOf(kind FaultKind, count int) string {
+func (s *Scenario) targetsOf(kind FaultKind) string {
 	var all []string
 	for _, target := range kinds[kind].targets {
-		switch {
-		case target == oneConnector && count > 1:
-			all = append(all, fmt.Sprintf("connector-1 to connector-%d", count))
-		case target == oneConnector && count == 1:
-			all = append(all, connectorName(1))
-		case target != oneConnector && (target != AllConnectors || count > 0):
-			all = append(all, target)
+		i := slices.IndexFunc(members, func(m member) bool { return m.stands == target })
+		if i < 0 {
+			if s.exists(target) {
+				all = append(all, target)
+			}
+			continue
+		}
+		m := members[i]
+		switch n := s.several(m); {
+		case n > 1:
+			all = append(all, fmt.Sprintf("%s to %s", m.name(1), m.name(n)))
+		case n == 1 && m.stands != oneDirectory:
+			all = append(all, m.name(1))
 		}
 	}
 	if len(all) == 0 {
 		all = []string{"no " + string(kind)}
 	}
-	return oneOf(all) + fmt.Sprintf(": connectors.count is %d", count)
+	return oneOf(all)
 }
 
 // checkSchedule writes the faults out and finds the mistakes that they have
@@ -212,6 +248,10 @@ func (d *decoder) checkObjectives(s *Scenario, schedule []Fault) {
 	for i, o := range s.Objectives {
 		path := fmt.Sprintf("objectives[%d]", i)
 		if !d.sound(path) {
+			continue
+		}
+		if o.Tenant != "" && d.sound("tenants", "population.spread") && !slices.ContainsFunc(s.Loaded(), func(t Tenant) bool { return t.Name == o.Tenant }) {
+			d.add(d.at[path+".tenant"], path, o.Tenant, "a tenant that the load signs in to: "+oneOf(s.loadedNames()))
 			continue
 		}
 		if o.Metric == "jain(connectors)" && s.Connectors.Count == 0 && d.sound("connectors.count") {

@@ -27,12 +27,21 @@ func (d *decoder) checkSamples(s *Scenario, o Objective, path string, schedule [
 	// With 95 % confidence, as runs are judged.
 	need := math.Ceil(math.Log(0.05) / math.Log(chance))
 	planned := float64(s.Load.Rate) * seconds
+	if o.Tenant != "" {
+		if !d.sound("tenants", "population.spread") {
+			return
+		}
+		planned *= s.ShareOf(o.Tenant)
+	}
 	if planned >= sampleShare*need {
 		return
 	}
 	at, within := d.at[path], "the load"
 	if o.Window.Name != Whole {
 		at, within = d.at[path+".window"], o.Window.String()
+	}
+	if o.Tenant != "" {
+		within = o.Tenant + " in " + within
 	}
 	name, _ := o.Split()
 	d.add(at, path, fmt.Sprintf("about %s sign-ins in %s", grouped(planned), within),

@@ -12,7 +12,9 @@ func (f Fault) conflict(other Fault) string {
 	case f.ofPorts() && other.ofPorts():
 		shared = f.sharedPort(other)
 	case f.ofBinds() && f.Kind == other.Kind:
-		shared = sharedOnly(f.Only, other.Only)
+		if shared = sharedTarget(f.Target, other.Target); shared != "" && within(shared, DirectoryTarget) {
+			shared = sharedOnly(f.Only, other.Only)
+		}
 	case f.Target == HashStoreTarget && f.Kind == other.Kind:
 		shared = "the hash store"
 	case f.Kind == PublishUpdate && f.Kind == other.Kind:
@@ -42,9 +44,15 @@ func (f Fault) newcomer() bool { return f.Kind == AddConnector || f.ExpectsNewco
 // ofPorts says whether it acts on ports between connectors and a role.
 func (f Fault) ofPorts() bool { return f.Kind == Block || f.Kind == Degrade }
 
-// ofBinds says whether it changes how the directory treats binds.
+// ofBinds says whether it changes how the directory treats binds, or a
+// federation server sign-ins.
 func (f Fault) ofBinds() bool {
-	return slices.Contains([]FaultKind{SlowDirectory, RefusingDirectory, HangingDirectory, CrowdedDirectory}, f.Kind)
+	return slices.Contains([]FaultKind{SlowDirectory, RefusingDirectory, HangingDirectory, CrowdedDirectory}, f.Kind) || f.OfADFS()
+}
+
+// OfADFS says whether it changes how federation servers treat sign-ins.
+func (f Fault) OfADFS() bool {
+	return slices.Contains([]FaultKind{SlowADFS, RefusingADFS, HangingADFS}, f.Kind)
 }
 
 // means says by what a fault of ports is made; both may be true.
@@ -65,7 +73,9 @@ func (f Fault) means() (gate, kernel bool) {
 func (f Fault) holder() string {
 	gate, _ := f.means()
 	switch {
-	case gate && slices.Contains(f.Ports, ldapsPort), f.ofBinds(), f.Target == HashStoreTarget:
+	case f.ofBinds(), gate && f.ownPort() != "":
+		return f.Target
+	case gate && slices.Contains(f.Ports, ldapsPort), f.Target == HashStoreTarget:
 		return DirectoryTarget
 	case gate:
 		return CloudTarget
@@ -90,14 +100,15 @@ func sharedTarget(a, b string) string {
 	return ""
 }
 
-// within says whether a target is part of another, or the same.
-func within(target, whole string) bool {
-	return target == whole || whole == AllTarget || whole == AllConnectors && connectorNumber(target) > 0
-}
-
 // sharedPort is a port on which both faults act by the same means, and whose.
 func (f Fault) sharedPort(other Fault) string {
 	shared := sharedTarget(f.Target, other.Target)
+	// What connectors dial and a server's own port are the same listeners.
+	if f.ownPort() == ldapsPort && slices.Contains(other.Ports, ldapsPort) && shared == "" {
+		shared = f.Target
+	} else if other.ownPort() == ldapsPort && slices.Contains(f.Ports, ldapsPort) && shared == "" && f.ownPort() == "" {
+		shared = other.Target
+	}
 	gate, kernel := f.means()
 	otherGate, otherKernel := other.means()
 	if shared == "" || !(gate && otherGate || kernel && otherKernel) {

@@ -7,15 +7,6 @@ import (
 	"strings"
 )
 
-// The targets of a fault that are not one connector.
-const (
-	AllConnectors   = "connectors"
-	DirectoryTarget = "directory"
-	CloudTarget     = "cloudsim"
-	AllTarget       = "all" // directory, cloudsim and all connectors
-	HashStoreTarget = "hash-store"
-)
-
 // String is the line that ParseFault reads back: kind, target and settings in
 // brackets, then when and how long. A name is added when it is not of the form
 // that faults without one get.
@@ -77,18 +68,3 @@ func (f Fault) defaultNamed() bool {
 
 // End is when the fault is undone.
 func (f Fault) End() Duration { return f.At + f.For }
-
-func connectorName(n int) string { return "connector-" + strconv.Itoa(n) }
-
-// connectorNumber is the N of connector-N, 0 when target is no such name.
-func connectorNumber(target string) int {
-	number, ok := strings.CutPrefix(target, "connector-")
-	n, err := strconv.Atoi(number)
-	if !ok || err != nil || n < 1 || connectorName(n) != target {
-		return 0
-	}
-	return n
-}
-
-// IsConnector says whether a target is one connector by its name.
-func IsConnector(target string) bool { return connectorNumber(target) > 0 }

@@ -74,8 +74,8 @@ func TestFaultLinesRefused(t *testing.T) {
 		{"", `column 1: "": expected a fault such as`},
 		{"crush(connector-1) at 6s for 3s", "column 1: kind: crush: expected another word; did you mean crash?"},
 		{"crash", "column 6: expected ( and the target, as in crash(connector-1)"},
-		{"crash() at 6s for 3s", "column 1: target: missing: expected a connector such as connector-1, connectors, directory, cloudsim or all"},
-		{"crash(connector-01) at 6s for 3s", "column 7: target: connector-01: expected a connector such as connector-1, connectors, directory, cloudsim, all, hash-store or newcomer"},
+		{"crash() at 6s for 3s", "column 1: target: missing: expected a connector such as connector-1, connectors, directory, directory-1, cloudsim, adfs-1, adfs, balancer, hashsync, checker or all"},
+		{"crash(connector-01) at 6s for 3s", "column 7: target: connector-01: expected a connector such as connector-1, connectors, directory, directory-1, cloudsim, adfs-1, adfs, balancer, hashsync, checker, all, hash-store or newcomer"},
 		{"crash(connector-1 at 6s for 3s", "column 19: expected a comma or )"},
 		{"crash(connector-1", "column 6: an open bracket: expected one that is closed"},
 		{"crash(connector-1, connector-2) at 6s for 3s", "column 20: connector-2: expected no settings: crash has none"},
@@ -90,18 +90,25 @@ func TestFaultLinesRefused(t *testing.T) {
 		{"crash(connector-1) at 6s for 3s as dead man", "column 41: man: expected the end of the line"},
 		{"crash(connector-1) at 6s for 3s or so", "column 33: or: expected the end of the line, or every or as and a name"},
 		{"crash(connector-1, mode=stall) at 6s for 3s", "column 25: mode: given for crash: expected it only for block"},
-		{"crash(connector-1, delay=20ms) at 6s for 3s", "column 26: delay: given for crash: expected it only for degrade or slow-directory"},
+		{"crash(connector-1, delay=20ms) at 6s for 3s", "column 26: delay: given for crash: expected it only for degrade, slow-directory or slow-adfs"},
 		{"crash(connector-1, colour=red) at 6s for 3s", "column 20: colour: expected no settings: crash has none"},
 		{"block(connector-1, mode=stall) at 6s for 3s", "column 1: ports: missing: expected the ports, such as requests"},
 		{"block(connector-1, ports=requests) at 6s for 3s", "column 1: mode: missing: expected refuse, reset, stall, drop or reject"},
 		{"block(connector-1, ports=requests, mode=dorp) at 6s for 3s", "column 41: mode: dorp: expected refuse, reset, stall, drop or reject; did you mean drop?"},
 		{"block(connector-1, mode=stall, mode=stall, ports=443) at 6s for 3s", "column 32: mode: given twice: expected it once"},
-		{"block(directory, ports=requests, mode=stall) at 6s for 3s", "column 7: target: directory: expected a connector such as connector-1 or connectors for block"},
+		{"block(directory, ports=requests, mode=stall) at 6s for 3s", "column 24: ports: 9350, 9352, 5671: expected ldaps, the port of directory"},
+		{"block(balancer, ports=https, mode=stall) at 6s for 3s", "column 7: target: balancer: expected a connector such as connector-1, connectors, directory, directory-1, adfs-1 or adfs for block"},
+		{"block(adfs-1, ports=ldaps, mode=stall) at 6s for 3s", "column 21: ports: ldaps: expected https, the port of adfs-1"},
+		{"block(connector-1, ports=https, mode=stall) at 6s for 3s", "column 26: ports: https: expected it only for federation servers"},
+		{"block(adfs, ports=https, mode=drop) at 6s for 3s", "column 31: mode: drop: expected refuse, reset or stall for adfs"},
+		{"degrade(adfs-1, ports=https, loss=5%) at 6s for 3s", "column 1: by: kernel: expected gate, for adfs-1"},
+		{"slow-adfs(connector-1, delay=1s) at 6s for 3s", "column 11: target: connector-1: expected adfs-1 or adfs for slow-adfs"},
+		{"crash(adfs-0) at 6s for 3s", "column 7: target: adfs-0: expected a connector such as"},
 		{"block(connector-1, ports=81, mode=stall) at 6s for 3s", "column 26: ports: 81: expected a documented port"},
 		{"block(connector-1, ports=9350,70000, mode=stall) at 6s for 3s", "column 31: ports: 70000: expected a port from 1 to 65535"},
 		{"block(connector-1, ports=10120-10100, mode=stall) at 6s for 3s", "column 26: ports: 10120-10100: expected a documented port"},
 		{"block(connector-1, ports=9350-9352, mode=stall) at 6s for 3s", "column 26: ports: 9350-9352: expected a documented port"},
-		{"slow-directory(connector-1, delay=20ms) at 6s for 3s", "column 16: target: connector-1: expected directory for slow-directory"},
+		{"slow-directory(connector-1, delay=20ms) at 6s for 3s", "column 16: target: connector-1: expected directory or directory-1 for slow-directory"},
 		{"slow-directory(directory) at 6s for 3s", "column 1: delay: missing: expected a duration to add to each bind"},
 		{"block(connector-1, colour=red) at 6s for 3s", "column 20: colour: expected ports=, mode=, direction=, by= or register= with its value"},
 		{"block(connector-1, ports=443,ldaps, mode=drop) at 6s for 3s", "column 26: ports: ldaps and ports of the cloud: expected one of them"},
@@ -155,8 +162,11 @@ func randomFault(random *rand.Rand) Fault {
 		For:  between(second/1000, 23*3600*second),
 	}
 	kind := kinds[f.Kind]
-	if f.Target = pick(random, kind.targets); f.Target == oneConnector {
-		f.Target = connectorName(1 + random.IntN(40))
+	f.Target = pick(random, kind.targets)
+	for _, m := range members {
+		if f.Target == m.stands {
+			f.Target = m.name(1 + random.IntN(40))
+		}
 	}
 	switch random.IntN(4) {
 	case 0:
@@ -200,6 +210,15 @@ func randomFault(random *rand.Rand) Fault {
 		f.Jitter = min(f.Jitter, f.Delay)
 		if f.Loss == 0 {
 			f.By = ""
+		}
+	}
+	if own := f.ownPort(); own != "" && f.ofPorts() {
+		f.Ports, f.Register = []string{own}, false
+		if f.Loss != 0 {
+			f.By = ByGate
+		}
+		if f.Mode == Drop || f.Mode == Reject {
+			f.Mode, f.By = Stall, ""
 		}
 	}
 	if random.IntN(2) == 0 {

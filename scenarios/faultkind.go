@@ -9,20 +9,19 @@ import (
 // A faultKind says what one kind of fault acts on and which settings it takes;
 // others it must not have.
 type faultKind struct {
-	targets []string // oneConnector stands for each of them
+	targets []string // oneConnector and the like stand for each of them
 	target  string   // when none is written; empty when one must be
 	needs   []string
 	allows  []string
 }
 
-// oneConnector stands for connector-1, connector-2 and so on.
-const oneConnector = "connector"
-
 // The targets of groups of kinds.
 var (
-	processes     = []string{oneConnector, AllConnectors, DirectoryTarget, CloudTarget, AllTarget}
+	processes     = []string{oneConnector, AllConnectors, DirectoryTarget, oneDirectory, CloudTarget, oneADFS, ADFSTarget, BalancerTarget, HashSyncTarget, CheckerTarget, AllTarget}
 	connectors    = []string{oneConnector, AllConnectors}
-	onlyDirectory = []string{DirectoryTarget}
+	withPorts     = []string{oneConnector, AllConnectors, DirectoryTarget, oneDirectory, oneADFS, ADFSTarget}
+	directories   = []string{DirectoryTarget, oneDirectory}
+	adfs          = []string{oneADFS, ADFSTarget}
 	onlyHashStore = []string{HashStoreTarget}
 	onlyNewcomer  = []string{Newcomer}
 )
@@ -35,13 +34,17 @@ var kinds = map[FaultKind]faultKind{
 	LimitCPU:    {targets: processes, needs: []string{"cpu"}},
 	LimitMemory: {targets: processes, needs: []string{"memory"}},
 
-	Block:   {targets: connectors, needs: []string{"ports", "mode"}, allows: []string{"direction", "by", "register"}},
-	Degrade: {targets: connectors, needs: []string{"ports"}, allows: []string{"direction", "by", "delay", "jitter", "bandwidth", "loss"}},
+	Block:   {targets: withPorts, needs: []string{"ports", "mode"}, allows: []string{"direction", "by", "register"}},
+	Degrade: {targets: withPorts, needs: []string{"ports"}, allows: []string{"direction", "by", "delay", "jitter", "bandwidth", "loss"}},
 
-	SlowDirectory:     {targets: onlyDirectory, target: DirectoryTarget, needs: []string{"delay"}, allows: []string{"only"}},
-	RefusingDirectory: {targets: onlyDirectory, target: DirectoryTarget, allows: []string{"only"}},
-	HangingDirectory:  {targets: onlyDirectory, target: DirectoryTarget, allows: []string{"only"}},
-	CrowdedDirectory:  {targets: onlyDirectory, target: DirectoryTarget, needs: []string{"connections"}, allows: []string{"only"}},
+	SlowDirectory:     {targets: directories, target: DirectoryTarget, needs: []string{"delay"}, allows: []string{"only"}},
+	RefusingDirectory: {targets: directories, target: DirectoryTarget, allows: []string{"only"}},
+	HangingDirectory:  {targets: directories, target: DirectoryTarget, allows: []string{"only"}},
+	CrowdedDirectory:  {targets: directories, target: DirectoryTarget, needs: []string{"connections"}, allows: []string{"only"}},
+
+	SlowADFS:     {targets: adfs, target: ADFSTarget, needs: []string{"delay"}},
+	RefusingADFS: {targets: adfs, target: ADFSTarget},
+	HangingADFS:  {targets: adfs, target: ADFSTarget},
 
 	StaleHashes:   {targets: onlyHashStore, target: HashStoreTarget, needs: []string{"age"}},
 	MissingHashes: {targets: onlyHashStore, target: HashStoreTarget, needs: []string{"share"}},
@@ -83,7 +86,7 @@ func (k faultKind) takes(setting string) bool {
 var settingForms = map[string]string{
 	"ports":       "the ports, such as requests, responses or 9350",
 	"mode":        oneOf(Refuse.words()),
-	"delay":       "a duration to add to each bind, such as 200ms",
+	"delay":       "a duration to add to each bind or sign-in, such as 200ms",
 	"cpu":         "a share of one processor, such as 10%",
 	"memory":      bytesForm,
 	"connections": "how many connections it serves, such as 10",
@@ -146,9 +149,7 @@ func (f Fault) allFlaws() []flaw {
 	case Nemesis:
 		all = append(all, f.nemesisFlaws()...)
 	}
-	if kind.takes("ports") && slices.Contains(f.Ports, ldapsPort) && len(f.Ports) > 1 {
-		all = append(all, flaw{"ports", "ldaps and ports of the cloud", "one of them: two faults can break both, the second with the first"})
-	}
+	all = append(all, f.portFlaws()...)
 	if f.Host != "" && connectorNumber(f.Host) == 0 {
 		all = append(all, flaw{"host", f.Host, "a connector such as connector-1"})
 	}
@@ -174,6 +175,49 @@ func (f Fault) timeFlaws() []flaw {
 		all = append(all, flaw{"until", f.Until.String(), "more than " + f.At.String() + ", when the first begins"})
 	}
 	return all
+}
+
+// portFlaws checks whose ports are broken.
+func (f Fault) portFlaws() []flaw {
+	if !f.ofPorts() || len(f.Ports) == 0 {
+		return nil
+	}
+	own := f.ownPort()
+	var all []flaw
+	switch {
+	case own != "" && (len(f.Ports) > 1 || f.Ports[0] != own):
+		all = append(all, flaw{"ports", strings.Join(portRanges(f.Ports), ", "), own + ", the port of " + f.Target})
+	case own == "" && slices.Contains(f.Ports, httpsPort):
+		all = append(all, flaw{"ports", httpsPort, "it only for federation servers, such as adfs-1"})
+	case slices.Contains(f.Ports, ldapsPort) && len(f.Ports) > 1:
+		all = append(all, flaw{"ports", "ldaps and ports of the cloud", "one of them: two faults can break both, the second with the first"})
+	}
+	if own == "" {
+		return all
+	}
+	// The kernel's rules tell peers apart by address, and those of a server
+	// are all the same.
+	if _, kernel := f.means(); kernel && f.Kind == Block {
+		all = append(all, flaw{"mode", string(f.Mode), "refuse, reset or stall for " + f.Target + ", whose peers the kernel cannot tell apart"})
+	} else if kernel {
+		all = append(all, flaw{"by", "kernel", "gate, for " + f.Target + ", whose peers the kernel cannot tell apart"})
+	}
+	if f.Register {
+		all = append(all, flaw{"register", "given for " + f.Target, "it only for connectors"})
+	}
+	return all
+}
+
+// ownPort is the port of a server that is itself the target of a fault of
+// ports; empty when connectors are, and the ports are those they dial.
+func (f Fault) ownPort() string {
+	switch {
+	case within(f.Target, DirectoryTarget):
+		return ldapsPort
+	case within(f.Target, ADFSTarget):
+		return httpsPort
+	}
+	return ""
 }
 
 // blockFlaws checks by what a port is blocked.
@@ -224,23 +268,35 @@ func (f Fault) nemesisFlaws() []flaw {
 
 // acceptsTarget says whether the kind can act on the target.
 func (k faultKind) acceptsTarget(target string) bool {
-	return slices.Contains(k.targets, target) && target != oneConnector ||
-		connectorNumber(target) > 0 && slices.Contains(k.targets, oneConnector)
+	if m, n := memberOf(target); n > 0 {
+		return slices.Contains(k.targets, m.stands)
+	}
+	return slices.Contains(k.targets, target) && !slices.ContainsFunc(members, func(m member) bool { return m.stands == target })
 }
 
 // targetForm lists what the kind acts on.
 func (k faultKind) targetForm() string {
 	all := slices.Clone(k.targets)
-	if i := slices.Index(all, oneConnector); i >= 0 {
-		all[i] = "a connector such as connector-1"
+	for i, target := range all {
+		for _, m := range members {
+			switch {
+			case target != m.stands:
+			case target == oneConnector:
+				all[i] = "a connector such as connector-1"
+			default:
+				all[i] = m.name(1)
+			}
+		}
 	}
 	return oneOf(all)
 }
 
 // example is a target of the kind.
 func (k faultKind) example() string {
-	if k.targets[0] == oneConnector {
-		return connectorName(1)
+	for _, m := range members {
+		if m.stands == k.targets[0] {
+			return m.name(1)
+		}
 	}
 	return k.targets[0]
 }
@@ -272,5 +328,6 @@ func kindsWith(setting string) string {
 
 // targetPattern is every target there is, for the rule of the field.
 func targetPattern() string {
-	return `^(connector-[1-9][0-9]{0,3}|` + strings.Join([]string{AllConnectors, DirectoryTarget, CloudTarget, AllTarget, HashStoreTarget, Newcomer}, "|") + `)$`
+	return `^((connector|directory|adfs)-[1-9][0-9]{0,3}|` + strings.Join([]string{AllConnectors, DirectoryTarget, CloudTarget,
+		ADFSTarget, BalancerTarget, HashSyncTarget, CheckerTarget, AllTarget, HashStoreTarget, Newcomer}, "|") + `)$`
 }

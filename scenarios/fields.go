@@ -69,7 +69,10 @@ type textRule struct {
 var rules = map[string]textRule{
 	"name":    {regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`), 63, "a name of lower-case letters, digits and dashes that begins with a letter"},
 	"domain":  {regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`), 253, "a domain in lower case, such as contoso.test"},
-	"target":  {regexp.MustCompile(targetPattern()), 63, "a connector such as connector-1, connectors, directory, cloudsim, all, hash-store or newcomer"},
+	"spread":  spreadRule,
+	"target":  {regexp.MustCompile(targetPattern()), 63, "a connector such as connector-1, connectors, directory, directory-1, cloudsim, adfs-1, adfs, balancer, hashsync, checker, all, hash-store or newcomer"},
+	"ldaps":   {regexp.MustCompile(`^ldaps://[a-zA-Z0-9.-]+(:[0-9]{1,5})?$|^ldaps://\[[0-9a-fA-F:.]+\](:[0-9]{1,5})?$`), 300, "an address such as ldaps://dc1.corp.example:636"},
+	"lockout": {regexp.MustCompile(`^(on|off|[1-9][0-9]{0,4}/[1-9][0-9]{0,6}(ms|s|m|h))$`), 32, "on, off, or failures and for how long, such as 5/30s"},
 	"version": {regexp.MustCompile(`^[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}$`), 32, "a version such as 1.2.3"},
 	"scope":   {regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$`), 1000, "scopes of RFC 6749, a space between two"},
 	// The element of a list of words that may not have all of them.
@@ -230,7 +233,11 @@ func (f *field) expected(t reflect.Type, text string) string {
 		}
 		return rules[f.rule].form
 	case reflect.Map:
-		return "a mapping of " + oneOf(wordsOf(t.Key())) + " to a share"
+		to := "a share"
+		if t.Elem() == reflect.TypeFor[Rate]() {
+			to = "a rate"
+		}
+		return "a mapping of " + oneOf(wordsOf(t.Key())) + " to " + to
 	case reflect.Struct:
 		switch t {
 		case reflect.TypeFor[Fault]():

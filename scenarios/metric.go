@@ -41,7 +41,7 @@ var metrics = func() []metric {
 	}
 	return append(all,
 		metric{name: "jain", arguments: []string{"connectors"}, unit: Ratio},
-		metric{name: "share", arguments: []string{"pass_through", "hash_sync", "failed"}, unit: Ratio},
+		metric{name: "share", arguments: []string{"pass_through", "hash_sync", "federation", "failed"}, unit: Ratio},
 		metric{name: "availability", bare: true, unit: Ratio},
 		metric{name: "rate", arguments: []string{"achieved", "answered"}, unit: PerSecond},
 	)

@@ -73,12 +73,12 @@ func TestMistakes(t *testing.T) {
 		{"nothing", "", "", `
 1:1: format: missing: expected a whole number: 1
 1:1: name: missing: expected a name of lower-case letters, digits and dashes that begins with a letter
-1:1: tenants: missing: expected a list, each a mapping of name, domains, method or fallback
+1:1: tenants: missing: expected a list, each a mapping of name, domains, method, fallback or connectors
 1:1: load: missing: expected a mapping of rate, arrivals, warmup, duration, recovery, mix, connections, pool, scope or timeout`},
 		{"only text", "", "quickstart", `
-1:1: quickstart: expected a mapping of format, name, description, seed, preset, time_scale, network, population, directory, cloud, tenants, connectors, load, faults, stop_when, vary or objectives`},
+1:1: quickstart: expected a mapping of format, name, description, seed, preset, time_scale, network, population, directory, hash_sync, federation, cloud, tenants, connectors, load, faults, stop_when, vary, capacity or objectives`},
 		{"only a list", "", "- format: 1\n", `
-1:1: a list: expected a mapping of format, name, description, seed, preset, time_scale, network, population, directory, cloud, tenants, connectors, load, faults, stop_when, vary or objectives`},
+1:1: a list: expected a mapping of format, name, description, seed, preset, time_scale, network, population, directory, hash_sync, federation, cloud, tenants, connectors, load, faults, stop_when, vary, capacity or objectives`},
 		{"open bracket", "faults: []", "faults: [", `
 15:9: sequence end token ']' not found: expected YAML`},
 		{"tab for indentation", "\n  rate:", "\n\trate:", `
@@ -155,7 +155,7 @@ func TestMistakes(t *testing.T) {
 		{"too many connectors", "count: 3", "count: 41", `
 14:21: connectors.count: 41: expected a whole number from 0 to 40`},
 		{"fault of nobody", "faults: []", "faults: [crash(connector-4) at 6s for 3s]", `
-15:16: faults[0].target: connector-4: expected connector-1 to connector-3, connectors, directory, cloudsim or all: connectors.count is 3`},
+15:16: faults[0].target: connector-4: expected connector-1 to connector-3, connectors, directory, cloudsim, checker or all: connectors.count is 3`},
 		{"fault too long", "faults: []", "faults: [crash(connector-1) at 15s for 6s]", `
 15:40: faults[0].for: 6s: expected at most 5s: from 15s, the load lasts until 20s`},
 		{"fault too late", "faults: []", "faults: [crash(connector-1) at 20s for 6s]", `
@@ -187,7 +187,7 @@ func TestMistakes(t *testing.T) {
 		{"block without mode", "faults: []", "faults:\n  - {kind: block, target: connector-1, at: 3s, for: 3s, ports: [responses]}", `
 16:5: faults[0].mode: missing: expected refuse, reset, stall, drop or reject`},
 		{"delay for a crash", "faults: []", "faults:\n  - {kind: crash, target: connector-1, at: 3s, for: 3s, delay: 1s}", `
-16:64: faults[0].delay: given for crash: expected it only for degrade or slow-directory`},
+16:64: faults[0].delay: given for crash: expected it only for degrade, slow-directory or slow-adfs`},
 		{"same names", "faults: []", "faults:\n  - crash(connector-1) at 3s for 3s as a\n  - crash(connector-2) at 3s for 3s as a", `
 17:40: faults[1].name: a: expected a name of its own: faults[0] has it`},
 		{"same default name", "faults: []", "faults:\n  - {name: crash-2, kind: crash, target: connector-1, at: 3s, for: 3s}\n  - crash(connector-2) at 3s for 3s", `

@@ -9,7 +9,7 @@ import (
 const objectiveForm = "an objective such as failed == 0, or p99(response) < 200ms in steady"
 
 // objectivePattern is the same as a regular expression, for the JSON schema.
-const objectivePattern = `^ *[a-z_0-9.]+ *(\( *[a-z0-9_-]+ *\))? *(==|!=|<=|>=|<|>) *[^ ]+( +in +` + windowPattern + `)? *$`
+const objectivePattern = `^ *[a-z_0-9.]+ *(\( *[a-z0-9_-]+ *\))? *(==|!=|<=|>=|<|>) *[^ ]+( +of +[a-z][a-z0-9-]*)?( +in +` + windowPattern + `)? *$`
 
 var operators = []string{"==", "!=", "<=", ">=", "<", ">"}
 
@@ -18,7 +18,7 @@ func (o Objective) String() string { return o.Text }
 
 // ParseObjective reads one line:
 //
-//	objective = metric operator value [ "in" window ]
+//	objective = metric operator value [ "of" tenant ] [ "in" window ]
 //	operator  = "==" | "!=" | "<" | "<=" | ">" | ">="
 //	metric    = name | name "(" argument ")"
 //	window    = "whole" | "warmup" | "steady" | "recovered" | ( "during" | "after" ) "(" fault ")"
@@ -33,12 +33,13 @@ func (o Objective) String() string { return o.Text }
 // time_to_failover, time_to_recover, time_to_rebalance and error_window of a
 // fault.
 // Ratios, compared with a percentage, or a number with a point from 0.0 to 1.0:
-// jain(connectors), share(pass_through), share(hash_sync), share(failed);
+// jain(connectors), share(pass_through), share(hash_sync), share(federation), share(failed);
 // availability, the share of what was sent that got a definite answer, accepted
 // or refused.
 // Rates, compared with a rate: rate(achieved), rate(answered).
 //
-// Without a window the whole load after the warm-up is meant. What is about a
+// With a tenant only that tenant's sign-ins are meant; what is about a fault or
+// about connectors has none. Without a window the whole load after the warm-up is meant. What is about a
 // fault, and planned, has none. An error is a Mistake with the column in the
 // line. Whether the faults exist, and the window is not empty, is for the
 // caller to check.
@@ -73,6 +74,17 @@ func (s *lineScanner) objective(o *Objective, at map[string]int) *Mistake {
 		return bad
 	}
 	rest, offset := s.word("")
+	if rest == "of" {
+		if why := o.noTenant(); why != "" {
+			return s.mistake(offset, "", "a tenant", "the end of the line: "+why)
+		}
+		tenant, at0 := s.word("")
+		if !rules["name"].allowed(tenant) {
+			return s.mistake(at0, "", shownStart(tenant), "the name of a tenant after of")
+		}
+		o.Tenant, at["tenant"] = tenant, s.column(at0)
+		rest, offset = s.word("")
+	}
 	switch rest {
 	case "":
 		return nil
@@ -83,7 +95,18 @@ func (s *lineScanner) objective(o *Objective, at map[string]int) *Mistake {
 		}
 		return s.window(&o.Window, at)
 	}
-	return s.mistake(offset, "", shownValue(rest), "the end of the line, or in and a window")
+	return s.mistake(offset, "", shownValue(rest), "the end of the line, or of and a tenant, or in and a window")
+}
+
+// noTenant says why the metric is never of one tenant, empty when it may be.
+func (o Objective) noTenant() string {
+	switch fault := o.Fault(); {
+	case fault != "":
+		return o.Metric + " is about " + fault + ", whoever it concerns"
+	case o.Metric == "jain(connectors)":
+		return "connectors have their tenants"
+	}
+	return ""
 }
 
 // noWindow says why the metric has no window, empty when it may have one.

@@ -132,7 +132,7 @@ func TestObjectivesRefused(t *testing.T) {
 		{"p99(response) < 200", "column 17: 200: expected a time with its unit, such as 200ms, for p99(response)"},
 		{"jain(connectors) > 1.5", "column 20: 1.5: expected a percentage from 0% to 100%, or a number with a point from 0.0 to 1.0, for jain(connectors)"},
 		{"share(hash_sync) < 101%", "column 20: 101%: expected a percentage from 0% to 100%, or a number with a point from 0.0 to 1.0"},
-		{"share(federation) < 1%", "column 7: federation: expected pass_through, hash_sync or failed"},
+		{"share(adfs) < 1%", "column 7: adfs: expected pass_through, hash_sync, federation or failed"},
 		{"rate(achieved) > 990", "column 18: 990: expected a rate with its unit, such as 1000/s or 60/m, for rate(achieved)"},
 		{"planned > 5 in steady", "column 13: a window: expected the end of the line: planned is of the whole load"},
 		{"lost(a) == 0 in steady", "column 14: a window: expected the end of the line: lost(a) is about the time of a already"},
@@ -144,7 +144,11 @@ func TestObjectivesRefused(t *testing.T) {
 		{"failed == 0 in during(a", "column 22: an open bracket: expected one that is closed"},
 		{"failed == 0 in steady(a)", "column 22: steady: expected no brackets after it"},
 		{"failed == 0 in steady or so", "column 23: or: expected the end of the line"},
-		{"failed == 0 please", "column 13: please: expected the end of the line, or in and a window"},
+		{"failed == 0 please", "column 13: please: expected the end of the line, or of and a tenant, or in and a window"},
+		{"failed == 0 of", "column 15: nothing: expected the name of a tenant after of"},
+		{"failed == 0 of Contoso", "column 16: Contoso: expected the name of a tenant after of"},
+		{"lost(a) == 0 of contoso", "column 14: a tenant: expected the end of the line: lost(a) is about a, whoever it concerns"},
+		{"jain(connectors) > 0.9 of contoso", "column 24: a tenant: expected the end of the line: connectors have their tenants"},
 	} {
 		_, err := ParseObjective(c.line)
 		var m Mistake

@@ -17,13 +17,16 @@ const (
 // ldapsPort stands for the directory's port for user binds.
 const ldapsPort = "ldaps"
 
+// httpsPort stands for the port of federation servers.
+const httpsPort = "https"
+
 // The first and last port that answers go to.
 const firstResponsePort, lastResponsePort = ports.FirstResponse, ports.LastResponse
 
-const portForm = "a documented port (80, 443, 8080, 9090, 9091, 9350, 9352, 5671, 10100 to 10120), a range of them, requests, responses or ldaps"
+const portForm = "a documented port (80, 443, 8080, 9090, 9091, 9350, 9352, 5671, 10100 to 10120), a range of them, requests, responses, ldaps or https"
 
 // portPattern is what a port may look like, for the JSON schema.
-const portPattern = `^(80|443|8080|9090|9091|9350|9352|5671|101[01][0-9]|10120|10[0-9]{3}-10[0-9]{3}|requests|responses|ldaps)$`
+const portPattern = `^(80|443|8080|9090|9091|9350|9352|5671|101[01][0-9]|10120|10[0-9]{3}-10[0-9]{3}|requests|responses|ldaps|https)$`
 
 // documentedPorts are the ports of the cloud that can be blocked.
 var documentedPorts = func() map[string]bool {
@@ -38,8 +41,8 @@ var documentedPorts = func() map[string]bool {
 // says what is wrong, and is empty when nothing is.
 func expandPort(text string) ([]string, string) {
 	switch text {
-	case ldapsPort:
-		return []string{ldapsPort}, ""
+	case ldapsPort, httpsPort:
+		return []string{text}, ""
 	case requestPorts:
 		return ports.Requests(), ""
 	case responsePorts:

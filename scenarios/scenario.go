@@ -52,28 +52,31 @@ type Scenario struct {
 	TimeScale   int         `yaml:"time_scale" default:"1" min:"1" max:"1000" doc:"the preset's heartbeats, by which the cloud notices a silent connector, run this many times as fast, but none below 10ms; deadlines, attempt timeouts and what users feel are not scaled, and times to detect must be multiplied by it; every table says so; 1 by default"`
 	Network     Network     `yaml:"network" default:"loopback" doc:"loopback (default): free ports; namespaces: the real port numbers, and a network namespace for each connector"`
 	Population  Population  `yaml:"population" doc:"who the users are"`
-	Directory   Directory   `yaml:"directory" doc:"how the test directory behaves"`
+	Directory   Directory   `yaml:"directory" doc:"which directory is used, and how it behaves"`
+	HashSync    SyncAgent   `yaml:"hash_sync,omitempty" doc:"the agent that reads changed accounts from the directory and syncs their hashes to the cloud; without this section the test directory pushes its hashes by itself"`
+	Federation  Federation  `yaml:"federation" doc:"the federation servers, where a tenant signs in by federation"`
 	Cloud       Cloud       `yaml:"cloud" doc:"settings of the cloud simulator"`
-	Tenants     []Tenant    `yaml:"tenants" need:"yes" doc:"customers of the cloud; the load signs in to the first one"`
+	Tenants     []Tenant    `yaml:"tenants" need:"yes" doc:"customers of the cloud; the load signs in to the first one, or to all (see population.spread)"`
 	Connectors  Connectors  `yaml:"connectors" doc:"how many connectors to run, and how"`
 	Load        Load        `yaml:"load" need:"yes" doc:"which sign-ins arrive, and when"`
 	Faults      []Fault     `yaml:"faults,omitempty" doc:"what to break; each a mapping, or one line such as: crash(connector-1) at 6s for 3s"`
 	StopWhen    []Limit     `yaml:"stop_when,omitempty" doc:"what ends a run early, aborted and healed; one comparison a line, such as: share(failed) > 50% for 5s"`
 	Vary        []string    `yaml:"vary,omitempty" is:"text" doc:"what 'ptabench matrix' varies when it is not told, such as preset=default,entra; a line for each field"`
+	Capacity    Capacity    `yaml:"capacity,omitempty" doc:"looks for the highest rate at which an objective holds, after the load and on the same system"`
 	Objectives  []Objective `yaml:"objectives,omitempty" doc:"what must hold for the verdict pass, one comparison a line, such as: failed == 0"`
 }
 
-// Population says who the users are. The domain is that of the first tenant.
+// Population says who the users are. Their domain is that of the first tenant,
+// unless they are spread over all.
 type Population struct {
 	Users int `yaml:"users" default:"10000" min:"1" max:"999999" doc:"number of users; 10000 by default"`
+	// Events make hash sync wrong on purpose.
+	Events map[EventKind]Rate `yaml:"events,omitempty" min:"0/s" max:"1000/s" doc:"what happens to users while the load goes on, in the embedded directory, each kind at random at its rate: change-password, disable, enable, lock, unlock, expire, must-change, account-expire, account-renew"`
+	// Spread is what has the load sign in to several tenants.
+	Spread Spread `yaml:"spread" is:"spread" default:"first" doc:"which domains users have: first (default), all that of the first tenant; even, or zipf and an exponent such as zipf 1.1: those of all tenants, in order, and then the load signs in to all of them"`
 	// PasswordChanges is what makes a hash store that lags behind wrong.
 	PasswordChanges Rate                       `yaml:"password_changes" default:"0/s" min:"0/s" max:"1000/s" doc:"users who changed their password, per time before the run, such as 500/h: what stale-hashes leaves out and the intent old makes use of; 0/s by default"`
 	States          map[population.State]Share `yaml:"states,omitempty" min:"0%" max:"100%" doc:"share of users in each state other than active: disabled, locked, expired, must-change, account-expired"`
-}
-
-// Directory says how the test directory behaves.
-type Directory struct {
-	Delay Duration `yaml:"delay" default:"0s" min:"0s" max:"10s" doc:"added to the answer of every user bind; 0s by default"`
 }
 
 // Cloud holds the settings of the cloud simulator.
@@ -100,6 +103,7 @@ type Cloud struct {
 	Clock                  int      `yaml:"clock" default:"1" min:"1" max:"10000000" doc:"how many times as fast documented periods of days pass, such as the 10 days until an inactive connector is dropped; 1 by default"`
 	ConnectorLimit         int      `yaml:"connector_limit" default:"40" min:"1" max:"1000" doc:"connectors a tenant may have, active or not; 40 by default"`
 	SeveralPerHost         Switch   `yaml:"several_per_host" default:"off" doc:"whether a tenant may have several connectors that name the same host; off by default"`
+	Lockout                string   `yaml:"lockout" is:"lockout" default:"off" doc:"smart lockout, when wrong passwords lock an account: on, as documented, which is 10/60s; FAILURES/DURATION, the duration growing with each failure that follows; or off (default), so that a load that means to give wrong passwords finds no account locked"`
 	UpdateEvery            Duration `yaml:"update_every" default:"1h" min:"100ms" max:"168h" doc:"how often connectors look for an update; 1h by default"`
 }
 
@@ -107,8 +111,10 @@ type Cloud struct {
 type Tenant struct {
 	Name     string   `yaml:"name" need:"yes" is:"name" doc:"lower-case letters, digits and dashes; part of its addresses"`
 	Domains  []string `yaml:"domains" need:"yes" is:"domain" doc:"domains of its user names, such as contoso.test"`
-	Method   Method   `yaml:"method" default:"pass-through" doc:"who checks passwords: pass-through (default) or hash-sync"`
-	Fallback Fallback `yaml:"fallback" default:"automatic" doc:"whether hash sync answers when pass-through fails: automatic (default), none-left (only while no connector is there), manual, off"`
+	Method   Method   `yaml:"method" default:"pass-through" doc:"who checks passwords: pass-through (default), hash-sync or federation"`
+	Fallback Fallback `yaml:"fallback" default:"automatic" doc:"whether hash sync answers when pass-through fails: automatic (default), none-left (only while no connector is there), manual, off; off with federation, where nobody else can answer"`
+
+	Connectors int `yaml:"connectors,omitempty" min:"0" max:"40" doc:"how many of connectors.count are this tenant's; none when not given, but for the first tenant, which has those that no other takes, and the lowest numbers"`
 }
 
 // Connectors says how many connectors to run and how.
@@ -155,8 +161,8 @@ type Load struct {
 // that ParseFault reads back. Which fields a kind needs is in kinds.
 type Fault struct {
 	Name   string    `yaml:"name,omitempty" is:"name" doc:"how results and objectives call it; when not given, its kind and a number, such as crash-1"`
-	Kind   FaultKind `yaml:"kind" need:"yes" doc:"crash, freeze, stop, power-loss, limit-cpu, limit-memory, block, degrade, slow-directory, refusing-directory, hanging-directory, crowded-directory, stale-hashes, missing-hashes, revoke, add-connector, publish-update, nemesis"`
-	Target string    `yaml:"target,omitempty" is:"target" doc:"connector-1 (by name), connectors (all of them), directory, cloudsim, all (of these), hash-store, newcomer (the connector that add-connector adds); when not given, the only one there is for the kind, and connectors for nemesis"`
+	Kind   FaultKind `yaml:"kind" need:"yes" doc:"crash, freeze, stop, power-loss, limit-cpu, limit-memory, block, degrade, slow-directory, refusing-directory, hanging-directory, crowded-directory, slow-adfs, refusing-adfs, hanging-adfs, stale-hashes, missing-hashes, revoke, add-connector, publish-update, nemesis"`
+	Target string    `yaml:"target,omitempty" is:"target" doc:"connector-1 (by name), connectors (all of them), directory, cloudsim, adfs-1 (by name), adfs (all federation servers), balancer, hashsync, all (of these); checker, one of those who check the first tenant's passwords (connector-1, adfs-1, or with hash sync the directory); where there are several, directory-1 is one directory server and directory means all of them; hash-store, newcomer (the connector that add-connector adds); when not given, the only one there is for the kind, and connectors for nemesis"`
 
 	At    Duration `yaml:"at" min:"0s" max:"24h" doc:"when, counted from the end of the warm-up; from there with after or with, and then it may be left out"`
 	After string   `yaml:"after,omitempty" is:"name" doc:"the fault whose end at counts from"`
@@ -169,11 +175,11 @@ type Fault struct {
 	Expect []Expectation `yaml:"expect,omitempty" doc:"what must be seen of it, one comparison a line, such as: serving(connector-1) == 0; the run fails on any difference"`
 	Settle Duration      `yaml:"settle,omitempty" min:"1ms" max:"24h" doc:"with expect: how long after its beginning the phase settled begins, in which effects are looked for that take a while to set in; half of its time when not given"`
 
-	Ports       []string    `yaml:"ports,omitempty" is:"port" doc:"for block and degrade: documented port numbers, ranges such as 10100-10120, the words requests and responses; or ldaps, the directory's"`
+	Ports       []string    `yaml:"ports,omitempty" is:"port" doc:"for block and degrade: documented port numbers, ranges such as 10100-10120, the words requests and responses; ldaps, the directory's; https, that of federation servers. With the target adfs-1 or directory-1 it is that server whose port is blocked, for all"`
 	Mode        BlockMode   `yaml:"mode,omitempty" doc:"for block: refuse, reset, stall; in the kernel: drop, reject"`
 	Direction   Direction   `yaml:"direction,omitempty" doc:"for block with stall or drop, and degrade: both (default), out (what the connector sends), in (what it is sent)"`
 	By          Means       `yaml:"by,omitempty" doc:"for degrade with loss: kernel (default) drops packets; gate, without privilege, holds data for the time that TCP takes to send it again; for block with drop or reject: kernel (default), or either, which takes the gate's stall or refuse where the kernel's packet filter is not to be had, and says so"`
-	Delay       Duration    `yaml:"delay,omitempty" min:"1ms" max:"1m" doc:"for slow-directory: added to each bind; for degrade: to what passes, each way"`
+	Delay       Duration    `yaml:"delay,omitempty" min:"1ms" max:"1m" doc:"for slow-directory: added to each bind; for slow-adfs: to each sign-in; for degrade: to what passes, each way"`
 	Jitter      Duration    `yaml:"jitter,omitempty" min:"1ms" max:"1m" doc:"for degrade: the delay varies evenly by up to this much, more or less; nothing overtakes what was sent before it, so dense traffic is delayed by nearly the sum"`
 	Bandwidth   BitRate     `yaml:"bandwidth,omitempty" min:"1kbit/s" max:"100Gbit/s" doc:"for degrade: bits per second of each connection and direction, such as 10Mbit/s"`
 	Loss        Share       `yaml:"loss,omitempty" min:"0.01%" max:"100%" doc:"for degrade: share of packets lost"`
@@ -204,6 +210,7 @@ type Objective struct {
 	Value  float64 // in nanoseconds for times, as a ratio for shares, per second for rates
 	Unit   Unit
 	Window Window
+	Tenant string // whose sign-ins alone are meant; empty for all
 	Text   string // as written
 }
 

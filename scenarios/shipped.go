@@ -21,9 +21,10 @@ var shippedNames = []string{
 	"crash-one", "freeze-one", "drop-one", "power-loss", "crash-all", "rolling-restart",
 	"ports", "block-ports", "real-ports", "active-but-dead", "poor-network", "starved",
 	"directory-down", "one-directory-down", "slow-directory", "hanging-directory",
-	"fallback-answers", "stale-hashes", "cloud-restart",
+	"directory-failover", "federation-failover",
+	"fallback-answers", "stale-hashes", "stale-answers", "cloud-restart",
 	"certificate-expiry", "revocation", "connector-limit", "rolling-update", "bad-update",
-	"failover", "uneven", "compare-presets", "soak",
+	"failover", "uneven", "noisy-neighbour", "methods", "compare-presets", "soak",
 }
 
 // A Listed scenario is one that is shipped.

@@ -21,6 +21,7 @@ type Method string
 const (
 	PassThrough Method = "pass-through"
 	HashSync    Method = "hash-sync"
+	Federated   Method = "federation"
 )
 
 // Fallback says whether hash sync answers when pass-through fails.
@@ -80,18 +81,21 @@ const (
 	PowerLoss         FaultKind = "power-loss" // its packets are dropped, then SIGKILL: nobody says goodbye
 	LimitCPU          FaultKind = "limit-cpu"
 	LimitMemory       FaultKind = "limit-memory"
-	Block             FaultKind = "block"   // ports of the cloud or the directory, for some connectors
+	Block             FaultKind = "block"   // ports of the cloud or the directory, for some connectors; or those of one server, for all
 	Degrade           FaultKind = "degrade" // delay, jitter, bandwidth, loss on such ports
 	SlowDirectory     FaultKind = "slow-directory"
 	RefusingDirectory FaultKind = "refusing-directory" // answers binds: unavailable
 	HangingDirectory  FaultKind = "hanging-directory"  // takes binds and does not answer them
 	CrowdedDirectory  FaultKind = "crowded-directory"  // a limit of connections
-	StaleHashes       FaultKind = "stale-hashes"       // the hash store is as it was some time ago
-	MissingHashes     FaultKind = "missing-hashes"     // it lacks a share of the users
-	Revoke            FaultKind = "revoke"             // the operator revokes its certificate; registered again afterwards
-	AddConnector      FaultKind = "add-connector"      // a further connector registers, or tries to
-	PublishUpdate     FaultKind = "publish-update"     // a version of the connector is offered for a while
-	Nemesis           FaultKind = "nemesis"            // random faults within a budget
+	SlowADFS          FaultKind = "slow-adfs"
+	RefusingADFS      FaultKind = "refusing-adfs" // answers: not now
+	HangingADFS       FaultKind = "hanging-adfs"
+	StaleHashes       FaultKind = "stale-hashes"   // the hash store is as it was some time ago
+	MissingHashes     FaultKind = "missing-hashes" // it lacks a share of the users
+	Revoke            FaultKind = "revoke"         // the operator revokes its certificate; registered again afterwards
+	AddConnector      FaultKind = "add-connector"  // a further connector registers, or tries to
+	PublishUpdate     FaultKind = "publish-update" // a version of the connector is offered for a while
+	Nemesis           FaultKind = "nemesis"        // random faults within a budget
 )
 
 // BlockMode is what a blocked port does.
@@ -172,7 +176,7 @@ const (
 func (Dispatch) words() []string {
 	return words(LeastOutstanding, Random, RoundRobin, FirstAvailable)
 }
-func (Method) words() []string { return words(PassThrough, HashSync) }
+func (Method) words() []string { return words(PassThrough, HashSync, Federated) }
 func (Fallback) words() []string {
 	return words(FallbackAutomatic, FallbackNoneLeft, FallbackManual, FallbackOff)
 }
@@ -183,7 +187,7 @@ func (Intent) words() []string {
 }
 func (FaultKind) words() []string {
 	return words(Crash, Freeze, Stop, PowerLoss, LimitCPU, LimitMemory, Block, Degrade, SlowDirectory,
-		RefusingDirectory, HangingDirectory, CrowdedDirectory, StaleHashes, MissingHashes, Revoke, AddConnector, PublishUpdate, Nemesis)
+		RefusingDirectory, HangingDirectory, CrowdedDirectory, SlowADFS, RefusingADFS, HangingADFS, StaleHashes, MissingHashes, Revoke, AddConnector, PublishUpdate, Nemesis)
 }
 func (BlockMode) words() []string { return words(Refuse, Reset, Stall, Drop, Reject) }
 func (Direction) words() []string { return words(Both, Outbound, Inbound) }

@@ -22,13 +22,13 @@ import (
 
 // issuer is a CA of a test.
 type issuer struct {
-	t    *testing.T
+	t    testing.TB
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 	pool *x509.CertPool
 }
 
-func newIssuer(t *testing.T) *issuer {
+func newIssuer(t testing.TB) *issuer {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -60,7 +60,7 @@ func (i *issuer) issue(key crypto.Signer, use x509.ExtKeyUsage, names ...string)
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-func ec(t *testing.T) *ecdsa.PrivateKey {
+func ec(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

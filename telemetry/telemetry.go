@@ -69,7 +69,7 @@ type Run struct {
 	registry *prometheus.Registry
 
 	connectors atomic.Pointer[[]namedCounter] // as Header.Connectors; nil before Began
-	outcomes   [results.OutcomeUnknown + 1][results.PathHashSync + 1]atomic.Uint64
+	outcomes   [results.OutcomeUnknown + 1][results.PathFederation + 1]atomic.Uint64
 	judgements [results.OtherReason + 1]atomic.Uint64
 	times      [3]prometheus.Histogram // response, service, lag
 

@@ -42,8 +42,13 @@ func (d *directorySum) named() map[string]uint64 {
 // attempt makes at most one, but that one made on a connection which the
 // directory closes is made again on another. What a look-up of the reason
 // binds as is the service account, which is counted apart. Users whom the
-// directory does not know are in the totals only.
-func directoryChecks(r *reckoning, in Input, b *book, cloud cloudSum, connectors observe.AgentCounters, d *directorySum) {
+// directory does not know are in the totals only. A federation server answers
+// and binds likewise, once for each sign-in that it was sent.
+func directoryChecks(r *reckoning, in Input, b *book, cloud cloudSum, connectors observe.AgentCounters, farm farmSum, d *directorySum) {
+	if in.Uncounted != "" {
+		uncountedChecks(r, in, b, cloud, connectors, farm)
+		return
+	}
 	byUser := make([]uint64, in.Population.Len())
 	var known, unknownUsers uint64
 	for _, book := range in.Directory {
@@ -60,7 +65,7 @@ func directoryChecks(r *reckoning, in Input, b *book, cloud cloudSum, connectors
 	var answers, attempts, over, under uint64
 	var tooFew, tooMany []string
 	for i, binds := range byUser {
-		mine, tried := uint64(b.decidedByUser[i]), uint64(b.attemptsByUser[i])
+		mine, tried := uint64(b.decidedByUser[i]), uint64(b.attemptsByUser[i])+b.federated.sentOf(i)
 		answers += mine
 		attempts += tried
 		d.doubled += max(binds, mine) - mine
@@ -81,10 +86,12 @@ func directoryChecks(r *reckoning, in Input, b *book, cloud cloudSum, connectors
 	}
 	again := cloud.killed
 	switch {
-	case connectors.DirectoryRedials > 0 || len(in.Directory) > 1:
+	case connectors.DirectoryRedials+connectors.DirectoryMoves+farm.DirectoryRedials > 0 || len(in.Directory) > 1:
 		again = "a bind on a directory connection that was lost is made again"
 	case again == "" && anyKilled(in.Connectors):
 		again = "a killed connector took along how many binds it made again"
+	case again == "" && farm.killed != "":
+		again = farm.killed
 	}
 	// Excused users are not failing ones; the totals below bound them.
 	if lost != "" {
@@ -93,16 +100,27 @@ func directoryChecks(r *reckoning, in Input, b *book, cloud cloudSum, connectors
 	if again != "" {
 		tooMany = nil
 	}
-	r.addSums("answers by pass-through <= binds, for each user", answers, known, tooFew, under, lost)
+	by := "answers by pass-through"
+	if in.Federated != nil {
+		by = "answers by pass-through and federation"
+	}
+	r.addSums(by+" <= binds, for each user", answers, known, tooFew, under, lost)
 	r.addSums("binds <= attempts, for each user", known, attempts, tooMany, over, excuseIf(over > 0, again))
 	r.add("binds of users that are not in the population = none", unknownUsers, "=", 0, "")
-	r.addExcused("answers by pass-through <= binds, users that the directory does not know included", b.decided, "<=", d.total, lost)
-	r.addExcused("binds <= attempts, likewise", d.total, "<=", b.attempts, again)
+	r.addExcused(by+" <= binds, users that the directory does not know included", b.decided, "<=", d.total, lost)
+	r.addExcused("binds <= attempts, likewise", d.total, "<=", b.attempts+b.federated.sent, again)
 	excuse := cloud.killed
 	if anyKilled(in.Connectors) {
 		excuse = "a killed connector took its counts along"
 	}
-	r.addExcused("binds in the directory <= binds sent by connectors", d.total, "<=", connectors.Binds, excuse)
+	sent := "binds in the directory <= binds sent by connectors"
+	if in.Federated != nil {
+		sent += " and federation servers"
+		if excuse == "" {
+			excuse = farm.killed
+		}
+	}
+	r.addExcused(sent, d.total, "<=", connectors.Binds+farm.Binds, excuse)
 	if len(in.Directory) > 0 {
 		r.addExcused("binds of known users = binds in the directory, unknown users' aside", known, "=", d.total-d.binds["unknown"], lost)
 	}

@@ -25,22 +25,25 @@ type page struct {
 	logged   uint8 // times that the cloud's log holds it, up to 2; and mayBeLost
 }
 
-// mayBeLost is the bit of page.logged that says that a killed simulator may
-// have taken the entry along.
-const mayBeLost = 1 << 7
+// The bits of page.logged beside the count.
+const (
+	mayBeLost    = 1 << 7 // a killed simulator may have taken the entry along
+	mayEndBefore = 1 << 6 // it may have ended at a federation server, of which the cloud never heard
+)
 
 // logLoss is how much of its log a killed simulator may take along: it writes
 // it out every tenth of a second, and the machine may be slow.
 const logLoss = second
 
-func (p *page) times() uint8 { return p.logged &^ mayBeLost }
+func (p *page) times() uint8 { return p.logged &^ (mayBeLost | mayEndBefore) }
 
 const unknownUser = ^uint32(0)
 
 // A book joins the samples with the cloud's sign-in log, sign-in by sign-in.
 type book struct {
-	pages  []page // by sequence number
-	prefix string // of the client request ids of this run
+	pages  []page          // by sequence number
+	prefix string          // of the client request ids of this run
+	others map[string]bool // likewise, of loads that these books are not about
 
 	unknownIntent int     // number of it
 	lossy         []Fault // that killed the simulator
@@ -56,10 +59,11 @@ type book struct {
 	strangers      uint64 // entries of sign-ins that are not of this run
 	torn           uint64
 	logOutcomes    [results.OutcomeUnknown + 1]uint64
-	logPaths       [results.PathHashSync + 1]uint64
+	logPaths       [results.PathFederation + 1]uint64
 	given          uint64 // entries of sign-ins that a connector was given
 	attempts       uint64
 	attemptsByUser []uint32
+	federated      federatedBook
 	differing      uint64 // entries that say otherwise than the sample
 	differ         []uint32
 }
@@ -75,6 +79,14 @@ func newBook(in Input) (*book, error) {
 		prefix:         id[:len(id)-8],
 		decidedByUser:  make([]uint32, in.Population.Len()),
 		attemptsByUser: make([]uint32, in.Population.Len()),
+	}
+	for _, other := range in.OtherLoads {
+		if len(other) > 8 {
+			if b.others == nil {
+				b.others = make(map[string]bool)
+			}
+			b.others[other[:len(other)-8]] = true
+		}
 	}
 	b.unknownIntent = slices.Index(in.Header.Intents, string(scenarios.IntentUnknown))
 	for _, f := range in.Faults {
@@ -99,8 +111,9 @@ func (b *book) page(seq uint32) *page {
 	return &b.pages[seq]
 }
 
-// record takes in a sign-in as the harness has it.
-func (b *book) record(s *results.Sample) {
+// record takes in a sign-in as the harness has it, and whether it begins at a
+// federation server.
+func (b *book) record(s *results.Sample, federated bool) {
 	p := b.page(s.Seq)
 	if p.recorded > 0 {
 		b.repeated++
@@ -109,12 +122,15 @@ func (b *book) record(s *results.Sample) {
 	}
 	*p = page{code: s.Code, user: s.User, outcome: s.Outcome, path: s.Path, recorded: 1}
 	if len(b.lossy) > 0 && b.mayBeLost(s) {
-		p.logged = mayBeLost
+		p.logged |= mayBeLost
 	}
 	if int(s.Intent) == b.unknownIntent || int(s.User) >= len(b.decidedByUser) {
 		p.user = unknownUser
 	}
 	b.outcomes[s.Outcome]++
+	if federated {
+		b.recordFederated(s, p)
+	}
 	if s.Path == results.PathPassThrough && answered(s.Outcome) {
 		b.decided++
 		if p.user != unknownUser {
@@ -140,6 +156,10 @@ func answered(o results.Outcome) bool {
 }
 
 func (b *book) log(e entry) {
+	seq, ok := b.sequence(e.id)
+	if !ok && b.isOther(e.id) {
+		return
+	}
 	b.entries++
 	b.logOutcomes[e.outcome]++
 	b.logPaths[e.path]++
@@ -147,7 +167,6 @@ func (b *book) log(e entry) {
 	if e.attempts > 0 {
 		b.given++
 	}
-	seq, ok := b.sequence(e.id)
 	if !ok {
 		b.strangers++
 		return
@@ -165,6 +184,11 @@ func (b *book) log(e entry) {
 			b.differ = append(b.differ, seq)
 		}
 	}
+}
+
+// isOther says that a sign-in is of another load of the harness.
+func (b *book) isOther(id []byte) bool {
+	return len(b.others) > 0 && len(id) == len(b.prefix)+8 && b.others[string(id[:len(b.prefix)])]
 }
 
 // sequence is the number of a sign-in of this run by its client request id.
@@ -193,6 +217,7 @@ type comparison struct {
 	doubledInAll  uint64
 	loggedUnsent  uint64
 	unknownLogged uint64
+	endedBefore   uint64 // answered ones that ended at a federation server
 	lost          uint64 // answered ones that the log lost with a killed simulator
 	unknown       uint64 // sent ones without an answer that the log does not hold
 }
@@ -209,11 +234,13 @@ func (b *book) compare() (t comparison) {
 		case p.recorded == 0:
 			name(&t.missing, &t.missingInAll, seq)
 			continue
+		case answered(p.outcome) && p.times() == 0 && p.logged&mayEndBefore != 0:
+			t.endedBefore++
 		case answered(p.outcome):
 			t.arrived++
 			switch p.times() {
 			case 0:
-				if p.logged == mayBeLost {
+				if p.logged&mayBeLost != 0 {
 					t.lost++
 					break
 				}

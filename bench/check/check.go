@@ -39,22 +39,35 @@ type Input struct {
 	Generator Generator
 	// RequestID is the client request id of a sign-in.
 	RequestID func(seq uint32) string
+	// OtherLoads are client request ids, one of each load that the harness made
+	// besides and that no book here is about: their entries are left out.
+	OtherLoads []string
 	// Samples iterates over all sign-ins of the run from the first. It is
 	// called twice.
 	Samples func() iter.Seq2[results.Sample, error]
 	// SignInLog is the cloud's own book, read once to its end.
 	SignInLog io.Reader
-	// BindLog is the directory's book of user binds, read once to its end; nil
-	// when it kept none, and then no doubled binds are counted. Its times are
-	// turned into the run's by Header.StartedAt.
-	BindLog io.Reader
+	// BindLogs are the directory servers' books of user binds, each read once to
+	// its end; none when they kept none, and then no doubled binds are counted.
+	// Their times are turned into the run's by Header.StartedAt.
+	BindLogs []io.Reader
 
-	Events     []observe.Event // of the cloud, in order
-	Cloud      []CloudBook     // one for each start
-	Connectors []ConnectorBook // one for each start of each
-	Directory  []DirectoryBook // one for each start
-	Faults     []Fault
-	Deaths     []Death
+	Events     []observe.Event  // of the cloud, in order
+	Cloud      []CloudBook      // one for each start
+	Connectors []ConnectorBook  // one for each start of each
+	Directory  []DirectoryBook  // one for each start of each
+	Federation []FederationBook // one for each start of each federation server
+	// Federated says by Sample.Tenant whose passwords federation servers take;
+	// nil for nobody's.
+	Federated []bool
+	// Paths are those by which sign-ins are decided while all is well, likewise;
+	// without any hash sync is never the usual way.
+	Paths []results.Path
+	// Uncounted says why the directory keeps no books of its binds, such as: of
+	// kind slapd; empty when it does.
+	Uncounted string
+	Faults    []Fault
+	Deaths    []Death
 }
 
 // A Death is a process that ended without being told to, by a fault or
@@ -91,6 +104,19 @@ type DirectoryBook struct {
 	Killed   bool
 }
 
+// A FederationBook is what a federation server counted between a start and its
+// end.
+type FederationBook struct {
+	Name     string
+	Counters observe.FederationCounters
+	Killed   bool
+}
+
+// federated says whether a sign-in begins at a federation server.
+func (in *Input) federated(s *results.Sample) bool {
+	return int(s.Tenant) < len(in.Federated) && in.Federated[s.Tenant]
+}
+
 // Conclude completes a result that holds what derives from the samples: its
 // ledgers, faults, objectives, what the cloud knows of connectors, the verdict
 // and its reasons. A verdict of Aborted stays. At an error, which is one of
@@ -125,7 +151,7 @@ func conclude(in Input, r *results.Result) error {
 	expected := newExpectations(in)
 	came, steady := &arrivals{}, newSteadiness(spansOf(in, scenarios.Window{Name: scenarios.Steady}))
 	err = each(in, func(s *results.Sample) {
-		b.record(s)
+		b.record(s, in.federated(s))
 		faults.look(s)
 		expected.count(s)
 		asked.count(s)

@@ -14,7 +14,7 @@ func (w *watch) detect(events []observe.Event) int64 {
 	switch {
 	case w.ofHashes():
 		return Never
-	case w.cloudToo():
+	case w.unseen():
 		return w.seen
 	}
 	// Events are in order, and a run may have as many faults as events.

@@ -56,7 +56,7 @@ type doubles struct {
 }
 
 func newDoubles(in Input) *doubles {
-	d := &doubles{on: in.BindLog != nil, users: in.Population.Len(), unknown: slices.Index(in.Header.Intents, string(scenarios.IntentUnknown))}
+	d := &doubles{on: len(in.BindLogs) > 0, users: in.Population.Len(), unknown: slices.Index(in.Header.Intents, string(scenarios.IntentUnknown))}
 	for _, intent := range in.Header.Intents {
 		d.wrong = append(d.wrong, intent == string(scenarios.IntentWrong) || intent == string(scenarios.IntentOld))
 	}
@@ -154,7 +154,7 @@ func (d *doubles) read(in Input, w *watches) error {
 		user  int
 	}
 	failures := map[account]int{}
-	d.torn, err = readBinds(in.BindLog, func(b bind) {
+	take := func(b bind) {
 		user, ok := in.Population.Index(string(b.user))
 		if !ok || d.of[user] == d.of[user+1] {
 			return
@@ -174,9 +174,13 @@ func (d *doubles) read(in Input, w *watches) error {
 				}
 			})
 		}
-	})
-	if err != nil {
-		return err
+	}
+	for _, log := range in.BindLogs {
+		torn, err := readBinds(log, take)
+		if err != nil {
+			return err
+		}
+		d.torn += torn
 	}
 	d.share()
 	again := map[account]int{}

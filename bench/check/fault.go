@@ -68,12 +68,14 @@ func (f *Fault) killedBy() int64 {
 type watch struct {
 	Fault
 	server    int    // number, as Sample.Server, of the connector that is its target; 0 when the path as a whole is
+	farm      int    // number of the federation server that is its target; 0 when all are, or none
 	end       int64  // of its window, known after the first pass
 	next      *watch // the first fault that began when the undo of this one had; nil when none did, or it was not undone
 	shared    overlap
 	failover  int64
 	recover   int64
 	seen      int64 // when users first noticed, of a fault that the cloud cannot
+	suffered  int64 // when the last sign-in of the fault was due that was lost or late; Never when none was
 	out       results.Fault
 	times     sparseTimes
 	wrong     results.WrongCount
@@ -85,23 +87,26 @@ type watch struct {
 // watches are the watches of all faults.
 type watches struct {
 	all      []*watch
-	on       *timeline // from the beginning to the undo; then from there to the end of the window
-	undone   *timeline // while shares are watched
-	byServer [][]*watch
+	on       *timeline     // from the beginning to the undo; then from there to the end of the window
+	undone   *timeline     // while shares are watched
+	byServer [][]*watch    // by connector
+	byFarm   [][]*watch    // by federation server
 	seconds  []secondCount // of the load
 	before   *results.Histogram
 	first    int64 // when the first fault began
 	late     int64 // what users notice, in nanoseconds
 	steady   *steadyShares
 	doubles  *doubles
+	paths    []results.Path // Input.Paths
 }
 
 func newWatches(in Input) *watches {
-	w := &watches{first: math.MaxInt64, before: results.NewHistogram(), steady: newSteadyShares(in), doubles: newDoubles(in)}
+	w := &watches{first: math.MaxInt64, before: results.NewHistogram(), steady: newSteadyShares(in), doubles: newDoubles(in), paths: in.Paths}
 	n := len(in.Header.Connectors)
 	w.byServer = make([][]*watch, n+1)
+	w.byFarm = make([][]*watch, len(in.Header.Federation)+1)
 	for _, f := range in.Faults {
-		one := newWatch(f, in.Header.Connectors)
+		one := newWatch(f, in.Header)
 		w.all = append(w.all, one)
 		if !one.on() {
 			continue
@@ -109,13 +114,18 @@ func newWatches(in Input) *watches {
 		w.first = min(w.first, one.Began)
 		switch {
 		case one.UndoneAt == Never:
-		case one.ofHashes():
+		case one.ofHashes(), one.Target == scenarios.HashSyncTarget:
 			one.recover = one.UndoneAt - one.UndoBegan // the store is right again when the undo returns
+		case one.ofFarm():
+			w.byFarm[one.farm] = append(w.byFarm[one.farm], one)
 		default:
 			w.byServer[one.server] = append(w.byServer[one.server], one)
+			if one.server == 0 && len(w.byFarm) > 1 {
+				w.byFarm[0] = append(w.byFarm[0], one) // they need it too
+			}
 		}
 	}
-	for _, list := range w.byServer {
+	for _, list := range slices.Concat(w.byServer, w.byFarm) {
 		slices.SortFunc(list, func(a, b *watch) int { return int(min(max(a.UndoBegan-b.UndoBegan, -1), 1)) })
 	}
 	w.on = newTimeline(len(w.all), in.Header.Duration, func(i int) (from, to int64) {
@@ -133,13 +143,26 @@ func newWatches(in Input) *watches {
 	return w
 }
 
-func newWatch(f Fault, connectors []string) *watch {
+func newWatch(f Fault, h results.Header) *watch {
 	target := f.Target
 	if f.Only != "" {
 		target = f.Only
 	}
-	return &watch{Fault: f, failover: Never, recover: Never, seen: Never, firstLost: math.MaxInt64,
-		server: slices.Index(connectors, target) + 1, times: sparseTimes{}}
+	return &watch{Fault: f, failover: Never, recover: Never, seen: Never, suffered: Never, firstLost: math.MaxInt64,
+		server: slices.Index(h.Connectors, target) + 1, farm: slices.Index(h.Federation, target) + 1, times: sparseTimes{}}
+}
+
+// ofFarm says that a fault is one of federation servers or of what stands
+// before them.
+func (w *watch) ofFarm() bool {
+	return scenarios.WithinTarget(w.Target, scenarios.ADFSTarget) || w.Target == scenarios.BalancerTarget
+}
+
+// unseen says that the cloud cannot tell the fault by any event: only users
+// notice. One of several directory servers is left by connectors on their own.
+func (w *watch) unseen() bool {
+	return w.cloudToo() || w.ofFarm() || w.Target == scenarios.HashSyncTarget ||
+		w.Target != scenarios.DirectoryTarget && scenarios.WithinTarget(w.Target, scenarios.DirectoryTarget)
 }
 
 // ofHashes says that a fault is one of the hash store, which nothing on the
@@ -151,6 +174,11 @@ func (w *watch) ofHashes() bool {
 // cloudToo says that the cloud itself is broken, which it cannot notice.
 func (w *watch) cloudToo() bool {
 	return w.Target == scenarios.CloudTarget || w.Target == scenarios.AllTarget
+}
+
+// fellBack says that hash sync answered, which is not its tenant's own way.
+func (w *watches) fellBack(s *results.Sample) bool {
+	return s.Path == results.PathHashSync && (int(s.Tenant) >= len(w.paths) || w.paths[s.Tenant] != results.PathHashSync)
 }
 
 // look takes in a sign-in in the first pass: what comes first, of a fault and
@@ -169,7 +197,7 @@ func (w *watches) look(s *results.Sample) {
 	if !decided(s) {
 		return
 	}
-	if s.Path == results.PathHashSync || s.Attempts > 1 {
+	if w.fellBack(s) || s.Attempts > 1 {
 		w.on.each(s.Due, s.Done, func(i int32) { w.all[i].servedAnother(s) })
 	}
 	if s.Path == results.PathPassThrough {
@@ -180,6 +208,12 @@ func (w *watches) look(s *results.Sample) {
 		w.steady.count(s)
 		w.undone.each(s.Done, s.Done, func(i int32) { w.all[i].shares.count(s) })
 	}
+	if s.Path == results.PathFederation {
+		served(w.byFarm[0], s.Done)
+		if s.Server > 0 && int(s.Server) < len(w.byFarm) {
+			served(w.byFarm[s.Server], s.Done)
+		}
+	}
 }
 
 // servedAnother takes in a sign-in that was served another way: not by the
@@ -187,6 +221,9 @@ func (w *watches) look(s *results.Sample) {
 func (w *watch) servedAnother(s *results.Sample) {
 	if w.server > 0 && int(s.Server) == w.server {
 		return
+	}
+	if w.unseen() && !w.cloudToo() {
+		return // nothing in a sign-in says that it was served another way
 	}
 	if s.Done >= w.Began && (w.UndoneAt == Never || s.Due <= w.UndoneAt) && !w.ofHashes() && !w.cloudToo() {
 		earliest(&w.failover, w.since(s.Done))
@@ -274,12 +311,13 @@ func (w *watches) count(s *results.Sample) {
 	if canceled(s) {
 		return
 	}
-	w.on.each(s.Due, s.Done, func(i int32) { w.all[i].count(s, w.late) })
+	back := w.fellBack(s)
+	w.on.each(s.Due, s.Done, func(i int32) { w.all[i].count(s, back, w.late) })
 }
 
 // count takes in a sign-in that was under way at any time of the fault and its
-// recovery.
-func (w *watch) count(s *results.Sample, late int64) {
+// recovery. It fell back where hash sync answered in another's place.
+func (w *watch) count(s *results.Sample, fellBack bool, late int64) {
 	if !w.has(s.Due, s.Done) {
 		return
 	}
@@ -291,7 +329,7 @@ func (w *watch) count(s *results.Sample, late int64) {
 	case lost:
 		w.out.Lost++
 		w.firstLost, w.lastLost = min(w.firstLost, s.Due), max(w.lastLost, s.Due)
-	case s.Path == results.PathHashSync:
+	case fellBack:
 		w.out.HashSync++
 	}
 	if s.Attempts > 1 && !lost {
@@ -299,6 +337,7 @@ func (w *watch) count(s *results.Sample, late int64) {
 	}
 	if at := s.Due + min(took, late); (lost || took > late) && at >= w.Began && (w.UndoneAt == Never || at <= w.UndoneAt) {
 		earliest(&w.seen, w.since(at))
+		w.suffered = max(w.suffered, s.Due)
 	}
 }
 
@@ -333,6 +372,7 @@ func (w *watch) figures(in Input) results.Fault {
 	f.Note = joined(joined(f.Note, w.Err), joined(w.notRecovered(), w.shared.text()))
 	f.At, f.Detect, f.Failover, f.Recover, f.Rebalance = w.InjectedAt, Never, w.failover, w.recover, Never
 	f.Wrong = w.wrong.ByCause(in.Header.Intents)
+	f.Idle = w.idle(in)
 	if !w.on() {
 		return f
 	}
@@ -343,11 +383,37 @@ func (w *watch) figures(in Input) results.Fault {
 		f.ErrorWindow = w.lastLost - w.firstLost
 	}
 	f.Detect = w.detect(in.Events)
+	if w.unseen() && !w.cloudToo() {
+		f.Failover = w.survived()
+	}
 	if w.shared.n > 0 && w.server > 0 && f.Detect == Never {
 		f.Failover = Never // the cloud noticed nothing of this connector, so another fault was the cause
 	}
 	f.P99 = w.times.at(.99)
 	return f
+}
+
+// idle says that no sign-in needs a fault's target while all is well: with hash
+// sync alone nobody asks connectors, nor directories.
+func (w *watch) idle(in Input) bool {
+	if len(in.Paths) == 0 || w.cloudToo() || w.ofHashes() || w.Target == scenarios.HashSyncTarget {
+		return false
+	}
+	return !slices.ContainsFunc(in.Paths, func(p results.Path) bool { return p != results.PathHashSync })
+}
+
+// survived is how long after a fault that the cloud knows nothing of users
+// suffered from it, of those whose sign-in was due while it was on: from then on
+// others served all of them. Never when it went on until the end.
+func (w *watch) survived() int64 {
+	const calm = second / 2 // without which it is not over
+	switch {
+	case w.suffered == Never || w.suffered <= w.InjectedAt:
+		return 0
+	case w.UndoBegan-w.suffered < calm:
+		return Never
+	}
+	return w.suffered - w.InjectedAt
 }
 
 func joined(note, more string) string {

@@ -51,12 +51,16 @@ func balanceBooks(in Input, b *book) results.Ledgers {
 	cloud := sumCloud(in.Cloud)
 	connectors := sumConnectors(in.Connectors)
 	directory := sumDirectory(in.Directory)
+	farm := sumFederation(in.Federation)
 
 	r := &reckoning{}
 	harnessChecks(r, in, b, t)
 	cloudChecks(r, in, b, t, cloud)
 	connectorChecks(r, in, cloud)
-	directoryChecks(r, in, b, cloud, connectors, &directory)
+	if in.Federated != nil {
+		federationChecks(r, in, b, t, cloud, farm)
+	}
+	directoryChecks(r, in, b, cloud, connectors, farm, &directory)
 
 	l := results.Ledgers{
 		Harness: map[string]uint64{
@@ -75,10 +79,11 @@ func balanceBooks(in Input, b *book) results.Ledgers {
 			"taken": connectors.Taken, "answers": connectors.Answers, "resent": connectors.Resent, "binds": connectors.Binds,
 			"bind_replies": connectors.BindReplies, "reason_lookups": connectors.ReasonLookups,
 		},
-		Directory: directory.named(),
-		Checks:    r.checks,
-		Missing:   names(in.RequestID, t.missing),
-		Doubled:   names(in.RequestID, t.doubled),
+		Directory:  directory.named(),
+		Federation: farm.named(),
+		Checks:     r.checks,
+		Missing:    names(in.RequestID, t.missing),
+		Doubled:    names(in.RequestID, t.doubled),
 	}
 	l.Balanced = len(l.Missing) == 0 && len(l.Doubled) == 0 &&
 		!slices.ContainsFunc(l.Checks, func(c results.LedgerCheck) bool { return !c.Holds })
@@ -99,7 +104,11 @@ func harnessChecks(r *reckoning, in Input, b *book, t comparison) {
 	if t.lost > 0 {
 		note = strings.TrimPrefix(note+fmt.Sprintf("; without %d answered around the end of a killed simulator, which took the end of its log along", t.lost), "; ")
 	}
-	r.add("answered sign-ins = those once in the cloud's log", sent-o[results.OutcomeUnknown]-t.lost, "=", t.once, note)
+	answered := "answered sign-ins = those once in the cloud's log"
+	if in.Federated != nil {
+		answered = "answered sign-ins, without those that ended at a federation server = those once in the cloud's log"
+	}
+	r.add(answered, sent-o[results.OutcomeUnknown]-t.lost-t.endedBefore, "=", t.once, note)
 	note = ""
 	if t.doubledInAll > 0 {
 		note = "doubled: " + some(names(in.RequestID, t.doubled), t.doubledInAll)
@@ -136,6 +145,7 @@ func sumCloud(books []CloudBook) cloudSum {
 			sum.Failed += t.Failed
 			sum.PassThrough += t.PassThrough
 			sum.HashSync += t.HashSync
+			sum.Federation += t.Federation
 			sum.Attempts += t.Attempts
 			sum.HandedOff += t.HandedOff
 			sum.Expired += t.Expired
@@ -200,7 +210,9 @@ func addConnector(sum *observe.AgentCounters, c observe.AgentCounters) {
 	sum.Binds += c.Binds
 	sum.BindReplies += c.BindReplies
 	sum.ReasonLookups += c.ReasonLookups
+	sum.NameLookups += c.NameLookups
 	sum.DirectoryRedials += c.DirectoryRedials
+	sum.DirectoryMoves += c.DirectoryMoves
 }
 
 // connectorChecks holds each connector against the cloud. What a killed one

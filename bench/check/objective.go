@@ -31,7 +31,11 @@ type objective struct {
 // newObjectives prepares the tallies for one pass over the samples.
 func newObjectives(in Input) *objectives {
 	all := &objectives{seed: in.Header.Seed, capacity: capacities(in)}
-	byWindow := map[scenarios.Window]*tally{}
+	type part struct {
+		window scenarios.Window
+		tenant string
+	}
+	byPart := map[part]*tally{}
 	for _, o := range in.Objectives {
 		m := objective{Objective: o}
 		m.name, m.argument = o.Split()
@@ -42,10 +46,11 @@ func newObjectives(in Input) *objectives {
 			}
 		}
 		if o.Fault() == "" {
-			t := byWindow[o.Window]
+			t := byPart[part{o.Window, o.Tenant}]
 			if t == nil {
 				t = newTally(spansOf(in, o.Window), len(in.Header.Connectors))
-				byWindow[o.Window] = t
+				t.of(o.Tenant, in.Header.Tenants)
+				byPart[part{o.Window, o.Tenant}] = t
 				all.windows = append(all.windows, t)
 			}
 			m.tally = t
@@ -116,6 +121,9 @@ func (all *objectives) evaluate(r *results.Result) []results.Objective {
 		case o.tally.planned == 0:
 			out.Window, out.Verdict = o.Window.String(), results.Inconclusive
 			out.Reason = "no sign-in was due in " + inWords(o.Window)
+			if o.Tenant != "" {
+				out.Reason = "no sign-in of " + o.Tenant + " was due in " + inWords(o.Window)
+			}
 		default:
 			out.Window = o.Window.String()
 			all.measure(o, &out)
@@ -187,6 +195,7 @@ func decidedIn(in *interval) float64 { return float64(in.accepted) + float64(in.
 var sharePart = map[string]func(*interval) float64{
 	"pass_through": func(in *interval) float64 { return float64(in.passThrough) },
 	"hash_sync":    func(in *interval) float64 { return float64(in.hashSync) },
+	"federation":   func(in *interval) float64 { return float64(in.federation) },
 	"failed":       func(in *interval) float64 { return float64(in.failed) + float64(in.unknown) },
 }
 

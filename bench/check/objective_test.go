@@ -153,3 +153,35 @@ func TestObjectives(t *testing.T) {
 		t.Errorf("%d over: %+v", over, r.Objectives[0])
 	}
 }
+
+func TestObjectiveOfOneTenant(t *testing.T) {
+	var asked []scenarios.Objective
+	for _, line := range []string{"failed == 0 of contoso", "failed == 0 of fabrikam", "sent == 3 of contoso", "failed == 1", "failed == 0 of nobody"} {
+		o, err := scenarios.ParseObjective(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked = append(asked, o)
+	}
+	in := Input{Header: results.Header{Duration: 10 * second, Tenants: []string{"contoso", "fabrikam"}}, Objectives: asked}
+	all := newObjectives(in)
+	for i := range int64(5) {
+		s := results.Sample{Due: i * second, Done: i*second + 1, Outcome: results.OutcomeAccepted, Tenant: uint8(i%2) + 1}
+		if i == 3 {
+			s.Outcome = results.OutcomeFailed
+		}
+		all.count(&s)
+	}
+	for i, want := range []results.Verdict{results.Pass, results.Fail, results.Pass, results.Pass, results.Inconclusive} {
+		if got := all.evaluate(&results.Result{})[i]; got.Verdict != want {
+			t.Errorf("%s: %s, expected %s: %s", got.Text, got.Verdict, want, got.Reason)
+		}
+	}
+	// A load on one tenant has no numbers of tenants: all is that one's.
+	in.Header.Tenants = nil
+	all = newObjectives(in)
+	all.count(&results.Sample{Outcome: results.OutcomeFailed, Done: 1})
+	if got := all.evaluate(&results.Result{})[0]; got.Verdict != results.Fail {
+		t.Errorf("%s: %s", got.Text, got.Verdict)
+	}
+}

@@ -98,6 +98,8 @@ func pathOf(word []byte) (results.Path, bool) {
 		return results.PathPassThrough, true
 	case "hash-sync":
 		return results.PathHashSync, true
+	case "federation":
+		return results.PathFederation, true
 	case "none":
 		return results.PathNone, true
 	}

@@ -43,7 +43,7 @@ func Standing(list []scenarios.Objective, r *results.Result, at func(kind string
 
 // standing is the value of an objective so far, and whether it can only grow.
 func standing(o scenarios.Objective, r *results.Result, at func(string, float64) int64) (value float64, known, grows bool) {
-	if o.Fault() != "" || o.Window.Name != scenarios.Whole || r.SignIns.Sent == 0 {
+	if o.Fault() != "" || o.Tenant != "" || o.Window.Name != scenarios.Whole || r.SignIns.Sent == 0 {
 		return 0, false, false
 	}
 	name, argument := o.Split()
@@ -73,6 +73,8 @@ func standing(o scenarios.Objective, r *results.Result, at func(string, float64)
 		return float64(n.ByPath.HashSync) / decided, true, true // more may follow
 	case name == "share" && argument == "pass_through" && decided > 0:
 		return float64(n.ByPath.PassThrough) / decided, true, false
+	case name == "share" && argument == "federation" && decided > 0:
+		return float64(n.ByPath.Federation) / decided, true, false
 	case name == "rate" && argument == "answered":
 		return r.Rate.AnsweredPerS, true, false
 	case name == "rate" && argument == "achieved":

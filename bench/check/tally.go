@@ -1,6 +1,8 @@
 package check
 
 import (
+	"slices"
+
 	"ptabench/results"
 	"ptabench/scenarios"
 )
@@ -16,13 +18,15 @@ const (
 
 // An interval is what is kept of a stretch of a window to resample it.
 type interval struct {
-	sent, accepted, refused, failed, unknown, passThrough, hashSync uint32
-	times                                                           [3]int64 // sums, in the order of timeKinds
+	sent, accepted, refused, failed, unknown, passThrough, hashSync, federation uint32
+	times                                                                       [3]int64 // sums, in the order of timeKinds
 }
 
 // A tally counts the sign-ins of one window, for all objectives about it.
 type tally struct {
 	window
+	tenant                                   uint8 // as in samples; 0 for all
+	nobody                                   bool  // the tenant has no sign-in in this run
 	planned, unsent                          uint64
 	accepted, refused, failed, unknown       uint64
 	wrongAccepts, wrongRefusals, otherReason uint64
@@ -53,6 +57,16 @@ func newTally(spans []scenarios.Span, servers int) *tally {
 	return t
 }
 
+// of has the tally count the sign-ins of one tenant; empty means all. A load on
+// one tenant has no names of tenants: then all are of that one.
+func (t *tally) of(tenant string, names []string) {
+	if tenant == "" || len(names) == 0 {
+		return
+	}
+	i := slices.Index(names, tenant)
+	t.tenant, t.nobody = uint8(i+1), i < 0
+}
+
 // wantServed, wantSeconds and wantTiming ask for what is only kept on demand.
 func (t *tally) wantServed() {
 	if t.served == nil {
@@ -80,6 +94,9 @@ func (t *tally) wantTiming(kind int) *timing {
 
 // count takes in a sign-in when it is of the window.
 func (t *tally) count(s *results.Sample) {
+	if t.tenant != 0 && s.Tenant != t.tenant || t.nobody {
+		return
+	}
 	own, inSecond, ok := t.at(s.Due)
 	if !ok {
 		return
@@ -142,6 +159,8 @@ func (t *tally) decided(s *results.Sample, in *interval, own int64) {
 	case results.PathHashSync:
 		t.hashSync++
 		in.hashSync++
+	case results.PathFederation:
+		in.federation++
 	case results.PathPassThrough:
 		t.passThrough++
 		in.passThrough++

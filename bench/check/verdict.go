@@ -2,7 +2,6 @@ package check
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"ptabench/results"
@@ -123,13 +122,7 @@ func (in *Input) meant(d Death) bool {
 
 // targets reports whether a process is what a fault breaks.
 func (in *Input) targets(f Fault, name string) bool {
-	switch f.Target {
-	case scenarios.AllConnectors:
-		return slices.Contains(in.Header.Connectors, name)
-	case scenarios.AllTarget:
-		return true
-	}
-	return f.Target == name
+	return scenarios.WithinTarget(name, f.Target)
 }
 
 // doubtsOf are the reasons of the gates that do not hold, and what of it the

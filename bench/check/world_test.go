@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"io"
 	"iter"
 	"strconv"
 	"strings"
@@ -198,7 +199,7 @@ func (w *world) input(t testing.TB) Input {
 		},
 	}
 	if w.binds != nil {
-		in.BindLog = strings.NewReader(bindHeader + "\n" + strings.Join(w.binds, "\n") + "\n")
+		in.BindLogs = []io.Reader{strings.NewReader(bindHeader + "\n" + strings.Join(w.binds, "\n") + "\n")}
 	}
 	for _, text := range w.objectives {
 		o, err := scenarios.ParseObjective(text)
@@ -229,7 +230,7 @@ func ledgers(in Input) (results.Ledgers, error) {
 	if err != nil {
 		return results.Ledgers{}, err
 	}
-	if err := each(in, b.record); err != nil {
+	if err := each(in, func(s *results.Sample) { b.record(s, in.federated(s)) }); err != nil {
 		return results.Ledgers{}, err
 	}
 	if err := b.read(in); err != nil {

@@ -21,12 +21,11 @@ import (
 
 // A System is what faults are injected into. The harness provides it.
 type System interface {
-	// Processes returns those that a target means: a connector, "connectors",
-	// "directory", "cloudsim", or "all".
+	// Processes returns those that a target means (see scenarios.WithinTarget).
 	Processes(target string) ([]Process, error)
 	// Source is the address that a connector dials from.
 	Source(connector string) (string, error)
-	// Role reaches the present "cloudsim" or "directory".
+	// Role reaches a process that is no connector by its name.
 	Role(name string) (Role, error)
 	// ChangedUsers is how many users changed their password within an age
 	// before the run.
@@ -35,9 +34,9 @@ type System interface {
 
 // A Role is what can be done to one by its observe endpoint.
 type Role struct {
-	Ports  map[string]string // host:port that it listens on, by the documented number or ldaps
+	Ports  map[string]string // host:port that it listens on, by the documented number ldaps or https
 	Gates  Gates
-	Binds  BindFaults // of a directory
+	Binds  BindFaults // of a directory or a federation server
 	Hashes HashFaults // of a directory
 }
 

@@ -28,15 +28,15 @@ func (h *hashes) plan() (Undo, error) {
 	if err != nil {
 		return Undo{}, err
 	}
-	h.directory = found[0]
+	h.directory = found[0] // of several the first pushes the hashes
 	if err := h.complete(&h.put); err != nil {
 		return Undo{}, err
 	}
-	return undoOf(ActionSyncHashes, "sync the right hashes (fault "+h.put.ID+")", found), nil
+	return undoOf(ActionSyncHashes, "sync the right hashes (fault "+h.put.ID+")", found[:1]), nil
 }
 
 func (h *hashes) inject(ctx context.Context) (effect, error) {
-	role, err := h.Role(targetDirectory)
+	role, err := h.Role(h.directory.Name())
 	if err != nil {
 		return effect{}, err
 	}
@@ -48,7 +48,7 @@ func (h *hashes) inject(ctx context.Context) (effect, error) {
 }
 
 func (h *hashes) undo(ctx context.Context) (effect, error) {
-	role, err := h.Role(targetDirectory)
+	role, err := h.Role(h.directory.Name())
 	if err != nil {
 		return effect{}, err
 	}

@@ -100,11 +100,11 @@ func newLeaf(s scene) (leaf, Tier, error) {
 	case scenarios.Degrade:
 		leaf, tier := newDegrade(s)
 		return leaf, tier, nil
-	case scenarios.SlowDirectory:
+	case scenarios.SlowDirectory, scenarios.SlowADFS:
 		return newSlow(s), TierRole, nil
-	case scenarios.RefusingDirectory:
+	case scenarios.RefusingDirectory, scenarios.RefusingADFS:
 		return newRefusing(s), TierRole, nil
-	case scenarios.HangingDirectory:
+	case scenarios.HangingDirectory, scenarios.HangingADFS:
 		return newHanging(s), TierRole, nil
 	case scenarios.CrowdedDirectory:
 		return newCrowded(s), TierRole, nil

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"ptabench/bench/proc"
+	"ptabench/scenarios"
 )
 
 // A victim is a process as it was when a fault hit it.
@@ -62,18 +63,28 @@ func signalAll(victims []victim, sig os.Signal) (hit []victim, e effect, err err
 	return hit, e, errors.Join(errs...)
 }
 
-// restartAll starts victims again: the cloud first, then the directory, which
-// syncs hashes to it, then the connectors, which need both, side by side.
+// turns are in which processes are started again: who is asked before who
+// asks. The cloud reads of federation servers at the balancer, directories sync
+// hashes to the cloud, and connectors need both.
+var turns = []string{scenarios.BalancerTarget, targetCloud, targetDirectory, scenarios.ADFSTarget, scenarios.HashSyncTarget}
+
+// turn is when a process is started again.
+func turn(name string) int {
+	for i, target := range turns {
+		if scenarios.WithinTarget(name, target) {
+			return i
+		}
+	}
+	return len(turns)
+}
+
+// restartAll starts victims again, turn by turn, those of one side by side.
 func restartAll(ctx context.Context, victims []victim) error {
 	errs := make([]error, len(victims))
-	for _, turn := range []func(name string) bool{
-		func(name string) bool { return name == targetCloud },
-		func(name string) bool { return name == targetDirectory },
-		func(name string) bool { return name != targetCloud && name != targetDirectory },
-	} {
+	for now := range len(turns) + 1 {
 		var all sync.WaitGroup
 		for i, v := range victims {
-			if turn(v.Name()) {
+			if turn(v.Name()) == now {
 				all.Go(func() { errs[i] = v.Restart(ctx) })
 			}
 		}

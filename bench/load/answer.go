@@ -12,6 +12,7 @@ import (
 // A reader of answers knows the connectors by name.
 type reader struct {
 	connectors map[string]uint8 // to the Server number of samples
+	federation map[string]uint8 // likewise, federation servers
 }
 
 // read fills in what the response to the sign-in id of user upn says: the
@@ -64,10 +65,18 @@ func (r *reader) readAnswer(s *results.Sample, a *answer) {
 		s.Path = results.PathPassThrough
 	case "hash-sync":
 		s.Path = results.PathHashSync
+	case "federation":
+		s.Path = results.PathFederation
+		return // who decided, and how long it took, is known since
 	}
 	s.Server = r.connectors[string(a.connector)]
 	s.Attempts = uint8(min(number(a.attempts), 255))
-	for times := a.times; len(times) > 0; {
+	r.readTimes(s, a.times)
+}
+
+// readTimes reads where the time went, in µs.
+func (r *reader) readTimes(s *results.Sample, times []byte) {
+	for len(times) > 0 {
 		var part []byte
 		part, times, _ = bytes.Cut(times, []byte(","))
 		name, value, _ := bytes.Cut(part, []byte("="))

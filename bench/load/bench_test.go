@@ -69,7 +69,7 @@ func BenchmarkOwnPart(b *testing.B) {
 	for b.Loop() {
 		kind, user := g.mix.at(seq)
 		s := results.Sample{Seq: seq, User: user, Intent: kind, Due: int64(g.schedule.Due(int(seq)))}
-		req := g.post.request(seq, g.mix.upn(kind, user), g.mix.password(kind, user))
+		req := g.tenants.all[0].post.request(seq, g.mix.upn(kind, user), g.mix.password(kind, user))
 		buf = req.append(buf[:0])
 		_, other := g.reader.read(&s, req.id[:], req.upn, &answered)
 		s.Judgement = judge(&s, 0, other)

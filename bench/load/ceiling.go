@@ -83,7 +83,7 @@ func ceiling(ctx context.Context, cfg Config, ramp, length time.Duration) (resul
 func (g *Generator) backToBack(ctx context.Context, start time.Time, seq uint32) error {
 	kind, user := g.mix.at(seq)
 	s := results.Sample{Seq: seq, User: user, Intent: kind, Sent: int64(time.Since(start))}
-	req := g.post.request(seq, g.mix.upn(kind, user), g.mix.password(kind, user))
+	req := g.tenants.ofUser(kind, user).post.request(seq, g.mix.upn(kind, user), g.mix.password(kind, user))
 	conn, err := g.conns.signIn(ctx, start.Add(time.Duration(s.Sent)+g.cfg.Timeout), &req)
 	if err != nil {
 		return err

@@ -43,7 +43,7 @@ func opened(t *testing.T, cloud *fakeCloud, pool int) *Generator {
 // try makes a sign-in and reports the class of its error, 0 when it was
 // answered.
 func try(ctx context.Context, g *Generator, seq uint32, timeout time.Duration) (class uint8, status int) {
-	req := g.post.request(seq, g.mix.people.UPN(int(seq)), g.mix.people.Password(int(seq)))
+	req := g.tenants.all[0].post.request(seq, g.mix.people.UPN(int(seq)), g.mix.people.Password(int(seq)))
 	c, err := g.conns.signIn(ctx, time.Now().Add(timeout), &req)
 	if err != nil {
 		return classify(err), 0
@@ -237,7 +237,7 @@ func TestAnswersOfNetHTTP(t *testing.T) {
 			cloud := newFakeCloud(t, func(w http.ResponseWriter, _ *http.Request) { c.answer(w) })
 			g := opened(t, cloud, 1)
 			for seq := range uint32(3) {
-				req := g.post.request(seq, "a", "b")
+				req := g.tenants.all[0].post.request(seq, "a", "b")
 				conn, err := g.conns.signIn(t.Context(), time.Now().Add(time.Minute), &req)
 				if err != nil {
 					t.Fatal(err)
@@ -416,7 +416,7 @@ func TestConnectionsUnderStress(t *testing.T) {
 			for n := range 40 {
 				seq := worker*40 + n
 				upn := g.mix.people.UPN(seq)
-				req := g.post.request(uint32(seq), upn, "x")
+				req := g.tenants.all[0].post.request(uint32(seq), upn, "x")
 				timeout := time.Minute
 				if seq%7 == 0 {
 					timeout = 10 * time.Millisecond

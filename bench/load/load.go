@@ -32,15 +32,22 @@ const firstWorkers = 64
 
 // Config says which sign-ins to make, when, and to whom.
 type Config struct {
-	URL     string // of the token endpoint, https
-	OpenURL string // of the same host; asked once, with GET, on each pooled connection before the first arrival
-	Roots   *x509.CertPool
-	Scope   string // that clients ask for; with openid the cloud signs an id token too
+	URL     string         // of the token endpoint, https
+	OpenURL string         // of the same host; asked once, with GET, on each pooled connection before the first arrival
+	Roots   *x509.CertPool // of all that sign-ins connect to
+	Scope   string         // that clients ask for; with openid the cloud signs an id token too
+
+	// Tenants are those that users sign in to, TenantOf whose each domain of the
+	// population is. Without any there is one tenant, at URL.
+	Tenants  []Tenant
+	TenantOf []int
 
 	Population *population.Population
 	Mix        map[scenarios.Intent]float64 // shares, which add up to 1
 	Changed    int                          // users who changed their password last, and may still type the former one
+	Accounts   Accounts                     // what becomes of users meanwhile; nil for nothing
 	Connectors []string                     // names, in the order of the Server numbers of samples
+	Federation []string                     // likewise, the federation servers
 	Seed       uint64
 
 	Arrivals scenarios.Arrivals
@@ -64,7 +71,7 @@ type Generator struct {
 	cfg      Config
 	schedule *Schedule
 	mix      *mix
-	post     *post
+	tenants  *tenants
 	openURL  *url.URL // without a pool, of no use
 	reader   reader
 	conns    *connections
@@ -98,6 +105,8 @@ func New(cfg Config) (*Generator, error) {
 	check(cfg.Duration > 0, "duration %v: expected more than 0", cfg.Duration)
 	check(cfg.Timeout > 0, "timeout %v: expected more than 0", cfg.Timeout)
 	check(len(cfg.Connectors) <= 255, "connectors %d: expected at most 255", len(cfg.Connectors))
+	check(len(cfg.Federation) <= 255, "federation servers %d: expected at most 255", len(cfg.Federation))
+	check(len(cfg.Tenants) <= 255, "tenants %d: expected at most 255", len(cfg.Tenants))
 	check(cfg.Sink != nil, "sink: missing")
 	if err := errors.Join(wrong...); err != nil {
 		return nil, fmt.Errorf("planning the load: %w", err)
@@ -110,13 +119,14 @@ func New(cfg Config) (*Generator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("planning the load: %w", err)
 	}
-	g := &Generator{
-		cfg: cfg, schedule: schedule, mix: mix, post: newPost(target, cfg.Scope, cfg.Pool > 0), openURL: openURL,
-		reader: reader{connectors: make(map[string]uint8, len(cfg.Connectors))},
-		conns:  newConnections(target, &tls.Config{RootCAs: cfg.Roots}, cfg.Pool),
+	tenants, err := newTenants(&cfg, target)
+	if err != nil {
+		return nil, fmt.Errorf("planning the load: %w", err)
 	}
-	for i, name := range cfg.Connectors {
-		g.reader.connectors[name] = uint8(i + 1)
+	g := &Generator{
+		cfg: cfg, schedule: schedule, mix: mix, tenants: tenants, openURL: openURL,
+		reader: reader{connectors: numbers(cfg.Connectors), federation: numbers(cfg.Federation)},
+		conns:  newConnections(target, &tls.Config{RootCAs: cfg.Roots}, cfg.Pool),
 	}
 	g.tally.planned.Store(uint64(schedule.Len()))
 	return g, nil
@@ -136,7 +146,7 @@ func (g *Generator) Overdue(at time.Duration) int {
 }
 
 // RequestID is the client request id of a sign-in.
-func (g *Generator) RequestID(seq uint32) string { return g.post.id(seq) }
+func (g *Generator) RequestID(seq uint32) string { return g.tenants.all[0].post.id(seq) }
 
 // Progress can be asked for at any time.
 func (g *Generator) Progress() Progress {
@@ -145,9 +155,23 @@ func (g *Generator) Progress() Progress {
 	return p
 }
 
-// Connect opens the pooled connections, 16 handshakes at a time. Without a pool
-// it does nothing.
+// numbers are those of names in samples, from 1.
+func numbers(names []string) map[string]uint8 {
+	by := make(map[string]uint8, len(names))
+	for i, name := range names {
+		by[name] = uint8(i + 1)
+	}
+	return by
+}
+
+// Connect asks federation servers where they take passwords, and opens the
+// pooled connections, 16 handshakes at a time. Without a pool it opens none.
 func (g *Generator) Connect(ctx context.Context) error {
+	for _, f := range g.tenants.farms() {
+		if err := f.connect(ctx, &tls.Config{RootCAs: g.cfg.Roots, MinVersion: tls.VersionTLS12}, g.cfg.Pool, g.tenants.all[0].post.idPrefix); err != nil {
+			return err
+		}
+	}
 	if g.cfg.Pool == 0 {
 		return nil
 	}
@@ -164,7 +188,13 @@ func (g *Generator) Connect(ctx context.Context) error {
 //
 // A Generator runs once.
 func (g *Generator) Run(ctx context.Context, start time.Time) error {
-	defer g.conns.close()
+	defer g.close()
+	for _, f := range g.tenants.farms() {
+		if f.conns == nil {
+			return fmt.Errorf("federation servers at %s: expected a Connect before", f.MEX)
+		}
+		defer f.conns.abortAfter(ctx)()
+	}
 	pacer, err := newPacer(ctx, g.schedule, start)
 	if err != nil {
 		return err
@@ -196,12 +226,23 @@ func (g *Generator) Run(ctx context.Context, start time.Time) error {
 	return context.Cause(ctx)
 }
 
+// close closes all connections.
+func (g *Generator) close() {
+	g.conns.close()
+	for _, f := range g.tenants.farms() {
+		if f.conns != nil {
+			f.conns.close()
+		}
+	}
+}
+
 // unsent records an arrival that nobody could send in time.
 func (g *Generator) unsent(seq uint32) {
 	kind, user := g.mix.at(seq)
 	g.record(&results.Sample{
 		Seq: seq, User: user, Intent: kind, Outcome: results.OutcomeUnsent,
-		Due: int64(g.schedule.Due(int(seq)) - g.cfg.Warmup),
+		Due:    int64(g.schedule.Due(int(seq)) - g.cfg.Warmup),
+		Tenant: g.tenants.ofUser(kind, user).number,
 	})
 }
 

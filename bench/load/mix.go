@@ -143,6 +143,17 @@ func (m *mix) password(kind uint8, user uint32) string {
 	return m.people.Password(int(user))
 }
 
+// typed is password for a user who has changed it so many times.
+func (m *mix) typed(kind uint8, user, version uint32) string {
+	switch k := &kinds[kind]; {
+	case version == 0, k.wrong, k.unknown:
+		return m.password(kind, user)
+	case k.old:
+		return m.people.FormerOf(int(user), version)
+	}
+	return m.people.VersionOf(int(user), version)
+}
+
 // scramble is the finalizer of SplitMix64 (Steele, Lea, Flood 2014): a
 // bijection whose output passes for random.
 func scramble(x uint64) uint64 {

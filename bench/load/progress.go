@@ -10,12 +10,13 @@ import (
 // when it is over, and Sent = InFlight + Accepted + Refused + Failed + Unknown
 // at any time, but for what changes while it is read.
 type Progress struct {
-	Planned, Sent, Unsent                 uint64
-	Accepted, Refused, Failed, Unknown    uint64
-	InFlight                              int64
-	HashSync, WrongAccepts, WrongRefusals uint64
-	Handshakes                            uint64 // TLS handshakes begun
-	TokensVerified, TokensBad             uint64 // signatures checked, and wrong
+	Planned, Sent, Unsent              uint64
+	Accepted, Refused, Failed, Unknown uint64
+	InFlight                           int64
+	HashSync, Federation               uint64
+	WrongAccepts, WrongRefusals        uint64
+	Handshakes                         uint64 // TLS handshakes begun
+	TokensVerified, TokensBad          uint64 // signatures checked, and wrong
 }
 
 // A tally counts sign-ins as they go.
@@ -24,6 +25,7 @@ type tally struct {
 	outcomes            [results.OutcomeUnknown + 1]atomic.Uint64
 	inFlight            atomic.Int64
 	hashSync            atomic.Uint64
+	federation          atomic.Uint64
 	wrongAccepts        atomic.Uint64
 	wrongRefusals       atomic.Uint64
 	accepted            atomic.Uint64 // tokens seen, to choose which to verify
@@ -33,8 +35,11 @@ type tally struct {
 // count adds a sign-in that ended.
 func (t *tally) count(s *results.Sample) {
 	t.outcomes[s.Outcome].Add(1)
-	if s.Path == results.PathHashSync {
+	switch s.Path {
+	case results.PathHashSync:
 		t.hashSync.Add(1)
+	case results.PathFederation:
+		t.federation.Add(1)
 	}
 	switch s.Judgement {
 	case results.WrongAccept:
@@ -55,6 +60,7 @@ func (t *tally) progress() Progress {
 		Unknown:        t.outcomes[results.OutcomeUnknown].Load(),
 		InFlight:       t.inFlight.Load(),
 		HashSync:       t.hashSync.Load(),
+		Federation:     t.federation.Load(),
 		WrongAccepts:   t.wrongAccepts.Load(),
 		WrongRefusals:  t.wrongRefusals.Load(),
 		TokensVerified: t.verified.Load(),

@@ -5,13 +5,16 @@ import (
 	"encoding/hex"
 	"net/url"
 	"strconv"
+	"time"
 )
 
 // A post makes the requests of sign-ins from what all of them share.
 type post struct {
 	head     string // up to the client request id, which is the last but one of the headers
 	form     string // of the body, up to the user name
+	grant    string // of the body, up to a federation server's token
 	idPrefix string // of the client request ids: all but the last 8 digits
+	trust    *trust // of a federation server; nil of the cloud's
 }
 
 // idLen is the length of a client request id, a UUID.
@@ -28,8 +31,10 @@ func newPost(to *url.URL, scope string, kept bool) *post {
 		head += "Connection: close\r\n"
 	}
 	return &post{
-		head:     head + "Content-Type: application/x-www-form-urlencoded\r\nAccept: application/json\r\nClient-Request-Id: ",
-		form:     "grant_type=password&client_id=" + clientID + "&scope=" + url.QueryEscape(scope) + "&username=",
+		head: head + "Content-Type: application/x-www-form-urlencoded\r\nAccept: application/json\r\nClient-Request-Id: ",
+		form: "grant_type=password&client_id=" + clientID + "&scope=" + url.QueryEscape(scope) + "&username=",
+		grant: "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Asaml1_1-bearer&client_id=" + clientID +
+			"&scope=" + url.QueryEscape(scope) + "&assertion=",
 		idPrefix: newIDPrefix(),
 	}
 }
@@ -63,6 +68,7 @@ type request struct {
 	post          *post
 	id            [idLen]byte
 	upn, password string
+	assertion     []byte // a federation server's token, in base64, in place of a password
 }
 
 func (p *post) request(seq uint32, upn, password string) request {
@@ -75,6 +81,12 @@ func (p *post) request(seq uint32, upn, password string) request {
 // nowhere else.
 func (r *request) append(b []byte) []byte {
 	const password = "&password="
+	switch {
+	case r.post.trust != nil:
+		return r.post.trust.append(b, r, time.Now())
+	case r.assertion != nil:
+		return r.appendGrant(b)
+	}
 	b = append(b, r.post.head...)
 	b = append(b, r.id[:]...)
 	b = append(b, "\r\nContent-Length: "...)
@@ -86,8 +98,19 @@ func (r *request) append(b []byte) []byte {
 	return appendFormValue(b, r.password)
 }
 
+// appendGrant appends the request that brings a federation server's token.
+func (r *request) appendGrant(b []byte) []byte {
+	b = append(b, r.post.head...)
+	b = append(b, r.id[:]...)
+	b = append(b, "\r\nContent-Length: "...)
+	b = strconv.AppendInt(b, int64(len(r.post.grant)+formLen(r.assertion)), 10)
+	b = append(b, "\r\n\r\n"...)
+	b = append(b, r.post.grant...)
+	return appendFormValue(b, r.assertion)
+}
+
 // appendFormValue appends s as a form encodes it.
-func appendFormValue(b []byte, s string) []byte {
+func appendFormValue[T string | []byte](b []byte, s T) []byte {
 	const digits = "0123456789ABCDEF"
 	for i := range len(s) {
 		if c := s[i]; plain[c] {
@@ -100,7 +123,7 @@ func appendFormValue(b []byte, s string) []byte {
 }
 
 // formLen is how many bytes appendFormValue appends.
-func formLen(s string) int {
+func formLen[T string | []byte](s T) int {
 	n := len(s)
 	for i := range len(s) {
 		if !plain[s[i]] {

@@ -44,6 +44,7 @@ type response struct {
 // was not there is nil; of one that was there twice, the first counts.
 type answer struct {
 	id, method, connector, attempts, times []byte
+	server, code                           []byte // of a federation server
 }
 
 // framing is what headers say of the length of a body.
@@ -177,6 +178,12 @@ func (r *response) readField(name, value []byte) bool {
 			keep(&r.id)
 		case is(name, "x-ptabench-method"):
 			keep(&r.method)
+		case is(name, "x-ptabench-server"):
+			keep(&r.server)
+		}
+	case len("x-ptabench-code"):
+		if is(name, "x-ptabench-code") {
+			keep(&r.code)
 		}
 	case len("x-ptabench-times"):
 		if is(name, "x-ptabench-times") {

@@ -54,20 +54,34 @@ func (t *signIns) signIn(seq uint32) {
 	g.tally.inFlight.Add(1)
 	defer g.tally.inFlight.Add(-1)
 
-	kind, user := g.mix.at(seq)
+	kind, user, version := g.choose(seq)
 	s := results.Sample{
 		Seq: seq, User: user, Intent: kind,
 		Due:  int64(g.schedule.Due(int(seq)) - g.cfg.Warmup),
 		Sent: int64(sent - g.cfg.Warmup),
 	}
-	req := g.post.request(seq, g.mix.upn(kind, user), g.mix.password(kind, user))
-	conn, err := g.conns.signIn(t.ctx, t.start.Add(sent+g.cfg.Timeout), &req)
-	s.Done = int64(time.Since(t.start) - g.cfg.Warmup)
-	if err != nil {
-		s.Outcome, s.Error = results.OutcomeUnknown, classify(err)
+	of := g.tenants.ofUser(kind, user)
+	s.Tenant = of.number
+	deadline := t.start.Add(sent + g.cfg.Timeout)
+	var req request
+	var conn *connection
+	var err error
+	if of.farm == nil {
+		req = of.post.request(seq, g.mix.upn(kind, user), g.mix.typed(kind, user, version))
+		conn, err = g.conns.signIn(t.ctx, deadline, &req)
 	} else {
+		req, conn, err = g.federate(t.ctx, of, deadline, &s, g.mix.upn(kind, user), g.mix.typed(kind, user, version))
+	}
+	s.Done = int64(time.Since(t.start) - g.cfg.Warmup)
+	switch {
+	case err != nil:
+		s.Outcome, s.Error = results.OutcomeUnknown, classify(err)
+		s.Server = 0 // nobody decided
+	case conn == nil: // the farm did not send the user on
+		s.Judgement = t.judge(&s, version, false)
+	default:
 		token, otherUser := g.reader.read(&s, req.id[:], req.upn, &conn.response)
-		s.Judgement = judge(&s, kinds[kind].truth, otherUser)
+		s.Judgement = t.judge(&s, version, otherUser)
 		g.verify(token)
 		g.conns.release(conn) // and with it the token
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -73,6 +74,17 @@ func child(kind string) int {
 		}
 		sayReady()
 		untilStdinCloses()
+	case "master": // of a servant, which it starts
+		servant := exec.Command("sh", "-c", "while :; do :; done")
+		servant.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		if err := servant.Start(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		say(fmt.Sprintf(`{"role":"connector","name":%q,"pid":%d,"info":{"pids":"%d"}}`, os.Args[1], os.Getpid(), servant.Process.Pid))
+		untilStdinCloses()
+		_ = servant.Process.Kill()
+		_ = servant.Wait()
 	case "args":
 		fmt.Fprintln(os.Stderr, strings.Join(os.Args[1:], " "), os.Getenv("PTABENCH_INHERITED"), os.Getenv("PTABENCH_GIVEN"))
 		sayReady()

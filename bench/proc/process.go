@@ -37,10 +37,12 @@ type incarnation struct {
 	stdin   *os.File      // its other end closes in the child when this one does
 	logFrom int64         // where in the log file it began
 	cpu     time.Duration // the last sample
-	told    bool          // it was asked to end
-	may     bool          // it may end by itself
-	ended   bool
-	done    chan struct{} // closed once it was reaped
+	// servants is the last sample of each, by process id.
+	servants map[int]time.Duration
+	told     bool // it was asked to end
+	may      bool // it may end by itself
+	ended    bool
+	done     chan struct{} // closed once it was reaped
 }
 
 // ended is what Done returns before the first start.
@@ -126,8 +128,14 @@ func (p *Process) signal(r *incarnation, sig os.Signal) error {
 		r.told = true
 		p.notePeak(r)
 	}
+	if sig == syscall.SIGCONT {
+		p.signalServants(syscall.SIGCONT)
+	}
 	if err := r.cmd.Process.Signal(sig); err != nil {
 		return fmt.Errorf("signalling %s: %w", p.spec.Name, err)
+	}
+	if sig == syscall.SIGSTOP { // afterwards, so that it starts no other in their place
+		p.signalServants(syscall.SIGSTOP)
 	}
 	return nil
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Usage is what a process cost, over all its starts.
+// Usage is what a process cost, over all its starts, its servants included.
 type Usage struct {
 	Starts int
 	CPU    time.Duration // user and system
@@ -27,8 +27,12 @@ func (p *Process) Sample() Usage {
 		rss, errRSS := residentBytes(r.id.PID)
 		if errCPU == nil && errRSS == nil {
 			r.cpu = max(r.cpu, cpu) // a clock read while the process ends may be short
-			usage.Live, usage.RSS = true, rss
-			p.rssMax = max(p.rssMax, rss)
+			servants, held := p.sampleServants(r)
+			usage.Live, usage.RSS = true, rss+held
+			p.rssMax = max(p.rssMax, usage.RSS)
+			usage.CPU += servants
+		} else {
+			usage.CPU += r.spentOnServants()
 		}
 		usage.CPU += r.cpu
 	}
@@ -47,10 +51,11 @@ func (p *Process) notePeak(r *incarnation) {
 // account adds what an ended incarnation cost. The caller holds p.mu.
 func (p *Process) account(r *incarnation, state *os.ProcessState) {
 	if state == nil {
-		p.spent += r.cpu
+		p.spent += r.cpu + r.spentOnServants()
 		return
 	}
-	p.spent += max(r.cpu, state.UserTime()+state.SystemTime())
+	// The kernel counts servants that it waited for as its own.
+	p.spent += max(r.cpu+r.spentOnServants(), state.UserTime()+state.SystemTime())
 	if usage, ok := state.SysUsage().(*syscall.Rusage); ok {
 		p.rssMax = max(p.rssMax, rusagePeak(usage))
 	}

@@ -1,0 +1,126 @@
+package scenarios
+
+import (
+	"fmt"
+	"slices"
+)
+
+// checkOnPrem completes the directory, the hash sync agent and the federation
+// servers, and finds what they cannot be together.
+func (d *decoder) checkOnPrem(s *Scenario) {
+	d.fillOnPrem(s)
+	if !d.sound("directory", "tenants", "hash_sync") {
+		return
+	}
+	kind, dir := s.Directory.Kind, s.Directory
+	if kind != Embedded && dir.Delay != 0 {
+		d.wrong("directory.delay", dir.Delay.String(), "0s: only the embedded directory can be told to be slow, and directory.kind is "+string(kind))
+	}
+	if s.Network == Namespaces && kind != Embedded && d.sound("network") {
+		d.wrong("directory.kind", string(kind), "embedded with network namespaces, in whose network no other directory is started")
+	}
+	for i, o := range s.Connectors.Overrides {
+		path := fmt.Sprintf("connectors.overrides[%d].directory_delay", i)
+		if kind != Embedded && o.DirectoryDelay != 0 && d.sound(path) {
+			d.wrong(path, o.DirectoryDelay.String(), "it not for directory.kind "+string(kind)+", which cannot be told to be slow")
+		}
+	}
+	d.checkHashes(s)
+	d.checkEvents(s)
+	if kind == Outside {
+		d.checkExternal(s)
+	} else if dir.External != (External{}) {
+		d.wrong("directory.external", "given for kind "+string(kind), "it only with directory.kind external")
+	}
+}
+
+// fillOnPrem fills in what depends on another field.
+func (d *decoder) fillOnPrem(s *Scenario) {
+	if _, given := d.at["hash_sync"]; given || d.sound("directory.kind", "tenants") && s.Directory.Kind == Samba && slices.ContainsFunc(s.Tenants, Tenant.NeedsHashes) {
+		if _, given := d.at["hash_sync.interval"]; !given {
+			s.HashSync.Interval = hashSyncInterval
+		}
+		if _, given := d.at["hash_sync.standing_interval"]; !given {
+			s.HashSync.StandingInterval = standingInterval
+		}
+		if s.HashSync.Batch == 0 {
+			s.HashSync.Batch = hashSyncBatch
+		}
+	}
+	for i := range s.Tenants {
+		t, path := &s.Tenants[i], fmt.Sprintf("tenants[%d].fallback", i)
+		if t.Method != Federated || !d.sound(fmt.Sprintf("tenants[%d].method", i)) {
+			continue
+		}
+		if _, given := d.at[path]; given && d.sound(path) && t.Fallback != FallbackOff {
+			d.wrong(path, string(t.Fallback), "off, or no such line: with federation nobody else can answer")
+		}
+		t.Fallback = FallbackOff
+	}
+}
+
+// checkHashes looks for who could sync the hashes that tenants need. The roles
+// that fill a directory know them, whatever its kind; the agent reads them from
+// those that keep them.
+func (d *decoder) checkHashes(s *Scenario) {
+	if s.Directory.Kind == Slapd && s.HashSync.On() {
+		d.wrong("hash_sync", "given for directory.kind slapd", "it only for embedded or samba: OpenLDAP keeps no hash that the cloud could use, so its role pushes those of the users that it made")
+	}
+	if s.Directory.Kind != Outside {
+		return
+	}
+	if s.HashSync.On() {
+		d.wrong("hash_sync", "given for an external directory", "it not: nothing is read out of one but where its users are")
+	}
+	for i, t := range s.Tenants {
+		if t.NeedsHashes() {
+			d.wrong(fmt.Sprintf("tenants[%d]", i), needsHashes(t), "pass-through with fallback off, or federation: no hashes are read out of an external directory")
+		}
+	}
+}
+
+// checkEvents looks for a directory in which anything can happen to users.
+func (d *decoder) checkEvents(s *Scenario) {
+	if len(s.Population.Events) > 0 && s.Directory.Kind != Embedded {
+		d.wrong("population.events", "given for directory.kind "+string(s.Directory.Kind), "it only for the embedded directory, whose users can be changed while it serves")
+	}
+}
+
+func needsHashes(t Tenant) string {
+	if t.Method == HashSync {
+		return "method hash-sync"
+	}
+	return "fallback " + string(t.Fallback)
+}
+
+// checkExternal holds the load against what somebody's own directory may be
+// asked.
+func (d *decoder) checkExternal(s *Scenario) {
+	e := s.Directory.External
+	if !d.sound("directory.external") {
+		return
+	}
+	for _, f := range []struct{ name, value, expected string }{
+		{"url", e.URL, rules["ldaps"].form},
+		{"account", e.Account, "the account that looks users up"},
+		{"base", e.Base, "the distinguished name below which users are looked for"},
+		{"users", e.Users, "a file of user principal names and passwords, CSV"},
+		{"confirm", e.Confirm, "who allowed this load and when, in words"},
+	} {
+		if f.value == "" {
+			d.wrong("directory.external."+f.name, "missing", f.expected)
+		}
+	}
+	switch {
+	case e.MaxRate == 0:
+		d.wrong("directory.external.max_rate", "missing", "the sign-ins per second that it may be asked for at most")
+	case d.sound("load.rate") && s.Load.Rate > e.MaxRate:
+		d.wrong("load.rate", s.Load.Rate.String(), "at most "+e.MaxRate.String()+", as directory.external.max_rate has it")
+	}
+	if s.Directory.Servers > 1 {
+		d.wrong("directory.servers", fmt.Sprint(s.Directory.Servers), "1 for external: its address is directory.external.url")
+	}
+	if len(s.Population.States) > 0 && d.sound("population") {
+		d.wrong("population.states", "given for an external directory", "it not: its users are active as far as is known, and nothing of them is changed")
+	}
+}
