@@ -55,6 +55,8 @@ type Options struct {
 	Progress func(Progress)
 	// Follower is told what is kept of the run. It may be nil.
 	Follower Follower
+	// Ended is told of each process that ends without being told to. It may be nil.
+	Ended func(process, how string)
 	// Notes is asked once, when the load is over, for warnings about what was
 	// done beside the run. It may be nil, and may take some seconds.
 	Notes func() []string
@@ -63,33 +65,33 @@ type Options struct {
 // ErrNotHealed says that a fault could not be undone.
 var ErrNotHealed = errors.New("a fault could not be undone")
 
-// Refuse says why a scenario cannot be run on this machine, all reasons at
-// once, before anything is started; nil when it can.
-func Refuse(s *scenarios.Scenario) error {
-	errs := fault.Refuse(s.Schedule(), s)
-	if _, err := newPopulation(s); err != nil {
-		errs = append(errs, err)
+// Refuse says why a scenario cannot be run on this machine, or may not be by who
+// says that they may load the directory at an address, all reasons at once,
+// before anything is started; nil when it can.
+func Refuse(s *scenarios.Scenario, mayLoad string) error {
+	errs := append(fault.Refuse(s.Schedule(), s), refuseExternal(s, mayLoad)...)
+	if s.Directory.Kind != scenarios.Outside {
+		if _, err := newPopulation(s); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }
 
-// Lacks says which of some faults this machine cannot inject, for a scenario
-// that has mistakes elsewhere. In a network of its own a run may do more than
-// outside, so of that it says nothing.
-func Lacks(network scenarios.Network, faults []scenarios.Fault) error {
-	if network == scenarios.Namespaces {
-		return nil
+// Lacks is Refuse for what can be told of a scenario that has mistakes elsewhere.
+// In a network of its own a run may do more than outside, so of faults there it
+// says nothing.
+func Lacks(s *scenarios.Scenario, mayLoad string) error {
+	errs := refuseExternal(s, mayLoad)
+	if s.Network != scenarios.Namespaces {
+		errs = append(fault.Refuse(s.Faults, nil), errs...)
 	}
-	return errors.Join(fault.Refuse(faults, nil)...)
+	return errors.Join(errs...)
 }
 
 func newPopulation(s *scenarios.Scenario) (*population.Population, error) {
 	if s.Directory.Kind == scenarios.Outside {
-		p, err := population.FromFile(s.Directory.External.Users)
-		if err != nil {
-			return nil, fmt.Errorf("directory.external: %w", err)
-		}
-		return p, nil
+		return externalUsers(s.Directory.External)
 	}
 	shares := make(map[population.State]float64)
 	for state, share := range s.Population.States {
@@ -131,7 +133,26 @@ type death struct {
 // load began; the error alone when nothing was measured. When ctx ends, what
 // is broken is put right and the processes are ended before Run returns.
 func Run(ctx context.Context, o Options) (_ *results.Result, err error) {
-	if err := errors.Join(Refuse(o.Scenario), confirm(o.Scenario, o.MayLoad)); err != nil {
+	r, err := prepare(o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.close(ctx)) }()
+	if r.ceiling, err = r.measureCeiling(ctx); err != nil {
+		return nil, err
+	}
+	r.progress.phase(r, "starting")
+	if err := r.start(ctx); err != nil {
+		return nil, fmt.Errorf("starting: %w", err)
+	}
+	defer func() { err = errors.Join(err, r.watch.stop()) }()
+	return r.measure(ctx)
+}
+
+// prepare checks everything that can be known before anything is started, and
+// makes the run directory.
+func prepare(o Options) (_ *run, err error) {
+	if err := Refuse(o.Scenario, o.MayLoad); err != nil {
 		return nil, err
 	}
 	r := &run{Options: o, faults: o.Scenario.Schedule()}
@@ -153,20 +174,14 @@ func Run(ctx context.Context, o Options) (_ *results.Result, err error) {
 		return nil, err
 	}
 	r.roles = proc.NewSupervisor(proc.Options{Started: r.journal.Process, Ended: r.ended})
-	defer func() { // whatever happened, no process stays
-		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*stopGrace)
-		defer cancel()
-		err = errors.Join(err, r.roles.Close(bound, stopGrace, endOrder...), r.system.close(), r.journal.End())
-	}()
-	if r.ceiling, err = r.measureCeiling(ctx); err != nil {
-		return nil, err
-	}
-	r.progress.phase(r, "starting")
-	if err := r.start(ctx); err != nil {
-		return nil, fmt.Errorf("starting: %w", err)
-	}
-	defer func() { err = errors.Join(err, r.watch.stop()) }()
-	return r.measure(ctx)
+	return r, nil
+}
+
+// close ends every process, whatever happened.
+func (r *run) close(ctx context.Context) error {
+	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*stopGrace)
+	defer cancel()
+	return errors.Join(r.roles.Close(bound, stopGrace, endOrder...), r.system.close(), r.journal.End())
 }
 
 // makeDir makes the run directory and what every run has from the start.
@@ -225,6 +240,9 @@ func (r *run) generator(sink func(results.Sample)) (*load.Generator, error) {
 func (r *run) ended(p *proc.Process, how string, told bool) {
 	if told {
 		return
+	}
+	if r.Ended != nil {
+		r.Ended(p.Name(), how)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

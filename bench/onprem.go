@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -27,10 +26,6 @@ const (
 
 // farm is the state directory that all federation servers share.
 const farm = "adfs-farm"
-
-// directoryPassword is where the password of the account comes from by which
-// somebody's own directory is searched.
-const directoryPassword = "PTABENCH_DIRECTORY_PASSWORD"
 
 // syncPassword is where the directory and the agent learn the password of the
 // sync account.
@@ -313,7 +308,7 @@ func (s *system) balancerReady() *observe.Ready {
 
 // endOrder is in which roles are ended: who asks before who answers. The cloud
 // comes before the directories, so that what it has in hand is answered.
-var endOrder = []string{roleConnector, roleHashSync, roleBalancer, roleADFS, roleCloud, roleDirectory}
+var endOrder = []string{roleApp, roleConnector, roleHashSync, roleBalancer, roleADFS, roleCloud, roleDirectory}
 
 // whereabouts are those of the directory servers, once they have started.
 func (s *system) whereabouts() (whereabouts, error) {
@@ -334,23 +329,4 @@ func readies(all []*proc.Process) (lines []observe.Ready) {
 		lines = append(lines, p.Ready())
 	}
 	return lines
-}
-
-// confirm says why an external directory may not be loaded: whoever starts a
-// run must say that they may.
-func confirm(s *scenarios.Scenario, mayLoad string) error {
-	e := s.Directory.External
-	switch {
-	case s.Directory.Kind != scenarios.Outside && mayLoad != "":
-		return fmt.Errorf("--i-may-load %s: expected it only for directory.kind external, and it is %s", mayLoad, s.Directory.Kind)
-	case s.Directory.Kind != scenarios.Outside:
-		return nil
-	case mayLoad != e.URL:
-		return fmt.Errorf("directory.external.url: %s: expected --i-may-load %s, which says that you may load it, with up to %s and wrong passwords among them",
-			e.URL, e.URL, e.MaxRate)
-	}
-	if os.Getenv(directoryPassword) == "" {
-		return fmt.Errorf("%s: not set: expected the password of %s, directory.external.account", directoryPassword, e.Account)
-	}
-	return nil
 }

@@ -44,7 +44,7 @@ func (e *exitError) Unwrap() error { return e.err }
 
 // Main runs one command and returns its exit code.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	return mainWith(ctx, runner{refuse: bench.Refuse, lacks: bench.Lacks, run: paged(bench.Run, stderr)}, args, stdin, stdout, stderr)
+	return mainWith(ctx, runner{refuse: bench.Refuse, lacks: bench.Lacks, run: paged(bench.Run, stderr), up: bench.Up}, args, stdin, stdout, stderr)
 }
 
 func mainWith(ctx context.Context, r runner, args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
@@ -81,7 +81,7 @@ func rootCommand(r runner) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(r), matrixCommand(r), suiteCommand(r), reportCommand(), uiCommand(),
+	root.AddCommand(runCommand(r), matrixCommand(r), suiteCommand(r), upCommand(r), reportCommand(), uiCommand(),
 		scenariosCommand(), validateCommand(), healCommand(), versionCommand(),
 		directoryCommand(), cloudsimCommand(), hashSyncCommand(), adfsCommand(), balancerCommand(), connectorCommand(), connectorsCommand(), updateCommand(), setupCommand(), appCommand(), noopCommand())
 	return root

@@ -20,9 +20,10 @@ import (
 
 // A runner makes runs. Tests put another one in its place.
 type runner struct {
-	refuse func(*scenarios.Scenario) error
-	lacks  func(scenarios.Network, []scenarios.Fault) error
+	refuse func(s *scenarios.Scenario, mayLoad string) error
+	lacks  func(s *scenarios.Scenario, mayLoad string) error // of one with mistakes
 	run    func(context.Context, bench.Options) (*results.Result, error)
+	up     func(context.Context, bench.Options, func(bench.Standing)) error
 }
 
 // runFlags are what a run can be told besides its scenario.
@@ -110,7 +111,7 @@ func run(cmd *cobra.Command, r runner, nameOrFile string, f runFlags) error {
 	}
 	scenario, err := scenarios.Parse(name, text, f.sets)
 	if err != nil {
-		return errors.Join(err, r.lacks(scenarios.Readable(name, text, f.sets)))
+		return errors.Join(err, r.lacks(scenarios.Readable(name, text, f.sets), f.mayLoad))
 	}
 	if err := errors.Join(refuseOutputs(runOutputs(f.markdown, f.junit, nil)...), f.dashboards.check(scenario)); err != nil {
 		return err
@@ -126,7 +127,7 @@ func run(cmd *cobra.Command, r runner, nameOrFile string, f runFlags) error {
 	if done || err != nil {
 		return err
 	}
-	if err := r.refuse(scenario); err != nil || f.dryRun {
+	if err := r.refuse(scenario, f.mayLoad); err != nil || f.dryRun {
 		return err
 	}
 	dir := f.out
