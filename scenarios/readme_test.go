@@ -60,3 +60,30 @@ func examples(t *testing.T, file string) (blocks []string) {
 	}
 	return blocks
 }
+
+// TestDocumentsExamples reads the parts of scenarios that documents show, each
+// with what makes it a whole one.
+func TestDocumentsExamples(t *testing.T) {
+	rest := []struct{ field, text string }{
+		{"tenants", "tenants: [{name: contoso, domains: [contoso.test]}]"},
+		{"load", "load: {rate: 400/s, duration: 40s, mix: {right: 100%}}"},
+		{"faults", "faults: [freeze(connector-1) at 5s for 6s as silent-1]"},
+	}
+	for file, want := range map[string]int{"../docs/methods.md": 4, "../docs/directories.md": 1} {
+		blocks := examples(t, file)
+		if len(blocks) != want {
+			t.Errorf("%s: %d examples; want %d", file, len(blocks), want)
+		}
+		for _, block := range blocks {
+			text := "format: 1\nname: mine\n" + block
+			for _, r := range rest {
+				if !strings.Contains("\n"+block, "\n"+r.field+":") {
+					text += r.text + "\n"
+				}
+			}
+			if _, err := Parse("mine.yaml", []byte(text), nil); err != nil {
+				t.Errorf("%s: %v\n%s", file, err, text)
+			}
+		}
+	}
+}
