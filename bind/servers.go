@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -74,6 +75,9 @@ func parseServer(text string) (Server, error) {
 	port := u.Port()
 	if port == "" {
 		port = "636"
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return Server{}, fmt.Errorf("port %s: expected 1 to 65535", port)
 	}
 	return Server{Address: net.JoinHostPort(u.Hostname(), port), Name: u.Hostname()}, nil
 }

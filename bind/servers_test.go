@@ -348,8 +348,9 @@ func TestParseServers(t *testing.T) {
 			[]Server{{"dc1.contoso.test:636", "dc1.contoso.test"}, {"127.0.0.1:1636", "127.0.0.1"}, {"[::1]:1", "::1"}}, nil},
 		{nil, nil, []string{"0 servers: expected 1 to 16"}},
 		{slices.Repeat([]string{"ldaps://a"}, 17), nil, []string{"17 servers"}},
-		{[]string{"ldap://a", "ldaps://b", "ldaps://b:636", "ldaps://u:secret@c", "ldaps://d/x", "", "ldaps://:1"}, nil,
-			[]string{`"ldap://a": expected`, `"ldaps://b:636": expected each server once`, `@c": expected`, `"ldaps://d/x"`, `"": expected`, `"ldaps://:1"`}},
+		{[]string{"ldap://a", "ldaps://b", "ldaps://b:636", "ldaps://u:secret@c", "ldaps://d/x", "", "ldaps://:1", "ldaps://e:0", "ldaps://e:65536"}, nil,
+			[]string{`"ldap://a": expected`, `"ldaps://b:636": expected each server once`, `@c": expected`, `"ldaps://d/x"`, `"": expected`, `"ldaps://:1"`,
+				`"ldaps://e:0": port 0: expected 1 to 65535`, `"ldaps://e:65536": port 65536`}},
 	} {
 		got, err := ParseServers(tt.urls)
 		if !slices.Equal(got, tt.want) || (err != nil) != (len(tt.err) > 0) {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ptabench/bind"
 	"ptabench/connector"
 	"ptabench/connector/revocation"
 	"ptabench/connector/updater"
@@ -96,12 +95,9 @@ Secrets come by environment:
 	flags.StringVar(&cfg.Cloud, "cloud", "", "file with the ready line of the cloud (cloud.json in the state directory of ptabench cloudsim), of which ca_pem and the port 8080 or 443 find the rest")
 	flags.StringVar(&cfg.State, "state", "", "directory for key and certificate; made when it is not there")
 	flags.StringSliceVar(&cfg.Directory, "directory", nil, "directory to ask, ldaps://host:port; once for each of its servers")
-	flags.StringVar(&cfg.DirectoryOrder, "directory-order", string(bind.Ordered), "which server of the directory is asked: the first in service (ordered), or that with the fewest sign-ins outstanding (balanced)")
+	dialectFlags(flags, &cfg.DirectoryOrder, &cfg.DirectoryDialect, &cfg.DirectoryNames, &cfg.NameAttribute)
 	flags.DurationVar(&cfg.ServerTimeout, "directory-server-timeout", 0, "how long one of several servers may take for a sign-in before the next gets it, and be silent before it gets none; 0s for an equal share of --bind-timeout")
-	flags.StringVar(&cfg.DirectoryDialect, "directory-dialect", string(bind.Auto), "how the directory says why it refuses: by the account's attributes (attributes), by the password policy control (ppolicy), by Active Directory's sub-codes (ad), or as its root DSE tells (auto)")
-	flags.StringVar(&cfg.DirectoryNames, "directory-names", "", "what users bind as: upn, lookup (the entry that has --directory-name-attribute), or a distinguished name such as 'cn={local},ou=users,dc=contoso,dc=test', with {upn}, {local} and {domain}; by default lookup for OpenLDAP, upn for others")
-	flags.StringVar(&cfg.NameAttribute, "directory-name-attribute", "userPrincipalName", "attribute that users are found by")
-	flags.StringVar(&cfg.DirectoryCA, "directory-ca", "", "file with the certificate, in PEM, that the directory is verified against")
+	flags.StringVar(&cfg.DirectoryCA, "directory-ca", "", "file with the certificate, in PEM, that the directory is verified against; the system's when not given")
 	flags.StringVar(&cfg.BindDN, "bind-dn", "", "service account that looks up why binds were refused")
 	flags.StringVar(&cfg.BaseDN, "base-dn", "", "where in the directory the users are")
 	flags.DurationVar(&cfg.MaxPasswordAge, "max-password-age", 0, "age from which a password counts as expired, for directories that do not work it out themselves; 0s for none")

@@ -37,7 +37,8 @@ Sources:
   embedded  the test directory of 'ptabench directory', asked by LDAPS; that one
             has a sync account when PTABENCH_SYNC_PASSWORD is set there too
   samba     a Samba domain controller on this host, by its own tools, as whoever
-            owns its database
+            owns its database; that of 'ptabench directory --kind samba --state
+            DIR' is in DIR/samba/domain
   file      accounts in CSV, a header first: upn,nt_hash,disabled,must_change;
             mode 0600, since hashes stand in it
 
@@ -83,7 +84,7 @@ Secrets come by environment:
 	flags.StringVar(&cfg.DirectoryCA, "directory-ca", "", "embedded: file with the authority that its certificate is verified by")
 	flags.StringVar(&cfg.BindDN, "bind-dn", "", "embedded: the sync account")
 	flags.StringVar(&cfg.BaseDN, "base-dn", "", "embedded: where the accounts are")
-	flags.StringVar(&cfg.Samba, "samba", "", "samba: the directory that the domain was provisioned in")
+	flags.StringVar(&cfg.Samba, "samba", "", "samba: the directory that the domain was provisioned in, or its sam.ldb")
 	flags.StringVar(&cfg.File, "file", "", "file: the accounts")
 	flags.StringVar(&cfg.URL, "hash-sync-url", "", "https address of the cloud's hash sync port")
 	flags.StringVar(&cfg.CAFile, "hash-sync-ca", "", "file with the authority that the cloud's certificate is verified by")

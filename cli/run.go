@@ -140,7 +140,7 @@ func run(cmd *cobra.Command, r runner, nameOrFile string, f runFlags) error {
 	return judge(ctx, cmd, stderr, r, f, bench.Options{
 		Scenario: scenario, Dir: dir, Version: version, Profile: f.profile,
 		SkipCeiling: f.skipCeiling, Unobserved: f.unobserved, MayLoad: f.mayLoad,
-		Command: repeatCommand(nameOrFile, f.sets),
+		Command: repeatCommand(nameOrFile, f.sets, mayLoadFlag(f.mayLoad)...),
 	})
 }
 
@@ -236,8 +236,15 @@ func alsoFailed(ended, also error) error {
 }
 
 // repeatCommand is what to type to run the same again.
-func repeatCommand(scenario string, sets []string) string {
-	return commandLine(slices.Concat([]string{"ptabench", "run", scenario}, each("--set", sets))...)
+func repeatCommand(scenario string, sets []string, more ...string) string {
+	return commandLine(slices.Concat([]string{"ptabench", "run", scenario}, each("--set", sets), more)...)
+}
+
+func mayLoadFlag(address string) []string {
+	if address == "" {
+		return nil
+	}
+	return []string{"--i-may-load", address}
 }
 
 // each is a flag given once for each value.

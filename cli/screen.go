@@ -92,7 +92,9 @@ func newScreen(out io.Writer, s *scenarios.Scenario, dir string) *screen {
 	sc := &screen{out: out, colour: wantsColour(out), scenario: s, faults: s.Schedule(),
 		size: func() (int, int) { return terminalSize(out) }}
 	users := "1 user"
-	if n := s.Population.Users; n != 1 {
+	if n := s.Population.Users; s.Directory.Kind == scenarios.Outside {
+		users = "the users of " + s.Directory.External.Users
+	} else if n != 1 {
 		users = results.Count(uint64(n)) + " users"
 	}
 	sc.head = fmt.Sprintf("%s: %s sign-ins/s for %v, %s, %s, seed %d\nrun directory: %s",

@@ -27,8 +27,8 @@ type fakeRunner struct {
 
 func (f *fakeRunner) runner() runner {
 	return runner{
-		refuse: func(*scenarios.Scenario) error { return f.refuse },
-		lacks:  func(scenarios.Network, []scenarios.Fault) error { return f.refuse },
+		refuse: func(*scenarios.Scenario, string) error { return f.refuse },
+		lacks:  func(*scenarios.Scenario, string) error { return f.refuse },
 		run: func(ctx context.Context, o bench.Options) (*results.Result, error) {
 			f.made = append(f.made, o)
 			if err := results.Create(o.Dir); err != nil {

@@ -29,7 +29,7 @@ func (c *Config) validateAdministrators(bad func(field string, value any, expect
 	}
 	for _, user := range c.Administrators {
 		name, domain, _ := strings.Cut(user, "@")
-		if name == "" || len(user) > maxUser || !sayable(user) || strings.ContainsAny(user, " \t") || c.tenantOf(domain) == "" {
+		if name == "" || len(user) > maxUser || !signin.Sayable(user) || strings.ContainsAny(user, " \t") || c.tenantOf(domain) == "" {
 			bad("administrator", strconv.Quote(user), "NAME@DOMAIN, a domain of one of the tenants")
 		}
 	}

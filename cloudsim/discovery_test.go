@@ -1,6 +1,7 @@
 package cloudsim
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -171,6 +172,47 @@ func TestClients(t *testing.T) {
 			t.Errorf("%s: %v; expected %d", tc.name, r, tc.status)
 		}
 	}
+	// With a user's password too, nobody gets tokens in the name of a client whose
+	// secret he does not know.
+	attempts := c.tenant("contoso").Received
+	for _, tc := range []struct {
+		name         string
+		header       func(*http.Request)
+		form         []string
+		status, code int
+		audience     string
+	}{
+		{"secret in the form", nil, []string{"client_id", "web", "client_secret", secret}, 200, 0, "web"},
+		{"secret in the header", basic("web", secret), nil, 200, 0, "web"},
+		{"no secret", nil, []string{"client_id", "web"}, 401, 7000218, ""},
+		{"wrong secret", nil, []string{"client_id", "web", "client_secret", "wrong"}, 401, 7000215, ""},
+		{"wrong secret in the header", basic("web", "wrong"), nil, 401, 7000215, ""},
+		{"two clients", basic("web", secret), []string{"client_id", "desk"}, 400, 90014, ""},
+		{"garbage in the header", func(q *http.Request) { q.Header.Set("Authorization", "Basic %") }, nil, 400, 90014, ""},
+		// As x/oauth2 tries first, also for a client without a secret.
+		{"a public client in the header", basic("desk", ""), nil, 200, 0, "desk"},
+		{"one that nobody knows", nil, []string{"client_id", "anything"}, 200, 0, "anything"},
+	} {
+		f := form("ann@contoso.test", password)
+		f.Del("client_id")
+		for i := 0; i < len(tc.form); i += 2 {
+			f.Set(tc.form[i], tc.form[i+1])
+		}
+		q := c.request("contoso", f.Encode())
+		if tc.header != nil {
+			tc.header(q)
+		}
+		r := c.do(q)
+		if r.status != tc.status || r.code() != tc.code {
+			t.Errorf("%s: %v; expected %d, code %d", tc.name, r, tc.status, tc.code)
+		}
+		if tc.audience != "" && !strings.Contains(payload(t, r.ID), `"aud":"`+tc.audience+`"`) {
+			t.Errorf("%s: an id token for %s", tc.name, payload(t, r.ID))
+		}
+	}
+	if n := c.tenant("contoso").Received - attempts; n != 4 {
+		t.Errorf("%d passwords were tried; expected those of 4 clients", n)
+	}
 	v := c.visitor()
 	v.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	r, err := v.Get(c.url("/contoso/oauth2/v2.0/authorize?client_id=desk&response_type=code&scope=openid&redirect_uri=http://localhost:1"))
@@ -191,6 +233,62 @@ func TestClients(t *testing.T) {
 			t.Errorf("%v\nlacks %s", err, want)
 		}
 	}
+}
+
+// payload is what a token says.
+func payload(t *testing.T, text string) string {
+	t.Helper()
+	parts := strings.Split(text, ".")
+	if len(parts) != 3 {
+		t.Fatalf("%q is no token", text)
+	}
+	b, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// A refresh token is good for as long as hash sync has the account enabled,
+// whichever way the password was checked.
+func TestRefreshOfADisabledAccount(t *testing.T) {
+	t.Parallel()
+	c := start(t, func(cfg *Config) { cfg.Tenants[1].Method = HashSync })
+	const ben = "ben@fabrikam.test"
+	var kept struct {
+		Refresh string `json:"refresh_token"`
+	}
+	ask := func(f url.Values, code int) {
+		t.Helper()
+		r := c.do(c.request("fabrikam", f.Encode()))
+		if r.code() != code || (r.status == 200) != (code == 0) {
+			t.Fatalf("%v; expected code %d", r, code)
+		}
+		if code != 0 {
+			return
+		}
+		if err := json.Unmarshal(r.body, &kept); err != nil || kept.Refresh == "" {
+			t.Fatalf("no refresh token: %v", err)
+		}
+		c.secret(kept.Refresh)
+	}
+	refresh := func(code int) {
+		t.Helper()
+		ask(url.Values{"grant_type": {token.RefreshGrant}, "client_id": {signin.CommandLine.ID}, "refresh_token": {kept.Refresh}}, code)
+	}
+	c.push("fabrikam", hashSyncToken, account(ben, password, false), 200)
+	first := form(ben, password)
+	first.Set("client_id", signin.CommandLine.ID)
+	first.Set("scope", "openid offline_access")
+	ask(first, 0)
+	refresh(0)
+	c.push("fabrikam", hashSyncToken, account(strings.ToUpper(ben), password, true), 200)
+	refresh(codeDisabled)
+	c.push("fabrikam", hashSyncToken, account(ben, password, false), 200)
+	refresh(0)
+	c.push("fabrikam", hashSyncToken, `{"upn":"`+ben+`","deleted":true}`, 200)
+	refresh(codeDisabled)
+	c.denied("refresh-user-disabled", 2)
 }
 
 // The user realm says which way a password has to go, by the domain.

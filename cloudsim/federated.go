@@ -170,17 +170,7 @@ func (t *tenant) count(a *answer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.counts.Received++
-	switch {
-	case a.failed:
-		t.counts.Failed++
-	case a.code == 0:
-		t.counts.Accepted++
-	default:
-		t.counts.Refused++
-	}
-	if a.by == Federation {
-		t.counts.Federation++
-	}
+	t.countAnswer(a)
 }
 
 // tenantOf is the tenant of a user, by the domain of the name; nil for none.
@@ -213,6 +203,9 @@ func (srv *server) assertionGrant(w http.ResponseWriter, r *http.Request, arrive
 	}
 	if t == nil {
 		srv.refuse(w, requestID, http.StatusBadRequest, string(federation.ForeignDomain), codeForeignUser)
+		return
+	}
+	if !srv.called(w, r, requestID, form, body) {
 		return
 	}
 	by, a := srv.assert(r.Context(), bearer{document, arrived, requestID, t})

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -64,7 +63,7 @@ func (srv *server) signIn(w http.ResponseWriter, r *http.Request) {
 	case form.grant == "", user == "", password == "": // an empty password would be an anonymous bind
 		srv.refuse(w, requestID, http.StatusBadRequest, "missing-parameter", codeMissingParameter)
 		return
-	case len(user) > maxUser, len(password) > maxPassword, !utf8.ValidString(password), !sayable(user):
+	case len(user) > maxUser, len(password) > maxPassword, !utf8.ValidString(password), !signin.Sayable(user):
 		srv.refuse(w, requestID, http.StatusBadRequest, "malformed-sign-in", codeMalformed)
 		return
 	}
@@ -80,8 +79,23 @@ func (srv *server) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
+	if !srv.called(w, r, requestID, &form, body) {
+		return
+	}
 	a := srv.attempt(t, arrived, requestID, user, password)
 	srv.answerSignIn(w, t, &form, requestID, &a)
+}
+
+// called finds out which client asks, which may say so in the header. One that
+// is not what it says has been answered.
+func (srv *server) called(w http.ResponseWriter, r *http.Request, requestID string, form *signInForm, body string) bool {
+	id, problem := srv.surface.Caller(r.Header.Get("Authorization"), form.client, body)
+	if problem != nil {
+		srv.refuseClient(w, requestID, problem)
+		return false
+	}
+	form.client = id
+	return true
 }
 
 // answerSignIn says how a sign-in ended, and who decided it.
@@ -186,12 +200,6 @@ func (srv *server) writeTokens(w http.ResponseWriter, tokens *token.Tokens) {
 	noStore(w)
 	w.Header()["Content-Type"] = []string{"application/json; charset=utf-8"}
 	_, _ = w.Write(body) // a user who has gone is no concern of ours
-}
-
-// sayable reports whether a user name can be said in a message to a connector,
-// which is UTF-8, and in a line of the sign-in log.
-func sayable(user string) bool {
-	return utf8.ValidString(user) && strings.IndexFunc(user, unicode.IsControl) < 0
 }
 
 // refuseUnread answers a sign-in that could not be read.

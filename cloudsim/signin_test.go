@@ -241,6 +241,7 @@ func TestBadSignIns(t *testing.T) {
 		{"NUL in the name", with("username", "ann\x00@contoso.test"), 400, 90014, "malformed-sign-in", nil},
 		{"line feed in the name", with("username", "ann\n@contoso.test"), 400, 90014, "malformed-sign-in", nil},
 		{"C1 control in the name", with("username", "ann\u0085@contoso.test"), 400, 90014, "malformed-sign-in", nil},
+		{"a name that turns text around", with("username", "ann\u202e@contoso.test"), 400, 90014, "malformed-sign-in", nil},
 		{"name not UTF-8", with("username", "ann\xff@contoso.test"), 400, 90014, "malformed-sign-in", nil},
 		{"password not UTF-8", with("password", secret+"\xff"), 400, 90014, "malformed-sign-in", nil},
 		{"long name", with("username", strings.Repeat("n", 1024)+"@contoso.test"), 400, 90014, "malformed-sign-in", nil},

@@ -59,12 +59,24 @@ func (c theCloud) TenantOf(user string) (signin.Tenant, bool) {
 	return c.known(t)
 }
 
-func (theCloud) known(t *tenant) (signin.Tenant, bool) {
+func (c theCloud) known(t *tenant) (signin.Tenant, bool) {
 	if t == nil {
 		return signin.Tenant{}, false
 	}
 	p := t.policy.Load()
-	return signin.Tenant{Name: t.Name, Issuer: t.issuer, Federated: t.elsewhere(p), Passive: p.goes(), Exchange: p.exchange()}, true
+	return signin.Tenant{Name: t.Name, Issuer: t.issuer, Federated: t.elsewhere(p), Passive: p.goes(), Exchange: p.exchange(),
+		Standing: func(user string) signin.Standing { return c.standing(t, user) }}, true
+}
+
+// standing is what hash sync has said of a user.
+func (c theCloud) standing(t *tenant, user string) signin.Standing {
+	switch a, found := c.state.Account(t.Name, user); {
+	case !found:
+		return signin.Unsaid
+	case a.Disabled:
+		return signin.Disabled
+	}
+	return signin.Enabled
 }
 
 // SignIn implements signin.Cloud: it takes the path of the password grant, and

@@ -149,6 +149,12 @@ func (t *tenant) signIn(id uint64, user, password string) answer {
 	a := t.decide(id, user, password)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.countAnswer(&a)
+	return a
+}
+
+// countAnswer takes how a sign-in ended into the tenant's books; mu is held.
+func (t *tenant) countAnswer(a *answer) {
 	switch {
 	case a.failed:
 		t.counts.Failed++
@@ -162,17 +168,19 @@ func (t *tenant) signIn(id uint64, user, password string) answer {
 		t.counts.PassThrough++
 	case HashSync:
 		t.counts.HashSync++
+	case Federation:
+		t.counts.Federation++
 	}
-	return a
 }
 
 // refuseLocked answers for an account that is locked: nobody is asked.
 func (t *tenant) refuseLocked() answer {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	a := answer{code: codeLocked}
 	t.counts.Received++
-	t.counts.Refused++
-	return answer{code: codeLocked}
+	t.countAnswer(&a)
+	return a
 }
 
 func (t *tenant) decide(id uint64, user, password string) answer {

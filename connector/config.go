@@ -55,7 +55,7 @@ type Config struct {
 
 	// Directory is ldaps://host or ldaps://host:port of each of its servers;
 	// DirectoryCA is a file with the certificates, in PEM, that they are
-	// verified against.
+	// verified against; the system's when it is empty.
 	Directory   []string
 	DirectoryCA string
 	// DirectoryOrder, DirectoryDialect, DirectoryNames and NameAttribute are as
@@ -124,7 +124,7 @@ type checked struct {
 	dialect     bind.Dialect
 	names       bind.Names
 	attribute   string
-	directoryCA *x509.CertPool
+	directoryCA *x509.CertPool // nil for the system's
 	cloud       *endpoints
 }
 
@@ -285,9 +285,10 @@ func (c *checked) pool() (least, most int) {
 	return min(minPool, most), most
 }
 
+// readCertificates returns nil, which stands for the system's, for no file.
 func readCertificates(file string) (*x509.CertPool, error) {
 	if file == "" {
-		return nil, errors.New("expected a file")
+		return nil, nil
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {

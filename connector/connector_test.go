@@ -430,6 +430,9 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 			t.Errorf("no line begins with %s:\n%v", flag, err)
 		}
 	}
+	if pool, err := readCertificates(""); pool != nil || err != nil {
+		t.Errorf("without a file: %v, %v, expected the system's authorities", pool, err)
+	}
 	for _, tt := range []struct {
 		file, want string
 	}{

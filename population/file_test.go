@@ -53,6 +53,11 @@ func TestFromFile(t *testing.T) {
 			t.Errorf("user %d: passwords that are wrong, or were, are not told from the right one", i)
 		}
 	}
+	for i, want := range []string{0: "Ann", 1: "smith, john", 3: "ann@fabrikam.test"} {
+		if want != "" && p.UniqueName(i) != want {
+			t.Errorf("unique name of user %d: %q, want %q", i, p.UniqueName(i), want)
+		}
+	}
 	if i, ok := p.IndexOfName("ANN"); !ok || i != 0 {
 		t.Errorf("of two of a name: %d, %t", i, ok)
 	}

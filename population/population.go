@@ -186,6 +186,17 @@ func (p *Population) Name(i int) string {
 	return string(appendNumbered(b[:0], "user", i+1))
 }
 
+// UniqueName is the account name of user i, or where another user before has that
+// one too, in another domain, the user principal name: what tells users apart in
+// a directory that keeps all domains in one place.
+func (p *Population) UniqueName(i int) string {
+	name := p.Name(i)
+	if first, found := p.IndexOfName(name); found && first != i {
+		return p.UPN(i)
+	}
+	return name
+}
+
 // UPN is the user principal name of user i.
 func (p *Population) UPN(i int) string {
 	if p.listed != nil {

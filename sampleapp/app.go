@@ -143,11 +143,20 @@ func open(ctx context.Context, log *slog.Logger, cfg Config, address string) (*a
 	if err != nil || at.Scheme != "https" {
 		return nil, fmt.Errorf("issuer: %q is no https address to sign in at", a.provider.Endpoint().AuthURL)
 	}
-	a.endSession, a.issuerAt = more.EndSession, at.Scheme+"://"+at.Host
+	a.endSession, a.issuerAt = more.EndSession, source(at)
 	a.verifier = a.provider.Verifier(&oidc.Config{ClientID: cfg.Client, SupportedSigningAlgs: more.Algorithms})
 	a.oauth = oauth2.Config{ClientID: cfg.Client, ClientSecret: cfg.Secret, Endpoint: a.provider.Endpoint(),
 		RedirectURL: a.home + "signed-in", Scopes: []string{oidc.ScopeOpenID, "profile"}}
 	return a, nil
+}
+
+// source is a URL's origin as a content security policy has it, whose grammar
+// knows no IPv6 addresses.
+func source(u *url.URL) string {
+	if strings.HasPrefix(u.Host, "[") {
+		return u.Scheme + ":"
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 // asking is a context in which the libraries use the app's client.

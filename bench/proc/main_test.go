@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -75,8 +76,11 @@ func child(kind string) int {
 		sayReady()
 		untilStdinCloses()
 	case "master": // of a servant, which it starts
-		servant := exec.Command("sh", "-c", "while :; do :; done")
-		servant.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		// The kernel kills it with this process, whose thread must not end before;
+		// and where it does not, its CPU time is bounded, in seconds.
+		runtime.LockOSThread()
+		servant := exec.Command("sh", "-c", "ulimit -t 20; while :; do :; done")
+		servant.SysProcAttr = childAttr()
 		if err := servant.Start(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1

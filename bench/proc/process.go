@@ -21,12 +21,13 @@ type Process struct {
 	sup  *Supervisor
 	op   chan struct{} // holds one token; taken by a start
 
-	mu     sync.Mutex
-	run    *incarnation  // the last one started, nil before the first
-	ready  observe.Ready // the last one read
-	starts int
-	spent  time.Duration // CPU of those that ended
-	rssMax int64         // bytes
+	mu       sync.Mutex
+	run      *incarnation  // the last one started, nil before the first
+	ready    observe.Ready // the last one read
+	servants []Identity    // that it names
+	starts   int
+	spent    time.Duration // CPU of those that ended
+	rssMax   int64         // bytes
 }
 
 // An incarnation is one start of a process. Its fields but done belong to the
@@ -250,8 +251,9 @@ func (p *Process) launch(ctx context.Context) error {
 	if err != nil {
 		return p.giveUp(ctx, r, err)
 	}
+	servants := servantsOf(ready)
 	p.mu.Lock()
-	p.ready = ready
+	p.ready, p.servants = ready, servants
 	p.mu.Unlock()
 	return nil
 }

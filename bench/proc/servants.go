@@ -15,20 +15,23 @@ import (
 // it. A role that has any says their process ids in its ready line ("pids"), and
 // what these start counts too. They end with the role by themselves.
 
-// servantsOf are the process ids that a ready line names.
-func servantsOf(ready observe.Ready) (pids []int) {
+// servantsOf are the processes that a ready line names. They are known by more
+// than their ids, which may be others' when these have ended.
+func servantsOf(ready observe.Ready) (servants []Identity) {
 	for _, text := range strings.Split(ready.Info["pids"], ",") {
 		if pid, err := strconv.Atoi(strings.TrimSpace(text)); err == nil && pid > 1 {
-			pids = append(pids, pid)
+			if id, err := Identify(pid); err == nil { // else it has ended
+				servants = append(servants, id)
+			}
 		}
 	}
-	return pids
+	return servants
 }
 
 // household are the servants that are there now, with what they started; none
 // of a role that named none. The caller holds p.mu.
 func (p *Process) household() (pids []int) {
-	if len(servantsOf(p.ready)) == 0 || p.run == nil || p.run.ended || p.ready.PID != p.run.id.PID {
+	if len(p.servants) == 0 || p.run == nil || p.run.ended || p.ready.PID != p.run.id.PID {
 		return nil
 	}
 	all := []int{p.run.id.PID}
@@ -39,11 +42,14 @@ func (p *Process) household() (pids []int) {
 			}
 		}
 	}
-	for _, pid := range servantsOf(p.ready) {
+	for _, id := range p.servants {
 		// One that its parent left is a child of another process now. It is
 		// still one of ours when it is in the list that the role gave.
-		if !slices.Contains(all, pid) && stillThere(pid) {
-			all = append(all, pid)
+		if slices.Contains(all, id.PID) {
+			continue
+		}
+		if alive, err := id.Alive(); err == nil && alive {
+			all = append(all, id.PID)
 		}
 	}
 	return all[1:]
@@ -86,6 +92,3 @@ func (p *Process) signalServants(sig syscall.Signal) {
 		_ = syscall.Kill(pid, sig) // one that has ended needs nothing
 	}
 }
-
-// stillThere says whether there is such a process.
-func stillThere(pid int) bool { return syscall.Kill(pid, 0) == nil }

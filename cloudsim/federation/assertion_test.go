@@ -84,6 +84,21 @@ func TestTwoKeys(t *testing.T) {
 	}
 }
 
+// A key that nobody knows is one, also beside keys that are too old: then the
+// metadata is read again.
+func TestUnknownBesideExpired(t *testing.T) {
+	t.Parallel()
+	next, old := newServer(t, rsaKey(t, 2048)), newServerAt(t, usual().key, noon.Add(-48*time.Hour))
+	signed := next.sign(t, saml1(says{}), signing{noKeyInfo: true})
+	for _, keys := range [][]*x509.Certificate{{usual().cert, old.cert}, {old.cert, usual().cert}} {
+		m := usual().metadata()
+		m.Certificates = keys
+		if _, r := validator().Validate([]byte(signed), m); r == nil || r.Reason != UnknownKey {
+			t.Errorf("%v", r)
+		}
+	}
+}
+
 // What is refused, and by which word it is counted.
 func TestRefusals(t *testing.T) {
 	t.Parallel()

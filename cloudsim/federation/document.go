@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -20,10 +21,13 @@ type bounds struct {
 // namespaceXML is what the prefix xml stands for, without being declared.
 const namespaceXML = "http://www.w3.org/XML/1998/namespace"
 
-// parse reads a document that is no more than it should be. The parsers below
-// are lenient (encoding/xml takes an attribute twice, prefixes that stand for
+// parse reads a document that is no more than it should be. The parser below is
+// lenient (encoding/xml takes an attribute twice, prefixes that stand for
 // nothing, several roots), and every leniency is a chance for two readers to
-// see two documents. So whatever two could read in two ways is refused first.
+// see two documents. So whatever two could read in two ways is refused, at the
+// first such thing, and what is left becomes the tree that the library of
+// signatures works on: what is checked here and what is read after that comes
+// of one and the same reading.
 //
 // There are no entities but XML's five, since a document type is refused and
 // encoding/xml knows no others: neither bombs nor files of this host.
@@ -34,12 +38,8 @@ func parse(text []byte, b bounds) (*etree.Document, error) {
 	if !utf8.Valid(text) {
 		return nil, errors.New("not UTF-8")
 	}
-	if err := plain(string(text), b); err != nil {
-		return nil, err
-	}
 	doc := etree.NewDocument()
-	doc.ReadSettings = etree.ReadSettings{MaxDepth: b.depth + 1}
-	if err := doc.ReadFromBytes(text); err != nil {
+	if err := read(text, &doc.Element, b); err != nil {
 		return nil, err
 	}
 	if doc.Root() == nil {
@@ -48,10 +48,10 @@ func parse(text []byte, b bounds) (*etree.Document, error) {
 	return doc, nil
 }
 
-// plain reports the first thing in a document that is beyond its bounds or can
-// be read in two ways.
-func plain(text string, b bounds) error {
-	in := xml.NewDecoder(strings.NewReader(text))
+// read adds the element of a document to another one. Comments, which may be
+// where bounds allow them, become part of it too, since they end a text.
+func read(text []byte, to *etree.Element, b bounds) error {
+	in := xml.NewDecoder(bytes.NewReader(text))
 	var within []opened
 	elements := 0
 	for {
@@ -61,6 +61,10 @@ func plain(text string, b bounds) error {
 		}
 		if err != nil {
 			return err
+		}
+		around := to
+		if len(within) > 0 {
+			around = within[len(within)-1].element
 		}
 		switch part := part.(type) {
 		case xml.Directive:
@@ -73,8 +77,11 @@ func plain(text string, b bounds) error {
 			if !b.comments {
 				return errors.New("it has a comment")
 			}
+			around.CreateComment(string(part))
 		case xml.CharData:
-			if len(within) == 0 && strings.Trim(string(part), " \t\r\n") != "" {
+			if len(within) > 0 {
+				around.CreateText("").SetData(string(part)) // which finds out whether it is white space
+			} else if strings.Trim(string(part), " \t\r\n") != "" {
 				return errors.New("it has text outside of its element")
 			}
 		case xml.StartElement:
@@ -94,6 +101,10 @@ func plain(text string, b bounds) error {
 			if err != nil {
 				return err
 			}
+			o.element = around.CreateElement(written(part.Name))
+			for _, a := range part.Attr {
+				o.element.CreateAttr(written(a.Name), a.Value)
+			}
 			within = append(within, o)
 		case xml.EndElement:
 			if len(within) == 0 || within[len(within)-1].name != part.Name {
@@ -108,10 +119,19 @@ func plain(text string, b bounds) error {
 	return nil
 }
 
+// written is a name as it was, with its prefix.
+func written(name xml.Name) string {
+	if name.Space == "" {
+		return name.Local
+	}
+	return name.Space + ":" + name.Local
+}
+
 // opened is an element that has not ended, with the prefixes it declares.
 type opened struct {
 	name     xml.Name // as it is written: the space is the prefix
 	prefixes map[string]string
+	element  *etree.Element
 }
 
 // open checks the names of an element: each attribute there once, each prefix

@@ -68,7 +68,9 @@ func verified(assertion *etree.Element, v version, keys []*x509.Certificate, now
 	var last *Refusal
 	for _, key := range candidates { // without KeyInfo, by any of them
 		if now.Before(key.NotBefore) || now.After(key.NotAfter) {
-			last = refuse(ExpiredKey, "the signing certificate is valid from %v to %v", key.NotBefore, key.NotAfter)
+			if last == nil { // a key that could have signed, and did not, says more
+				last = refuse(ExpiredKey, "the signing certificate is valid from %v to %v", key.NotBefore, key.NotAfter)
+			}
 			continue
 		}
 		inDER(signature, key)

@@ -149,7 +149,7 @@ func (b *Book) Enter(name string, now time.Time) bool {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	a := b.of(strings.ToLower(name))
+	a := b.of(accountOf(name))
 	left := b.rule.Failures - a.failures
 	if a.locks > 0 {
 		left = 1
@@ -175,7 +175,7 @@ func (b *Book) Leave(name, password string, o Outcome, now time.Time) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	a := b.of(strings.ToLower(name)) // anew, if it was forgotten meanwhile
+	a := b.of(accountOf(name)) // anew, if it was forgotten meanwhile
 	a.pending = max(0, a.pending-1)
 	switch o {
 	case Right:

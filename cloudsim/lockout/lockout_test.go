@@ -192,3 +192,40 @@ func BenchmarkRight(b *testing.B) {
 		}
 	})
 }
+
+// Whoever guesses has no more guesses for the ways to write a name that a
+// directory takes for the same: OpenLDAP and Samba do most of these.
+func TestSpellings(t *testing.T) {
+	t.Parallel()
+	spellings := []string{"straße@contoso.test", " straße@contoso.test", "straße @contoso.test  ", "STRASSE@Contoso.Test", "ſtrasse@contoso.test",
+		"ｓtraße@contoso.test", "strasse\u00a0@contoso.test", "s\u200btrasse@contoso.test", "st\u00adrasse@contoso.test", "stra\u1e9ee@contoso.test"}
+	b := open(t, Usual())
+	for i, name := range spellings {
+		if !b.Enter(name, began) {
+			t.Fatalf("%+q: the %dth guess is locked out", name, i+1)
+		}
+		b.Leave(name, fmt.Sprint("wrong", i), Wrong, began)
+	}
+	for _, name := range append(spellings, "strasse@contoso.test") {
+		if b.Enter(name, began) {
+			t.Errorf("%+q: let in after %d guesses", name, len(spellings))
+		}
+	}
+	for _, other := range []string{"strase@contoso.test", "zoë@contoso.test", "zoe@contoso.test"} {
+		if !b.Enter(other, began) {
+			t.Errorf("%s is locked for another", other)
+		}
+	}
+}
+
+func BenchmarkEnter(b *testing.B) {
+	for _, name := range []string{"user000001@contoso.test", "zoë@contoso.test"} {
+		b.Run(name, func(b *testing.B) {
+			book := open(b, Usual())
+			for range b.N {
+				book.Enter(name, began)
+				book.Leave(name, "right", Right, began)
+			}
+		})
+	}
+}

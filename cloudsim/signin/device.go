@@ -255,12 +255,12 @@ func (s *Surface) devicePage(v *visit) {
 	if v.form != nil {
 		typed = v.form.Get("user_code")
 	}
-	ask := func(code int) {
+	ask := func(v *visit, code int) { // a visit of its own: who is sent away comes back in another
 		shown, _ := readUserCode(typed)
 		s.show(v, view{Step: stepCode, User: shown, Code: code, Action: "/device", CSRF: v.seal(purposeName)}, http.StatusOK)
 	}
 	if v.form == nil {
-		ask(0)
+		ask(v, 0)
 		return
 	}
 	userCode, readable := readUserCode(typed)
@@ -271,13 +271,13 @@ func (s *Surface) devicePage(v *visit) {
 	}
 	if !v.sealed(bound) {
 		s.denied("sign-in-form-expired", v)
-		ask(codeFormExpired)
+		ask(v, codeFormExpired)
 		return
 	}
 	if guesser := "client " + clientOf(v.r); first {
 		if !s.guesses.enter(guesser, v.now) {
 			s.denied("user-code-guessed", v)
-			ask(codeBusy)
+			ask(v, codeBusy)
 			return
 		}
 		if _, code := s.devices.find(userCode, v.now); code == 0 {
@@ -290,7 +290,7 @@ func (s *Surface) devicePage(v *visit) {
 		if !readable {
 			code = codeDeviceUnknown
 		}
-		ask(code)
+		ask(v, code)
 		return
 	}
 	if first { // the sign-in begins
@@ -301,7 +301,7 @@ func (s *Surface) devicePage(v *visit) {
 		tenant: d.tenant, client: d.client.Name, scopes: d.scopes, agree: true,
 		finish: func(v *visit, in *session) {
 			if !s.devices.settle(userCode, v.now, deviceGranted, grantTo(in, d.client.ID, "", d.scopes)) {
-				ask(codeDeviceExpired)
+				ask(v, codeDeviceExpired)
 				return
 			}
 			s.log.Info("device signed in", "client", d.client.ID, "tenant", in.Tenant, "user", in.User, "request_id", v.id)

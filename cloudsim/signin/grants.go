@@ -16,8 +16,9 @@ import (
 
 // A grant is what somebody who signed in has let a client have.
 type grant struct {
-	family string // of all that comes from one sign-in
-	tenant string
+	family   string // of all that comes from one sign-in
+	tenant   string
+	standing Standing // of the user, when it was made
 	token.Grant
 }
 
@@ -89,13 +90,9 @@ func (s *Surface) ExchangeBy(tenant, authorization, body string) (Tokens, *Probl
 // authenticate finds out which client asks: by the form, or by the header with
 // the secret (RFC 6749 section 2.3.1). Which of them was wrong is not said.
 func (s *Surface) authenticate(authorization string, p map[string]string) (Client, *Problem) {
-	id, secret := p["client_id"], p["client_secret"]
-	if header, found := strings.CutPrefix(authorization, "Basic "); found {
-		inHeader, given, ok := parseBasic(header)
-		if !ok || id != "" && id != inHeader || secret != "" {
-			return Client{}, invalidRequest(codeMalformed, "malformed-client", "The client authenticates in a way that can't be read, or in two ways.")
-		}
-		id, secret = inHeader, given
+	id, secret, problem := credentials(authorization, p["client_id"], p["client_secret"])
+	if problem != nil {
+		return Client{}, problem
 	}
 	client, found := s.clients[id]
 	switch {
@@ -103,14 +100,51 @@ func (s *Surface) authenticate(authorization string, p map[string]string) (Clien
 		return Client{}, invalidRequest(codeBadRequest, "missing-parameter", "The request body must contain the parameter client_id.")
 	case !found:
 		return Client{}, &Problem{http.StatusBadRequest, "unauthorized_client", codeClient, "unknown-client", "The application is not known."}
-	case !client.Secret.some: // a public client; what some send in the place of a secret is none
-		return client, nil
-	case secret == "":
-		return Client{}, &Problem{http.StatusUnauthorized, "invalid_client", codeNoSecret, "client-secret-missing", "The request must contain the client's secret."}
-	case !client.Secret.is(secret):
-		return Client{}, &Problem{http.StatusUnauthorized, "invalid_client", codeSecret, "client-secret-wrong", "The client's secret is wrong."}
 	}
-	return client, nil
+	return client, client.proves(secret)
+}
+
+// Caller is the client that asks for the tokens of a user's password or
+// assertion. It may be one that nobody knows, but not in the name of one with a
+// secret. Most name themselves in the form and have none: they cost nothing.
+func (s *Surface) Caller(authorization, id, body string) (string, *Problem) {
+	if authorization == "" && !s.clients[id].Secret.some {
+		return id, nil
+	}
+	values, err := url.ParseQuery(body)
+	if err != nil {
+		return "", invalidRequest(codeMalformed, "malformed-form", "The form can't be read.")
+	}
+	id, secret, problem := credentials(authorization, id, values.Get("client_secret"))
+	if problem != nil {
+		return "", problem
+	}
+	return id, s.clients[id].proves(secret)
+}
+
+// credentials are a client's ID and secret, by the form or by the header.
+func credentials(authorization, id, secret string) (string, string, *Problem) {
+	header, found := strings.CutPrefix(authorization, "Basic ")
+	if !found {
+		return id, secret, nil
+	}
+	inHeader, given, ok := parseBasic(header)
+	if !ok || id != "" && id != inHeader || secret != "" {
+		return "", "", invalidRequest(codeMalformed, "malformed-client", "The client authenticates in a way that can't be read, or in two ways.")
+	}
+	return inHeader, given, nil
+}
+
+// proves checks the secret of a client that has one. What some public clients
+// send in the place of a secret is none.
+func (c Client) proves(secret string) *Problem {
+	switch {
+	case !c.Secret.some, c.Secret.is(secret):
+		return nil
+	case secret == "":
+		return &Problem{http.StatusUnauthorized, "invalid_client", codeNoSecret, "client-secret-missing", "The request must contain the client's secret."}
+	}
+	return &Problem{http.StatusUnauthorized, "invalid_client", codeSecret, "client-secret-wrong", "The client's secret is wrong."}
 }
 
 // parseBasic reads the header's credentials, both of which are form-encoded.
@@ -167,6 +201,7 @@ func (s *Surface) mint(g grant, address string) (Tokens, *Problem) {
 	}
 	if slices.Contains(g.Scopes, token.Offline) {
 		g.Nonce, g.Info = "", false // of the first tokens alone
+		g.standing = s.standing(g.tenant, g.User)
 		// Without room there is none, and the user signs in again.
 		out.Refresh, _ = s.refresh.add(refreshGrant{issued: g}, now, now.Add(s.limits.RefreshTime))
 		// Who ends a family may have looked for its tokens just before this one.
@@ -219,6 +254,10 @@ func (s *Surface) redeemRefresh(client Client, p map[string]string) (g grant, pr
 		return g, invalidRequest(codeBadRequest, "missing-parameter", "The request body must contain the parameter refresh_token.")
 	}
 	var r refreshGrant
+	// Before it is used up: an account that is enabled again goes on.
+	if kept, found := s.refresh.get(p["refresh_token"], s.now()); found && kept.issued.Client == client.ID && s.gone(kept.issued.tenant, kept.issued.User, kept.issued.standing) {
+		return g, invalidGrant(codeDisabled, "refresh-user-disabled", "The user account is disabled.")
+	}
 	if !s.refresh.change(p["refresh_token"], s.now(), func(kept *refreshGrant) bool {
 		r = *kept
 		kept.used = kept.used || kept.issued.Client == client.ID

@@ -51,6 +51,8 @@ type Tenant struct {
 	// where programs read how to ask it themselves (WS-MetadataExchange).
 	Federated         bool
 	Passive, Exchange string
+	// Standing is what hash sync has said of a user; nil where it says nothing.
+	Standing func(user string) Standing
 }
 
 // at is the issuer for those who call the tenant by an address: by its name, or

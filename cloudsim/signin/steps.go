@@ -111,7 +111,7 @@ func (s *Surface) takeUser(v *visit, p *purpose, user string) {
 
 // whose finds a user's tenant, or the code of why there is none to sign in to.
 func (s *Surface) whose(p *purpose, user string) (Tenant, int) {
-	if len(user) > maxUser || !utf8.ValidString(user) || strings.IndexFunc(user, unicode.IsControl) >= 0 {
+	if len(user) > maxUser || !Sayable(user) {
 		return Tenant{}, codeMalformed
 	}
 	if user == "" {
@@ -125,6 +125,15 @@ func (s *Surface) whose(p *purpose, user string) (Tenant, int) {
 		return Tenant{}, codeOtherTenant
 	}
 	return t, 0
+}
+
+// Sayable reports whether a user name is one that can be shown, sent to a
+// connector and written down: UTF-8, and nothing in it that shows as nothing or
+// turns what is shown around.
+func Sayable(user string) bool {
+	return utf8.ValidString(user) && strings.IndexFunc(user, func(r rune) bool {
+		return unicode.IsControl(r) || r > unicode.MaxLatin1 && unicode.Is(unicode.Bidi_Control, r)
+	}) < 0
 }
 
 // takePassword signs a user in, or says why not.

@@ -41,6 +41,8 @@ type office struct {
 	answer  Answer    // to whoever gives a right password
 	asked   []Attempt
 	refused map[string]int
+	// standings are of users of contoso, as hash sync has them.
+	standings map[string]Standing
 }
 
 type lockedText struct {
@@ -71,7 +73,7 @@ func open(t testing.TB, limits Limits) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &office{TB: t, signer: signer, at: time.Now(), refused: make(map[string]int),
+	o := &office{TB: t, signer: signer, at: time.Now(), refused: make(map[string]int), standings: make(map[string]Standing),
 		answer: Answer{Method: "pass-through", Connector: "connector-1"}}
 	mux := http.NewServeMux()
 	o.server = httptest.NewUnstartedServer(mux)
@@ -147,13 +149,25 @@ func (o *office) Tenant(name string) (Tenant, bool) {
 	}
 	switch name {
 	case "contoso", "fabrikam":
-		return Tenant{Name: name, Issuer: o.issuer(name)}, true
+		return Tenant{Name: name, Issuer: o.issuer(name), Standing: o.stands}, true
 	case "federated":
 		return Tenant{Name: name, Issuer: o.issuer(name), Federated: true, Passive: "https://fs.example/adfs/ls/"}, true
 	case "lost":
 		return Tenant{Name: name, Issuer: o.issuer(name), Federated: true}, true
 	}
 	return Tenant{}, false
+}
+
+func (o *office) stands(user string) Standing {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.standings[user]
+}
+
+func (o *office) sync(user string, to Standing) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.standings[user] = to
 }
 
 // TenantOf implements Cloud.

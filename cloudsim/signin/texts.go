@@ -6,6 +6,7 @@ package signin
 const (
 	codeWrongPassword = 50126
 	codeLocked        = 50053
+	codeDisabled      = 50057
 	codeNoUser        = 900144
 	codeNoPassword    = codeNoUser
 	codeNoTenant      = 50059
@@ -18,13 +19,13 @@ const (
 // texts are what users are told, who are to know what to do next: the code
 // behind it is for whoever helps them.
 var texts = map[int]string{
-	50034: "This user name may be incorrect. Make sure that you typed it correctly; otherwise, contact your administrator.",
-	50126: "Your user name or password is incorrect. If you don't remember your password, ask your administrator to reset it.",
-	50053: "Your account is temporarily locked to prevent unauthorized use. Try again later; if you still have trouble, contact your administrator.",
-	50055: "Your password has expired. Change it before you sign in again.",
-	50057: "Your account has been disabled. Contact your administrator, who can enable it.",
-	50144: "Your password has expired or must be changed. Change it on a computer of your organization, or ask your administrator to reset it; then sign in again.",
-	80012: "You can't sign in at this time: it is outside the hours that your organization allows.",
+	50034:        "This user name may be incorrect. Make sure that you typed it correctly; otherwise, contact your administrator.",
+	50126:        "Your user name or password is incorrect. If you don't remember your password, ask your administrator to reset it.",
+	50053:        "Your account is temporarily locked to prevent unauthorized use. Try again later; if you still have trouble, contact your administrator.",
+	50055:        "Your password has expired. Change it before you sign in again.",
+	codeDisabled: "Your account has been disabled. Contact your administrator, who can enable it.",
+	50144:        "Your password has expired or must be changed. Change it on a computer of your organization, or ask your administrator to reset it; then sign in again.",
+	80012:        "You can't sign in at this time: it is outside the hours that your organization allows.",
 
 	80001: "We can't reach your organization to check your password right now. Your password was not refused; try again in a few minutes.",
 	80002: "Your organization took too long to check your password. Your password was not refused; try again in a moment.",

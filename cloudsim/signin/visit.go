@@ -184,6 +184,7 @@ type session struct {
 	Administrator     bool
 	SignedIn          time.Time
 	Stays             bool // signed in after the browser has ended
+	standing          Standing
 }
 
 // name is what to call the user by. No directory is asked for a better one.
@@ -199,7 +200,15 @@ func (v *visit) session() *session {
 		return nil
 	}
 	for _, kept := range []*store[session]{v.sessions, v.stayed} {
-		if s, found := kept.get(c.Value, v.now); found {
+		s, found := kept.get(c.Value, v.now)
+		// Who signed in by the directory while hash sync still had it the other way
+		// stays: it is behind.
+		if found && s.standing != Disabled && v.gone(s.Tenant, s.User, s.standing) {
+			v.denied("session-user-disabled", v)
+			v.end()
+			return nil
+		}
+		if found {
 			return &s
 		}
 	}
@@ -209,6 +218,7 @@ func (v *visit) session() *session {
 // begin makes a session, in place of the browser's old one.
 func (v *visit) begin(s session) {
 	v.end()
+	s.standing = v.Surface.standing(s.Tenant, s.User)
 	if s.Stays {
 		v.setCookie(sessionCookie, v.stayed.addOver(s, v.now, v.now.Add(v.limits.StayTime)), v.limits.StayTime)
 		return

@@ -109,7 +109,9 @@ func parseEnvelope(text []byte) (q *tokenRequest, err error) {
 			break
 		}
 		if err != nil {
-			return nil, bad("malformed-xml", "the request is no XML: %v", err)
+			// Not in the decoder's words: it quotes what it stumbled over, which may be
+			// of a password.
+			return nil, bad("malformed-xml", "the request is no XML from byte %d on", in.InputOffset())
 		}
 		switch part := token.(type) {
 		case xml.Directive:

@@ -17,6 +17,9 @@ const (
 	maxContext = 4 << 10
 )
 
+// maxMinutes is as long as a session may be old; more asks for no less.
+const maxMinutes = uint64(sessionTime / time.Minute)
+
 // A passiveRequest is what a relying party sent a browser for (WS-Federation
 // 1.2, section 13).
 type passiveRequest struct {
@@ -98,7 +101,7 @@ func (s *server) readPassive(q map[string]string, now time.Time) (*passiveReques
 		if err != nil {
 			return nil, bad("malformed-address", "The site that sent you here asked in a way that can't be read. Close this page.")
 		}
-		p.since = now.Add(-time.Duration(minutes) * time.Minute)
+		p.since = now.Add(-time.Duration(min(minutes, maxMinutes)) * time.Minute)
 		again.Set("wfresh", text)
 	}
 	p.query = again.Encode()

@@ -155,13 +155,14 @@ func TestBrowser(t *testing.T) {
 		"as another":              {map[string]string{"username": "bob@contoso.test"}, false},
 		"with the password again": {map[string]string{"wfresh": "0"}, false},
 		"within the hour":         {map[string]string{"wfresh": "60"}, true},
+		"within three centuries":  {map[string]string{"wfresh": "160000000"}, true},
 	} {
 		got := b.visit(http.MethodGet, sent(test.change), nil, nil)
 		if _, fields := got.form(t); (fields.Get("wresult") != "") != test.known {
 			t.Errorf("%s: %s", name, got.text)
 		}
 	}
-	if c := r.counters(); c.Sessions != 3 || c.Accepted != 3 {
+	if c := r.counters(); c.Sessions != 4 || c.Accepted != 3 {
 		t.Errorf("counters: %+v", c)
 	}
 	out := b.visit(http.MethodGet, passivePath+"?wa=wsignout1.0&wreply="+url.QueryEscape("https://cloud.contoso.test/signed-out"), nil, nil)

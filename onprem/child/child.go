@@ -65,11 +65,15 @@ func Start(log *slog.Logger, name string, args ...string) (*Process, error) {
 			defer close(said)
 			p.listen(log, read)
 		}()
+		// Its group goes with it, and before it is waited for: afterwards the number
+		// may be another one's.
+		awaitExit(p.PID())
+		killGroup(p.PID())
 		p.err = p.cmd.Wait()
 		_ = write.Close()
 		<-said
 		if errors.Is(p.err, exec.ErrWaitDelay) {
-			p.err = nil // grandchildren that still hold the pipe are no matter
+			p.err = nil // grandchildren of another group may hold the pipe
 		}
 		close(p.ended)
 	}()
@@ -122,43 +126,49 @@ func (p *Process) Err() error {
 // PID is the child's own; see PIDs.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Stop asks the child to end, kills it and all that it started after the grace,
-// and waits. Stopping one that has ended is no error.
+// Stop asks the child to end, kills it after the grace, and waits. What it
+// started in its group ends with it. Stopping one that has ended is no error.
 func (p *Process) Stop(grace time.Duration) {
 	select {
 	case <-p.ended:
+		return
 	default:
-		_ = p.cmd.Process.Signal(syscall.SIGTERM)
-		timer := time.NewTimer(grace)
-		defer timer.Stop()
-		select {
-		case <-p.ended:
-		case <-timer.C:
-		}
 	}
-	// Its group may outlive it, and nobody else can have taken the number while
-	// one of the group is there.
-	_ = syscall.Kill(-p.PID(), syscall.SIGKILL)
-	<-p.ended
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-p.ended:
+	case <-timer.C:
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+	}
 }
 
 // Output runs a command to its end, or that of the context, with an input, and
 // returns what it wrote to its standard output. What it wrote to the other is in
-// the error.
+// the error. It ends with this process as a child of Start does.
 func Output(ctx context.Context, input io.Reader, name string, args ...string) ([]byte, error) {
+	runtime.LockOSThread() // see Start
+	defer runtime.UnlockOSThread()
 	var said strings.Builder
 	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.SysProcAttr = attributes()
+	cmd.Cancel = func() error {
+		if err := cmd.Process.Kill(); err != nil {
+			return err
+		}
+		killGroup(cmd.Process.Pid)
+		return nil
+	}
 	cmd.WaitDelay = pipeGrace
 	cmd.Env, cmd.Stdin, cmd.Stderr = Env, input, &said
 	out, err := cmd.Output()
 	if err == nil {
 		return out, nil
 	}
-	text := strings.TrimSpace(said.String())
-	if text == "" {
-		text = strings.TrimSpace(string(out))
-	}
-	if from := len(text) - 1000; from > 0 { // the end says why
+	text := strings.TrimSpace(said.String()) // and nothing of the output, which may be secrets
+	if from := len(text) - 1000; from > 0 {  // the end says why
 		text = "… " + text[from:]
 	}
 	return nil, fmt.Errorf("%s: %w: %s", name, err, text)

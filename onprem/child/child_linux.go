@@ -1,14 +1,32 @@
 package child
 
 import (
+	"errors"
 	"os"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// awaitExit returns when the child has ended and before it is reaped, so that
+// its number cannot be another one's yet.
+func awaitExit(pid int) {
+	for {
+		if err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil); !errors.Is(err, unix.EINTR) {
+			return
+		}
+	}
+}
+
+// killGroup ends what a child that was not reaped yet left in its group.
+func killGroup(pid int) {
+	_ = unix.Kill(-pid, unix.SIGKILL) // nobody there: nothing to do
 }
 
 // PIDs are those of the child and of all that it started, the child's first.

@@ -1,7 +1,6 @@
 package child
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -9,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,13 +24,18 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asParent) == "" {
 		os.Exit(m.Run())
 	}
-	p, err := Start(slog.New(slog.DiscardHandler), "/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done")
+	const script = `trap '' TERM; echo $$ >"$0.new"; mv "$0.new" "$0"; for i in $(seq 60); do sleep 1; done`
+	var err error
+	if os.Getenv(asParent) == "output" {
+		_, err = Output(context.Background(), nil, "/bin/sh", "-c", script, os.Args[1])
+	} else {
+		_, err = Start(slog.New(slog.DiscardHandler), "/bin/sh", "-c", script, os.Args[1])
+	}
 	if err != nil {
-		fmt.Println(err)
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	fmt.Println(p.PID())
-	select {}
+	time.Sleep(3 * patience)
 }
 
 const patience = 20 * time.Second
@@ -87,8 +92,8 @@ func TestManyLines(t *testing.T) {
 // TestStop kills what does not end when asked, and what it started, and finds
 // all of these before.
 func TestStop(t *testing.T) {
-	p, _ := start(t, "trap '' TERM; sleep 1000 & sleep 1000 & while :; do sleep 0.1; done")
-	eventually(t, "four processes", func() bool { return len(p.PIDs()) >= 3 })
+	p, _ := start(t, "trap '' TERM; sleep 60 & sleep 60 & while :; do sleep 0.1; done")
+	eventually(t, "three processes", func() bool { return len(p.PIDs()) >= 3 })
 	pids := p.PIDs()
 	if pids[0] != p.PID() {
 		t.Errorf("%v does not begin with %d", pids, p.PID())
@@ -99,10 +104,17 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// TestGrandchildHoldsPipe: that something it started still has its output does
-// not keep it from being over.
-func TestGrandchildHoldsPipe(t *testing.T) {
-	p, _ := start(t, "sleep 1000 & exit 0")
+// TestGrandchildren: what a child leaves in its group ends with it, though
+// nobody stops it; what left the group does not keep it from being over.
+func TestGrandchildren(t *testing.T) {
+	said := filepath.Join(t.TempDir(), "pid")
+	p, _ := start(t, "sleep 60 & echo $! >"+said+"; exit 0")
+	<-p.Ended()
+	pid := saidPID(t, said)
+	eventually(t, "end of the grandchild", func() bool { return gone(pid) })
+	left := filepath.Join(t.TempDir(), "pid")
+	p, _ = start(t, "setsid sh -c 'echo $$ >"+left+"; exec sleep 60' & while [ ! -s "+left+" ]; do sleep 0.01; done; exit 0")
+	defer func() { _ = syscall.Kill(saidPID(t, left), syscall.SIGKILL) }()
 	select {
 	case <-p.Ended():
 	case <-time.After(patience):
@@ -115,29 +127,37 @@ func TestGrandchildHoldsPipe(t *testing.T) {
 
 // TestParentKilled: the child goes with the role, however that ends.
 func TestParentKilled(t *testing.T) {
-	parent := exec.Command(os.Args[0])
-	parent.Env = append(os.Environ(), asParent+"=1")
-	out, err := parent.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
+	for _, how := range []string{"start", "output"} {
+		t.Run(how, func(t *testing.T) {
+			said := filepath.Join(t.TempDir(), "pid")
+			parent := exec.Command(os.Args[0], said)
+			parent.Env, parent.Stderr = append(os.Environ(), asParent+"="+how), os.Stderr
+			if err := parent.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = parent.Wait() }()
+			defer func() { _ = parent.Process.Kill() }()
+			pid := saidPID(t, said)
+			if gone(pid) {
+				t.Fatal("the child does not run")
+			}
+			_ = parent.Process.Kill()
+			eventually(t, "end of the child", func() bool { return gone(pid) })
+		})
 	}
-	if err := parent.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(line))
-	if err != nil {
-		t.Fatal(line)
-	}
-	if err := syscall.Kill(pid, 0); err != nil {
-		t.Fatalf("the child does not run: %v", err)
-	}
-	_ = parent.Process.Kill()
-	_ = parent.Wait()
-	eventually(t, "end of the child", func() bool { return gone(pid) })
+}
+
+// saidPID waits for a file that holds a process id.
+func saidPID(t *testing.T, file string) (pid int) {
+	t.Helper()
+	eventually(t, "a process id in "+file, func() bool {
+		text, err := os.ReadFile(file)
+		if err == nil {
+			pid, err = strconv.Atoi(strings.TrimSpace(string(text)))
+		}
+		return err == nil
+	})
+	return pid
 }
 
 // TestEnvironment: the secrets of the role are not the child's.
@@ -164,6 +184,9 @@ func TestOutput(t *testing.T) {
 	_, err := Output(t.Context(), nil, "/bin/sh", "-c", "seq 1000 >&2; echo why >&2; exit 4")
 	if err == nil || !strings.Contains(err.Error(), "exit status 4") || !strings.HasSuffix(err.Error(), "why") || len(err.Error()) > 1200 {
 		t.Errorf("%v", err)
+	}
+	if _, err := Output(t.Context(), nil, "/bin/sh", "-c", "echo secret; exit 1"); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("the output is in the error: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()

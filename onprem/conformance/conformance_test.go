@@ -56,6 +56,7 @@ func users(t testing.TB) string {
 	for _, name := range unusualNames {
 		list = append(list, []string{name + atDomain, secret})
 	}
+	list = append(list, []string{"plain@fabrikam.test", unusual}) // who has a namesake
 	return usersFile(t, list)
 }
 
@@ -116,6 +117,9 @@ func questions(kind string) []question {
 	} {
 		all = append(all, q("injected "+name[:min(len(name), 30)], name, secret, unknownUser, wrongPassword))
 	}
+	all = append(all,
+		question{"namesake", "plain@fabrikam.test", unusual, []wire.Result{accepted}},
+		question{"namesake, password of the other", "plain@fabrikam.test", secret, []wire.Result{wrongPassword}})
 	all = append(all, question{"no domain", "plain*", secret, []wire.Result{unknownUser, wrongPassword}})
 	return all
 }

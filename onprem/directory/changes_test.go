@@ -267,37 +267,56 @@ func TestSizeLimit(t *testing.T) {
 	}
 }
 
-// TestEventsOfAnotherPopulation are none of this one.
+// TestEventsOfAnotherPopulation are none of this one, whether that is made of a
+// seed or is in a file.
 func TestEventsOfAnotherPopulation(t *testing.T) {
-	dir := t.TempDir()
-	spec := population.Spec{Seed: 1, Users: 10, Domain: "contoso.test"}
-	open := func() *changes {
-		users, err := population.New(spec)
-		if err != nil {
+	spec := func(seed uint64) Config {
+		return Config{Population: population.Spec{Seed: seed, Users: 10, Domain: "contoso.test"}}
+	}
+	file := func(first string) Config {
+		path := filepath.Join(t.TempDir(), "users.csv")
+		if err := os.WriteFile(path, []byte(first+",secret-1\nbob@contoso.test,secret-2\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c, err := openEvents(dir, spec, users, slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
+		return Config{UsersFile: path}
 	}
-	first := open()
-	if _, err := first.apply(observe.AccountChange{User: first.users.UPN(1), Kind: "lock"}); err != nil {
-		t.Fatal(err)
-	}
-	if err := first.log.close(); err != nil {
-		t.Fatal(err)
-	}
-	second := open()
-	if second.of(1).State != population.Locked || second.id() != first.id() {
-		t.Errorf("the same population: %+v, %s and %s", second.of(1), second.id(), first.id())
-	}
-	second.log.close()
-	spec.Seed = 2
-	third := open()
-	defer third.log.close()
-	if third.of(1).State != population.Active || third.id() == first.id() || third.highest() != 10 {
-		t.Errorf("another population: %+v, number %d", third.of(1), third.highest())
+	for _, tt := range []struct {
+		name           string
+		first, another Config
+	}{
+		{"seed", spec(1), spec(2)},
+		{"file", file("ann@contoso.test"), file("zoe@contoso.test")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			open := func(cfg Config) *changes {
+				users, err := cfg.users()
+				if err != nil {
+					t.Fatal(err)
+				}
+				c, err := openEvents(dir, cfg.nameOf(users), users, slog.New(slog.DiscardHandler))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return c
+			}
+			first := open(tt.first)
+			if _, err := first.apply(observe.AccountChange{User: first.users.UPN(1), Kind: "lock"}); err != nil {
+				t.Fatal(err)
+			}
+			if err := first.log.close(); err != nil {
+				t.Fatal(err)
+			}
+			second := open(tt.first)
+			if second.of(1).State != population.Locked || second.id() != first.id() {
+				t.Errorf("the same population: %+v, %s and %s", second.of(1), second.id(), first.id())
+			}
+			second.log.close()
+			third := open(tt.another)
+			defer third.log.close()
+			if third.of(1).State != population.Active || third.id() == first.id() || third.highest() != uint64(third.users.Len()) {
+				t.Errorf("another population: %+v, number %d", third.of(1), third.highest())
+			}
+		})
 	}
 }

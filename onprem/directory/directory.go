@@ -115,7 +115,7 @@ func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.R
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	changes, err := openEvents(cfg.State, cfg.Population, users, log)
+	changes, err := openEvents(cfg.State, cfg.nameOf(users), users, log)
 	if err != nil {
 		return err
 	}

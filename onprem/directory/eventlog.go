@@ -46,13 +46,13 @@ type eventLog struct {
 
 // openEvents reads what happened to a population and makes it happen again.
 // The events of another population are no use to this one: it begins anew.
-func openEvents(dir string, spec population.Spec, users *population.Population, log *slog.Logger) (*changes, error) {
+func openEvents(dir, name string, users *population.Population, log *slog.Logger) (*changes, error) {
 	path := filepath.Join(dir, eventsFile)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("events: %w", err)
 	}
-	head := eventsHead{ID: rand.Text(), MadeNS: time.Now().UnixNano(), Population: nameOf(spec)}
+	head := eventsHead{ID: rand.Text(), MadeNS: time.Now().UnixNano(), Population: name}
 	c, end, err := replay(f, users, &head)
 	if err == nil {
 		err = f.Truncate(end)
@@ -75,8 +75,11 @@ func openEvents(dir string, spec population.Spec, users *population.Population, 
 }
 
 // nameOf tells populations apart.
-func nameOf(spec population.Spec) string {
-	text, _ := json.Marshal(spec) // numbers and names only
+func (c *Config) nameOf(users *population.Population) string {
+	if c.UsersFile != "" {
+		return "file " + keyOf(users)
+	}
+	text, _ := json.Marshal(c.Population) // numbers and names only
 	return string(text)
 }
 

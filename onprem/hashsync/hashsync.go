@@ -42,7 +42,7 @@ type Config struct {
 	DirectoryCA string // embedded: file
 	BindDN      string // embedded
 	BaseDN      string // embedded
-	Samba       string // samba: the directory that it was provisioned in
+	Samba       string // samba: the directory of the domain, or its sam.ldb
 	File        string // file: see fileSource
 
 	URL     string // https, the cloud's hash sync port
@@ -117,7 +117,7 @@ func (c Config) Validate() error {
 		need("base-dn", c.BaseDN, "where the accounts are")
 		need("sync password", c.SyncPassword, "it in PTABENCH_SYNC_PASSWORD")
 	case "samba":
-		need("samba", c.Samba, "the directory that the domain was provisioned in")
+		need("samba", c.Samba, "the directory that the domain was provisioned in, or its sam.ldb")
 	case "file":
 		need("file", c.File, "a file of accounts")
 	default:

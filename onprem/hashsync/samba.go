@@ -1,14 +1,15 @@
 package hashsync
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
+	"path/filepath"
 	"strconv"
 	"time"
+
+	"ptabench/onprem/child"
 )
 
 // ldbSearch is Samba's tool for its own database, of the package ldb-tools.
@@ -24,15 +25,30 @@ type sambaSource struct {
 	span     span
 }
 
-func newSamba(file string) (source, error) {
-	program, err := exec.LookPath(ldbSearch)
+func newSamba(at string) (source, error) {
+	program, err := child.Find(ldbSearch, "package ldb-tools, by scripts/install-samba.sh")
 	if err != nil {
-		return nil, fmt.Errorf("source samba: %s: %w: expected the package ldb-tools", ldbSearch, err)
+		return nil, fmt.Errorf("source samba: %w", err)
 	}
-	if _, err := os.Stat(file); err != nil {
+	file, err := databaseOf(at)
+	if err != nil {
 		return nil, fmt.Errorf("samba: %w", err)
 	}
 	return &sambaSource{file: file, program: program}, nil
+}
+
+// databaseOf is where a domain's accounts are, by its directory or by the file
+// itself.
+func databaseOf(at string) (file string, err error) {
+	info, err := os.Stat(at)
+	if err == nil && info.IsDir() {
+		at = filepath.Join(at, "private", "sam.ldb")
+		info, err = os.Stat(at)
+	}
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: expected the directory of a domain, or its sam.ldb", at)
+	}
+	return at, err
 }
 
 func (s *sambaSource) close() {}
@@ -44,13 +60,9 @@ const sambaPatience = 2 * time.Minute
 func (s *sambaSource) search(ctx context.Context, arguments ...string) ([]ldifEntry, error) {
 	ctx, cancel := context.WithTimeout(ctx, sambaPatience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.program, append([]string{"-H", s.file}, arguments...)...)
-	cmd.WaitDelay = time.Second
-	complaints := &head{limit: 1 << 10}
-	cmd.Stderr = complaints
-	text, err := cmd.Output()
+	text, err := child.Output(ctx, nil, s.program, append([]string{"-H", s.file}, arguments...)...)
 	if err != nil {
-		return nil, fmt.Errorf("samba: %s: %w: %s", ldbSearch, err, bytes.TrimSpace(complaints.kept))
+		return nil, fmt.Errorf("samba: %w", err)
 	}
 	entries, err := parseLDIF(text)
 	if err != nil {
@@ -110,15 +122,4 @@ func (s *sambaSource) changes(ctx context.Context, after, upTo uint64, limit int
 		}
 		return list, false, nil
 	})
-}
-
-// head keeps the first bytes of what is written to it, and takes the rest.
-type head struct {
-	kept  []byte
-	limit int
-}
-
-func (t *head) Write(p []byte) (int, error) {
-	t.kept = append(t.kept, p[:min(len(p), t.limit-len(t.kept))]...)
-	return len(p), nil
 }

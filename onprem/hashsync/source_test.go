@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -75,6 +76,21 @@ func TestGeneralizedTime(t *testing.T) {
 	for _, bad := range []string{"", "yesterday", "20261122191027"} {
 		if _, err := generalizedTime(bad); err == nil {
 			t.Errorf("%q is a time", bad)
+		}
+	}
+}
+
+func TestDatabaseOf(t *testing.T) {
+	domain := t.TempDir()
+	private := filepath.Join(domain, "private")
+	file := filepath.Join(private, "sam.ldb")
+	if err := errors.Join(os.Mkdir(private, 0o700), os.WriteFile(file, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for at, want := range map[string]bool{domain: true, file: true, private: false, filepath.Join(domain, "nothing"): false, os.DevNull: false} {
+		got, err := databaseOf(at)
+		if (err == nil) != want || want && got != file {
+			t.Errorf("%s: %s, %v", at, got, err)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,6 +24,9 @@ import (
 
 // most is how many directories are kept; the ones used longest ago go.
 const most = 12
+
+// partial ends the name of what is being built.
+const partial = ".partial"
 
 // Key is a name for what depends on all the parts and on nothing else.
 func Key(parts ...string) string {
@@ -77,24 +81,24 @@ func Copy(ctx context.Context, cache, name, to string, build func(dir string) er
 // fill builds beside the entry and renames, so that an entry is whole. The lock
 // is held, so what another build left was left by one that died.
 func fill(entry string, build func(dir string) error) error {
-	partial := entry + ".partial"
-	if err := os.RemoveAll(partial); err != nil {
+	dir := entry + partial
+	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("cache: %w", err)
 	}
-	if err := os.Mkdir(partial, 0o700); err != nil {
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		return fmt.Errorf("cache: %w", err)
 	}
-	if err := build(partial); err != nil {
-		return errors.Join(err, os.RemoveAll(partial))
+	if err := build(dir); err != nil {
+		return errors.Join(err, os.RemoveAll(dir))
 	}
-	if err := os.Rename(partial, entry); err != nil {
+	if err := os.Rename(dir, entry); err != nil {
 		return fmt.Errorf("cache: %w", err)
 	}
 	return nil
 }
 
-// prune removes the entries used longest ago, as far as nobody uses them now.
-// What cannot be removed now goes another time.
+// prune removes the entries used longest ago, and what builds left that died, as
+// far as nobody uses them now. What cannot be removed now goes another time.
 func prune(cache, but string) {
 	entries, err := os.ReadDir(cache)
 	if err != nil {
@@ -106,8 +110,16 @@ func prune(cache, but string) {
 	}
 	var all []used
 	for _, e := range entries {
-		if info, err := e.Info(); err == nil && e.IsDir() && filepath.Ext(e.Name()) != ".partial" {
-			all = append(all, used{filepath.Join(cache, e.Name()), info.ModTime()})
+		if entry, half := strings.CutSuffix(filepath.Join(cache, e.Name()), partial); half {
+			if unlock, err := tryLock(entry + ".lock"); err == nil {
+				_ = os.RemoveAll(entry + partial)
+				if _, err := os.Stat(entry); errors.Is(err, fs.ErrNotExist) {
+					_ = os.Remove(entry + ".lock")
+				}
+				unlock()
+			}
+		} else if info, err := e.Info(); err == nil && e.IsDir() {
+			all = append(all, used{entry, info.ModTime()})
 		}
 	}
 	slices.SortFunc(all, func(a, b used) int { return cmp.Compare(b.at.UnixNano(), a.at.UnixNano()) })

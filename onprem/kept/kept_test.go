@@ -152,10 +152,20 @@ func TestPrune(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, half := range []string{"died", "old-00"} { // of which one is still being built
+		if err := os.MkdirAll(filepath.Join(cache, half+partial, "inner"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
 	use("old-01") // and so it is no longer among the old
 	use("new-1")
 	use("new-2")
 	unlock()
+	for file, want := range map[string]bool{"died" + partial: false, "died.lock": false, "old-00" + partial: true} {
+		if _, err := os.Stat(filepath.Join(cache, file)); (err == nil) != want {
+			t.Errorf("%s: %v, expected kept: %t", file, err, want)
+		}
+	}
 	for name, want := range map[string]bool{"old-00": true, "old-01": true, "old-02": false, "old-03": true, "new-1": true, "new-2": true} {
 		if _, err := os.Stat(filepath.Join(cache, name)); (err == nil) != want {
 			t.Errorf("%s: %v, expected kept: %t", name, err, want)

@@ -128,7 +128,7 @@ func (d domain) accounts() []account {
 	all := make([]account, 0, d.users.Len()+1)
 	all = append(all, service)
 	for i := range d.users.Len() {
-		a := account{Name: d.users.Name(i), UPN: d.users.UPN(i), NT: nt(d.users.Password(i))}
+		a := account{Name: d.users.UniqueName(i), UPN: d.users.UPN(i), NT: nt(d.users.Password(i))}
 		if a.SAM = a.Name; !plainName.MatchString(a.Name) {
 			a.SAM = fmt.Sprintf("account%07d", i)
 		}

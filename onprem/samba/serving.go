@@ -38,14 +38,13 @@ func (s *serving) Counters(context.Context) (observe.DirectoryCounters, error) {
 // Stop ends Samba. It says why when Samba had ended by itself.
 func (s *serving) Stop() error {
 	defer s.release()
-	var err error
 	select {
 	case <-s.process.Ended():
-		err = s.process.Err()
+		return s.process.Err()
 	default:
+		s.process.Stop(stopGrace)
+		return nil
 	}
-	s.process.Stop(stopGrace) // of workers, too, that outlived it
-	return err
 }
 
 // wait returns when the service account can bind.

@@ -132,7 +132,7 @@ func (t tree) write(w *bytes.Buffer) {
 	entry(t.service, "objectClass", "inetOrgPerson", "cn", cnOf(t.service), "sn", "service",
 		"userPassword", hash(string(salt()), salt()), "pwdChangedTime", changed)
 	for i := range t.users.Len() {
-		name := t.users.Name(i)
+		name := t.users.UniqueName(i)
 		pairs := []string{
 			"objectClass", "inetOrgPerson", "objectClass", "userPrincipal", "cn", name, "sn", name,
 			"userPrincipalName", t.users.UPN(i), "userPassword", hash(t.users.Password(i), salt()),

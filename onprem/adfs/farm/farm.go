@@ -191,7 +191,9 @@ func (f *Farm) refresh() error {
 	if err != nil {
 		return fmt.Errorf("the signing certificates: %w", err)
 	}
-	if os.SameFile(info, *f.inForce.Load()) {
+	// The number of a file that was replaced is given again, so that alone is no
+	// proof of its being the same.
+	if last := *f.inForce.Load(); os.SameFile(info, last) && info.ModTime().Equal(last.ModTime()) && info.Size() == last.Size() {
 		return nil
 	}
 	return f.read()

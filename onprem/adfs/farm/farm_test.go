@@ -1,9 +1,11 @@
 package farm
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -233,6 +235,33 @@ func TestKeep(t *testing.T) {
 		if time.Now().After(by) {
 			t.Fatal("it was not taken up")
 		}
+	}
+}
+
+// TestSameInode: another server's keys are taken up though their file has the
+// number of the one before, which file systems give again.
+func TestSameInode(t *testing.T) {
+	dir := farmDir(t)
+	f := reopen(t, dir, time.Now)
+	path := filepath.Join(dir, signingFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := base64.StdEncoding.EncodeToString(f.Keys().Session)
+	other := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32))
+	if err := os.WriteFile(path, bytes.Replace(text, []byte(session), []byte(other), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	later := time.Now().Add(time.Second)
+	if err := os.Chtimes(path, later, later); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.look(); err != nil {
+		t.Fatal(err)
+	}
+	if got := base64.StdEncoding.EncodeToString(f.Keys().Session); got != other {
+		t.Errorf("the session key %s is still in force", got)
 	}
 }
 
