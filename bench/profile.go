@@ -17,8 +17,9 @@ import (
 const profilesDir = "profiles"
 
 // profile takes a CPU profile of every process, the harness included, from
-// time 0 to the end of the load. A process that is killed meanwhile leaves
-// none.
+// time 0 to a second before the end of the load, when nobody waits for profiles
+// any more: a busy process takes a while to hand over its own. One that is
+// killed meanwhile leaves none.
 func (m *measurement) profile(ctx context.Context) error {
 	dir := filepath.Join(m.Dir, profilesDir)
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -29,7 +30,7 @@ func (m *measurement) profile(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	}
-	length := time.Duration(m.Scenario.Load.Duration)
+	length := max(time.Duration(m.Scenario.Load.Duration)-time.Second, time.Second).Truncate(time.Second)
 	var mu sync.Mutex
 	var errs []error
 	keep := func(name string, profile *bytes.Buffer, err error) {

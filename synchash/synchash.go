@@ -5,9 +5,7 @@
 package synchash
 
 import (
-	"crypto/pbkdf2"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
 	"encoding/hex"
@@ -51,7 +49,7 @@ func FromNTHash(nt [md4.Size]byte) Hash {
 }
 
 // Matches reports whether the hash was made from the password. It takes about
-// 170 µs whatever the answer.
+// 130 µs whatever the answer.
 func (h Hash) Matches(password string) bool {
 	got := sum(digits(password), h.Salt)
 	return subtle.ConstantTimeCompare(got[:], h.Sum[:]) == 1
@@ -80,11 +78,7 @@ func digitsOf(nt [md4.Size]byte) string {
 // sum runs the rest of the chain: the digits as 64 bytes of UTF-16, then
 // PBKDF2-HMAC-SHA256.
 func sum(digits string, salt [SaltSize]byte) [HashSize]byte {
-	key, err := pbkdf2.Key(sha256.New, string(utf16LE(digits)), salt[:], Iterations, HashSize)
-	if err != nil {
-		panic("synchash: " + err.Error()) // fixed parameters; only an unfit FIPS mode refuses them
-	}
-	return [HashSize]byte(key)
+	return pbkdf2(utf16LE(digits), salt[:], Iterations)
 }
 
 func utf16LE(s string) []byte {

@@ -1,0 +1,61 @@
+package synchash
+
+import (
+	stdlib "crypto/pbkdf2"
+	"crypto/sha256"
+	"math/rand/v2"
+	"testing"
+)
+
+// TestPBKDF2 holds the derivation against the standard library's on random
+// input of every length that it takes.
+func TestPBKDF2(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	bytes := func(n int) []byte {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(random.Uint32())
+		}
+		return b
+	}
+	for length := range sha256.BlockSize + 1 {
+		for _, iterations := range []int{1, 2, 3, 1 + random.IntN(50), Iterations} {
+			secret, salt := bytes(length), bytes(random.IntN(3*sha256.BlockSize))
+			want, err := stdlib.Key(sha256.New, string(secret), salt, iterations, sha256.Size)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := pbkdf2(secret, salt, iterations); got != [sha256.Size]byte(want) {
+				t.Errorf("pbkdf2(%x, %x, %d) = %x, want %x", secret, salt, iterations, got, want)
+			}
+		}
+	}
+}
+
+func TestPBKDF2OfLongSecret(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("a secret was cut")
+		}
+	}()
+	pbkdf2(make([]byte, sha256.BlockSize+1), nil, 1)
+}
+
+// BenchmarkPBKDF2 is the derivation beside the standard library's.
+func BenchmarkPBKDF2(b *testing.B) {
+	secret, salt := make([]byte, 64), make([]byte, SaltSize)
+	b.Run("by=synchash", func(b *testing.B) {
+		for b.Loop() {
+			pbkdf2(secret, salt, Iterations)
+		}
+	})
+	b.Run("by=crypto", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := stdlib.Key(sha256.New, string(secret), salt, Iterations, HashSize); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
