@@ -77,22 +77,58 @@ func (Server) Start(ctx context.Context, setup directory.Setup) (directory.Servi
 		return nil, fmt.Errorf("state %q: expected a path without %% and line ends", setup.State)
 	}
 	d := newDomain(setup)
-	p := at(setup.State)
-	for _, dir := range []string{p.dir, p.run} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, err
-		}
-	}
-	host, release, err := claim(ctx, p.dir, setup.LDAP, setup.LDAPS)
+	near, forget, err := shortened(setup.State)
 	if err != nil {
 		return nil, err
 	}
-	s := &serving{release: release}
+	p := at(near)
+	for _, dir := range []string{p.dir, p.run} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			forget()
+			return nil, err
+		}
+	}
+	host, release, err := claim(ctx, at(setup.State).dir, setup.LDAP, setup.LDAPS)
+	if err != nil {
+		forget()
+		return nil, err
+	}
+	s := &serving{release: func() { release(); forget() }}
 	if err := s.start(ctx, setup, d, p, host); err != nil {
-		release()
+		s.release()
 		return nil, err
 	}
 	return s, nil
+}
+
+// longestState is how long the path of a state directory may be, in bytes: the
+// address of a Unix socket has 107, and Samba's are some forty further down.
+const longestState = 60
+
+// shortened is a path by which Samba can have its sockets in a directory: its
+// own, or, where that is too long, of a link in the directory for temporary
+// files, to be forgotten in the end.
+func shortened(dir string) (near string, forget func(), err error) {
+	dir, err = filepath.Abs(dir)
+	if err != nil || len(dir) <= longestState {
+		return dir, func() {}, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", nil, err
+	}
+	links, err := os.MkdirTemp("", "ptabench-")
+	if err != nil {
+		return "", nil, fmt.Errorf("a short path to %s: %w", dir, err)
+	}
+	near = filepath.Join(links, "s")
+	if err := os.Symlink(dir, near); err != nil {
+		_ = os.Remove(links)
+		return "", nil, fmt.Errorf("a short path to %s: %w", dir, err)
+	}
+	return near, func() {
+		_ = os.Remove(near) // nothing of the run is in it
+		_ = os.Remove(links)
+	}, nil
 }
 
 func (s *serving) start(ctx context.Context, setup directory.Setup, d domain, p paths, host string) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -33,6 +34,35 @@ func TestValidAddresses(t *testing.T) {
 		if err := validAddresses(c.ldap, c.ldaps); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s and %s: %v, expected %q", c.ldap, c.ldaps, err, c.want)
 		}
+	}
+}
+
+// TestShortened: however deep a run directory is, Samba's sockets have addresses
+// that fit, and nothing stays when it has ended.
+func TestShortened(t *testing.T) {
+	deep := filepath.Join(t.TempDir(), strings.Repeat("deep/", 40))
+	if err := os.MkdirAll(deep, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	near, forget, err := shortened(deep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(near) > longestState {
+		t.Errorf("%s has %d bytes, expected at most %d", near, len(near), longestState)
+	}
+	if err := os.WriteFile(filepath.Join(near, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(deep, "file")); err != nil {
+		t.Error("it leads elsewhere:", err)
+	}
+	forget()
+	if _, err := os.Lstat(filepath.Dir(near)); !os.IsNotExist(err) {
+		t.Errorf("what is left: %v", err)
+	}
+	if near, _, err := shortened("/srv/run"); near != "/srv/run" || err != nil {
+		t.Errorf("a short path: %s, %v, expected it as it is", near, err)
 	}
 }
 
