@@ -72,9 +72,8 @@ func loadOn(ready observe.Ready, s *scenarios.Scenario, users *population.Popula
 	}
 	cloud := "https://" + ready.Ports["443"]
 	base = cloud + "/" + s.Tenants[0].Name
-	tenants, of := loadedTenants(s, cloud)
 	return load.Config{
-		Tenants: tenants, TenantOf: of,
+		Tenants: loadedTenants(s, cloud), TenantOf: tenantsOf(s, users),
 		URL: base + "/oauth2/v2.0/token", OpenURL: base + "/v2.0/.well-known/openid-configuration", Roots: roots, Scope: s.Load.Scope,
 		Population: users, Mix: mix, Changed: changedUsers(s), Seed: s.Seed,
 		Arrivals: s.Load.Arrivals, Rate: float64(s.Load.Rate), Warmup: time.Duration(s.Load.Warmup),

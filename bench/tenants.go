@@ -15,13 +15,12 @@ import (
 )
 
 // loadedTenants are the tenants of a load as the generator wants them, at
-// addresses that begin with base, and whose each domain of users is.
-func loadedTenants(s *scenarios.Scenario, base string) (all []load.Tenant, of []int) {
+// addresses that begin with base.
+func loadedTenants(s *scenarios.Scenario, base string) (all []load.Tenant) {
 	for _, t := range s.Loaded() {
 		all = append(all, load.Tenant{Name: t.Name, URL: base + "/" + t.Name + "/oauth2/v2.0/token"})
 	}
-	_, of = s.Domains()
-	return all, of
+	return all
 }
 
 // tenantNames are in the order of the Tenant numbers of samples; nil of a load

@@ -64,7 +64,10 @@ func (s *system) standing(app *proc.Process, users *population.Population) Stand
 	all := Standing{
 		App: app.Ready().Info["home"], Cloud: "https://" + s.cloud.Ready().Ports["443"] + "/",
 		Authority:    filepath.Join(s.commands.state(roleCloud), "ca.pem"),
-		ObserveToken: s.commands.secrets.observe, Users: users,
+		ObserveToken: s.commands.secrets.observe,
+	}
+	if s.commands.scenario.Directory.Kind != scenarios.Outside {
+		all.Users = users
 	}
 	if s.balancer != nil {
 		all.Balancer = "https://" + s.balancer.Ready().Ports["https"] + "/"

@@ -15,8 +15,8 @@ import (
 // with a connector is handed off with the one and dropped with the other.
 func TestMatrix(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "matrix")
-	e := ptabench(t, "matrix", "crash-one", "--vary", "cloud.handoff=on,off", "--set", "load.duration=7s",
-		"--set", "load.rate=400/s", "--set", "faults[0].at=2s", "--set", "faults[0].for=2s", "--skip-ceiling", "--out", dir)
+	e := ptabench(t, "matrix", "crash-one", "--vary", "cloud.handoff=on,off", "--set", "load.warmup=1s", "--set", "load.duration=5s", "--set", "directory.delay=60ms",
+		"--set", "load.rate=400/s", "--set", "faults[0].at=1500ms", "--set", "faults[0].for=1500ms", "--skip-ceiling", "--out", dir)
 	if e.code != 0 && e.code != 2 { // a busy machine may be late
 		t.Fatalf("exit %d", e.code)
 	}
@@ -49,15 +49,17 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// TestSuite runs a suite of two short scenarios, of which one must fail.
+// TestSuite runs a suite of two short scenarios, of which one must fail: without
+// handoff, what a killed connector had in hand is lost.
 func TestSuite(t *testing.T) {
+	const short = `load.warmup=1s, load.duration=5s, load.rate=300/s, directory.delay=60ms, "faults[0].at=1500ms", "faults[0].for=1500ms"`
 	suite := filepath.Join(t.TempDir(), "suite.yaml")
 	if err := os.WriteFile(suite, []byte(`
 format: 1
 name: two
 runs:
-  - {name: good, scenario: crash-one, set: [load.duration=7s, load.rate=300/s, "faults[0].at=2s", "faults[0].for=2s"]}
-  - {name: bad, scenario: crash-one, set: [load.duration=7s, load.rate=300/s, "faults[0].at=2s", "faults[0].for=2s", cloud.handoff=off]}
+  - {name: good, scenario: crash-one, set: [`+short+`]}
+  - {name: bad, scenario: crash-one, set: [`+short+`, cloud.handoff=off]}
 `), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -82,12 +84,26 @@ runs:
 	if len(junit.Suites) != 2 || junit.Suites[0].Failures != 0 || junit.Suites[1].Failures == 0 {
 		t.Errorf("suite.xml has %+v", junit.Suites)
 	}
+	bad, err := filepath.Glob(filepath.Join(dir, "*bad", results.ResultFile))
+	if err != nil || len(bad) != 1 {
+		t.Fatalf("results of the run that must fail: %v, %v", bad, err)
+	}
+	r, err := results.ReadResult(bad[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Verdict != results.Fail || r.SignIns.Failed == 0 || r.SignIns.ByCode["80002"] == 0 {
+		t.Errorf("without handoff: verdict %s, %d failed, codes %v", r.Verdict, r.SignIns.Failed, r.SignIns.ByCode)
+	}
+	if !r.Ledgers.Balanced {
+		t.Errorf("the books of a run that lost sign-ins must balance too: %+v", r.Ledgers.Checks)
+	}
 }
 
 // TestStopCondition ends a run early when too much fails.
 func TestStopCondition(t *testing.T) {
 	e, r, _ := run(t, "crash-all", "--skip-ceiling", "--set", "tenants[0].fallback=off", "--set", "load.rate=300/s",
-		"--set", "faults[0].at=2s", "--set", "faults[0].for=10s", "--set", "stop_when=[share(failed) > 50% for 2s]")
+		"--set", "load.warmup=1s", "--set", "faults[0].at=500ms", "--set", "faults[0].for=10s", "--set", "stop_when=[share(failed) > 50% for 2s]")
 	if e.code != 4 || r.Verdict != results.Aborted {
 		t.Errorf("exit %d, verdict %s; want 4, aborted", e.code, r.Verdict)
 	}
@@ -102,7 +118,7 @@ func TestStopCondition(t *testing.T) {
 // TestCloudCrash kills the cloud itself: users are locked out while it is
 // gone, its connectors come back by themselves, and nobody is answered wrongly.
 func TestCloudCrash(t *testing.T) {
-	e, r, _ := run(t, "cloud-restart", "--skip-ceiling", "--set", "load.duration=14s", "--set", "faults[0].at=3s")
+	e, r, _ := run(t, "cloud-restart", "--skip-ceiling", "--set", "load.warmup=1s", "--set", "load.duration=10s", "--set", "load.recovery=3s", "--set", "faults[0].at=1500ms")
 	if e.code != 0 && e.code != 2 {
 		t.Errorf("exit %d, %v", e.code, r.Reasons)
 	}
@@ -117,8 +133,8 @@ func TestCloudCrash(t *testing.T) {
 // TestSoakSchedule holds that a seed's faults are those that a dry run says:
 // whoever repeats a run by its seed repeats what broke.
 func TestSoakSchedule(t *testing.T) {
-	short := []string{"soak", "--skip-ceiling", "--set", "load.duration=20s", "--set", "load.rate=150/s",
-		"--set", "faults[0].for=14s", "--seed", "11"}
+	short := []string{"soak", "--skip-ceiling", "--set", "load.warmup=1s", "--set", "load.duration=13s", "--set", "load.rate=150/s",
+		"--set", "faults[0].at=1s", "--set", "faults[0].for=10s", "--seed", "1"}
 	_, said, _ := strings.Cut(ptabench(t, append([]string{"run", "--dry-run"}, short...)...).stdout, "# The faults as they will be injected:\n")
 	e, r, _ := run(t, short...)
 	if e.code != 0 && e.code != 2 {

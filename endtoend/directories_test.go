@@ -3,6 +3,7 @@ package endtoend
 import (
 	"os"
 	"os/exec"
+	"slices"
 	"testing"
 
 	"ptabench/results"
@@ -13,18 +14,15 @@ import (
 func TestRealDirectories(t *testing.T) {
 	for kind, programs := range map[string][]string{"slapd": {"slapd", "slapadd"}, "samba": {"samba", "samba-tool"}} {
 		t.Run(kind, func(t *testing.T) {
-			for _, program := range programs {
-				if _, err := exec.LookPath(program); err != nil || os.Geteuid() != 0 {
-					needDirectories(t, program)
-				}
-			}
+			needDirectories(t, programs...)
 			// A rate that a domain controller carries on a machine that does other
 			// things too. What is looked at is who gets which answer.
-			_, r, dir := run(t, "throughput", "--set", "directory.kind="+kind, "--skip-ceiling",
-				"--set", "population.users=300", "--set", "population.states={disabled: 10%, locked: 10%, expired: 10%, must-change: 10%, account-expired: 10%}",
-				"--set", "load.rate=25/s", "--set", "load.warmup=1s", "--set", "load.duration=5s",
+			people := []string{"--set", "population.users=300",
+				"--set", "population.states={disabled: 10%, locked: 10%, expired: 10%, must-change: 10%, account-expired: 10%}"}
+			_, r, dir := run(t, append(slices.Clone(people), "throughput", "--set", "directory.kind="+kind, "--skip-ceiling",
+				"--set", "load.rate=25/s", "--set", "load.warmup=500ms", "--set", "load.duration=4s",
 				"--set", "cloud.attempt_timeout=4s", "--set", "connectors.bind_timeout=3900ms", "--set", "tenants[0].fallback=off", "--set", "objectives=[wrong_accepts == 0, wrong_refusals == 0]",
-				"--set", "load.mix={right: 40%, wrong: 10%, disabled: 10%, locked: 10%, expired: 10%, must-change: 10%, account-expired: 10%}")
+				"--set", "load.mix={right: 40%, wrong: 10%, disabled: 10%, locked: 10%, expired: 10%, must-change: 10%, account-expired: 10%}")...)
 			if r.SignIns.WrongAccepts != 0 || r.SignIns.WrongRefusals != 0 {
 				t.Errorf("%d wrong accepts, %d wrong refusals", r.SignIns.WrongAccepts, r.SignIns.WrongRefusals)
 			}
@@ -39,16 +37,42 @@ func TestRealDirectories(t *testing.T) {
 				t.Errorf("%d accepted, balanced: %v, verdict %s: %v", r.SignIns.Accepted, r.Ledgers.Balanced, r.Verdict, r.Reasons)
 			}
 			findNoSecrets(t, dir)
+			if kind == "samba" {
+				testHashesOfSamba(t, people)
+			}
 		})
 	}
 }
 
-// needDirectories skips a test, unless it must not be.
-func needDirectories(t *testing.T, program string) {
+// testHashesOfSamba: the agent reads the hashes out of the domain controller's
+// database, and the cloud answers by them alone. The people are those that are
+// in the cache already.
+func testHashesOfSamba(t *testing.T, people []string) {
+	_, r, dir := run(t, append(slices.Clone(people), "throughput", "--set", "directory.kind=samba", "--skip-ceiling",
+		"--set", "tenants[0].method=hash-sync", "--set", "hash_sync.interval=500ms", "--set", "objectives=[failed == 0]",
+		"--set", "load.rate=50/s", "--set", "load.warmup=500ms", "--set", "load.duration=2s", "--set", "load.mix={right: 70%, wrong: 20%, disabled: 10%}")...)
+	s := r.SignIns
+	if s.Accepted == 0 || s.ByCode["50126"] == 0 || s.ByCode["50057"] == 0 || s.ByPath.HashSync != s.Sent || s.WrongAccepts+s.WrongRefusals+s.Failed+s.Unknown > 0 {
+		t.Errorf("%+v", s)
+	}
+	if r.Sync == nil || r.Sync.Accounts < 300 || !r.Ledgers.Balanced {
+		t.Errorf("the agent carried %+v; %+v", r.Sync, r.Ledgers.Checks)
+	}
+	findNoSecrets(t, dir)
+}
+
+// needDirectories skips a test where these programs are not, or this is not
+// root, unless it must not be skipped.
+func needDirectories(t testing.TB, programs ...string) {
 	t.Helper()
 	const requireAll = "PTABENCH_REQUIRE_DIRECTORY_TESTS"
-	if os.Getenv(requireAll) != "" {
-		t.Fatalf("%s is not there, or this is not root", program)
+	for _, program := range programs {
+		if _, err := exec.LookPath(program); err == nil && os.Geteuid() == 0 {
+			continue
+		}
+		if os.Getenv(requireAll) != "" {
+			t.Fatalf("%s is not there, or this is not root", program)
+		}
+		t.Skipf("%s is set where this must run: %s is not there, or this is not root", requireAll, program)
 	}
-	t.Skipf("%s is set where this must run: %s is not there, or this is not root", requireAll, program)
 }

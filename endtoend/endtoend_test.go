@@ -42,12 +42,13 @@ func buildAndRun(m *testing.M) int {
 	return pagetest.Main(m)
 }
 
+// build builds without -trimpath, so that what other tests compiled is used again.
 func build(to string, flags ...string) error {
 	cgo := "CGO_ENABLED=0"
 	if len(flags) > 0 { // the race detector needs it
 		cgo = "CGO_ENABLED=1"
 	}
-	cmd := exec.Command("go", append(append([]string{"build", "-trimpath", "-o", to}, flags...), "ptabench/cmd/ptabench")...)
+	cmd := exec.Command("go", append(append([]string{"build", "-o", to}, flags...), "ptabench/cmd/ptabench")...)
 	cmd.Env = append(os.Environ(), cgo)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building ptabench: %w\n%s", err, out)

@@ -28,10 +28,10 @@ tenants: [{name: contoso, domains: [contoso.test], fallback: off}]
 population: {users: 500}
 directory: {delay: 10ms}
 connectors: {count: 3}
-load: {rate: 200/s, warmup: 1s, duration: 14s, mix: {right: 95%, wrong: 5%}}
+load: {rate: 200/s, warmup: 1s, duration: 10s, mix: {right: 95%, wrong: 5%}}
 faults:
-  - block(connector-1, ports=requests,responses, mode=drop) at 1s for 3s as dropped
-  - block(connector-2, ports=requests, mode=reject) at 7s for 3s as rejected
+  - block(connector-1, ports=requests,responses, mode=drop) at 1s for 2s as dropped
+  - block(connector-2, ports=requests, mode=reject) at 5s for 2s as rejected
 objectives:
   - failed == 0
   - unknown == 0
@@ -91,8 +91,8 @@ func TestKernelBlocks(t *testing.T) {
 func TestHealAfterKilledKernelBlock(t *testing.T) {
 	mustRoot(t)
 	before := ruleset(t)
-	scenario := scenarioFile(t, strings.NewReplacer("14s", "60s", "for 3s as dropped", "for 50s as dropped",
-		"at 7s for 3s as rejected", "at 1s for 50s as rejected").Replace(firewalled))
+	scenario := scenarioFile(t, strings.NewReplacer("10s", "60s", "for 2s as dropped", "for 50s as dropped",
+		"at 5s for 2s as rejected", "at 1s for 50s as rejected").Replace(firewalled))
 	cmd, _, dir := underWay(t, scenario, "--skip-ceiling")
 	journal := filepath.Join(dir, results.JournalFile)
 	eventually(t, "both faults injected", func() bool {
@@ -125,7 +125,7 @@ func TestHealAfterKilledKernelBlock(t *testing.T) {
 func TestKernelWithoutPrivilege(t *testing.T) {
 	mustRoot(t) // to become somebody else
 	there := newPlace(t, nobody)
-	text := strings.Replace(firewalled, "objectives:", "  - limit-cpu(connector-3, cpu=10%) at 12s for 1s\nobjectives:", 1)
+	text := strings.Replace(firewalled, "objectives:", "  - limit-cpu(connector-3, cpu=10%) at 8s for 1s\nobjectives:", 1)
 	there.write(t, "scenario.yaml", text)
 	e := there.ptabench(t, "run", "scenario.yaml", "--out", "refused")
 	if e.code != 3 {
@@ -140,7 +140,7 @@ func TestKernelWithoutPrivilege(t *testing.T) {
 		t.Error("a run directory was made")
 	}
 	// A user namespace gives an unprivileged user a packet filter of his own.
-	e = there.ptabench(t, "run", "scenario.yaml", "--out", "run", "--skip-ceiling", "--set", "network=namespaces", "--set", "faults[2]=crash(connector-3) at 12s for 1s")
+	e = there.ptabench(t, "run", "scenario.yaml", "--out", "run", "--skip-ceiling", "--set", "network=namespaces", "--set", "faults[2]=crash(connector-3) at 8s for 500ms")
 	there.needsNamespaces(t, e)
 	if e.code != 0 && e.code != 2 {
 		t.Errorf("unprivileged, in namespaces: exit %d", e.code)

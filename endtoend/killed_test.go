@@ -74,7 +74,7 @@ faults:
 
 // TestInterrupted stops a run as a user does, with SIGINT.
 func TestInterrupted(t *testing.T) {
-	cmd, out, dir := underWay(t, "freeze-one", "--set", "load.rate=200/s", "--set", "faults[0].at=1s")
+	cmd, out, dir := underWay(t, "freeze-one", "--skip-ceiling", "--set", "load.rate=200/s", "--set", "faults[0].at=1s")
 	eventually(t, "the fault injected", func() bool {
 		text, _ := os.ReadFile(filepath.Join(dir, results.JournalFile))
 		return strings.Contains(string(text), `"injected"`)

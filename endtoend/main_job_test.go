@@ -67,32 +67,23 @@ func positive(v float64) bool { return v > 0 }
 func zero(v float64) bool     { return v == 0 }
 
 // TestTheHarnessTellsGoodFromBad takes away what keeps users from being locked
-// out, and expects to be told.
+// out, and expects to be told; TestSuite does so with the handoff.
 func TestTheHarnessTellsGoodFromBad(t *testing.T) {
-	short := []string{"--set", "load.duration=9s", "--set", "load.rate=400/s",
-		"--set", "faults[0].at=2s", "--set", "faults[0].for=2s"}
-	t.Run("no handoff", func(t *testing.T) {
-		e, r, _ := run(t, append([]string{"crash-one", "--set", "cloud.handoff=off"}, short...)...)
-		if e.code != 1 || r.Verdict != results.Fail || r.SignIns.Failed == 0 || r.SignIns.ByCode["80002"] == 0 {
-			t.Errorf("exit %d, verdict %s, %d failed, codes %v", e.code, r.Verdict, r.SignIns.Failed, r.SignIns.ByCode)
-		}
-		if !r.Ledgers.Balanced {
-			t.Errorf("the books of a run that lost sign-ins must balance too: %+v", r.Ledgers.Checks)
-		}
-	})
-	t.Run("no fallback", func(t *testing.T) {
-		e, r, _ := run(t, append([]string{"crash-all", "--set", "tenants[0].fallback=off"}, short...)...)
-		if e.code != 1 || r.Verdict != results.Fail || r.SignIns.ByCode["80001"] == 0 {
-			t.Errorf("exit %d, verdict %s, codes %v", e.code, r.Verdict, r.SignIns.ByCode)
-		}
-	})
+	e, r, _ := run(t, "crash-all", "--set", "tenants[0].fallback=off", "--skip-ceiling", "--set", "load.rate=400/s", "--set", "load.warmup=1s",
+		"--set", "load.duration=6s", "--set", "faults[0].at=1s", "--set", "faults[0].for=2s")
+	if e.code != 1 || r.Verdict != results.Fail || r.SignIns.ByCode["80001"] == 0 {
+		t.Errorf("exit %d, verdict %s, codes %v", e.code, r.Verdict, r.SignIns.ByCode)
+	}
+	if !r.Ledgers.Balanced {
+		t.Errorf("the books of a run that lost sign-ins must balance too: %+v", r.Ledgers.Checks)
+	}
 }
 
 // TestHashSyncsWrongAnswersAreNamed lets users in who are locked or whose
 // password has expired, while hash sync answers.
 func TestHashSyncsWrongAnswersAreNamed(t *testing.T) {
-	e, r, _ := run(t, "fallback-answers", "--set", "load.rate=300/s", "--set", "load.duration=9s",
-		"--set", "faults[0].at=2s", "--set", "faults[0].for=3s")
+	e, r, _ := run(t, "fallback-answers", "--skip-ceiling", "--set", "load.rate=300/s", "--set", "load.warmup=1s",
+		"--set", "load.duration=6s", "--set", "faults[0].at=1s", "--set", "faults[0].for=2s")
 	if e.code != 0 || r.SignIns.WrongAccepts == 0 {
 		t.Fatalf("exit %d, %d wrong accepts: %v", e.code, r.SignIns.WrongAccepts, r.Reasons)
 	}

@@ -22,11 +22,11 @@ network: namespaces
 tenants: [{name: contoso, domains: [contoso.test]}]
 population: {users: 200}
 connectors: {count: 2}
-load: {rate: 50/s, warmup: 500ms, duration: 9s, mix: {right: 100%}}
+load: {rate: 50/s, warmup: 500ms, duration: 7500ms, mix: {right: 100%}}
 faults:
   - block(connector-2, ports=requests, mode=refuse) at 500ms for 500ms
-  - crash(connector-1) at 3500ms for 500ms
-  - crash(cloudsim) at 6s for 500ms
+  - crash(connector-1) at 2500ms for 500ms
+  - crash(cloudsim) at 4500ms for 500ms
 `
 
 // TestRealPorts runs a scenario in a network of its own, as root and without

@@ -21,7 +21,7 @@ func TestRaces(t *testing.T) {
 	}
 	t.Setenv("GORACE", "halt_on_error=0")
 	dir := filepath.Join(t.TempDir(), "run")
-	e := ptabench(t, "run", "quickstart", "--out", dir, "--set", "load.rate=100/s", "--set", "load.duration=8s",
+	e := ptabench(t, "run", "quickstart", "--skip-ceiling", "--out", dir, "--set", "load.rate=100/s", "--set", "load.duration=8s",
 		"--set", "population.users=500", "--set",
 		"faults=[crash(connector-1) at 1s for 1s, 'block(connector-2, ports=requests, mode=stall) at 2s for 2s', crash(connectors) at 5s for 1s as all-down]")
 	if strings.Contains(e.stderr+e.stdout, "DATA RACE") {

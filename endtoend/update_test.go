@@ -97,7 +97,7 @@ func TestUpdate(t *testing.T) {
 		t.Fatal("no key")
 	}
 	cloud := startRole(t, dir, "cloudsim", "cloudsim", "--state", file("cloud"), "--tenant", "name=contoso,domain=contoso.test,fallback=off",
-		"--update-dir", file("updates"), "--update-key", file("key.pub"), "--update-every", "200ms")
+		"--update-dir", file("updates"), "--update-key", file("key.pub"), "--update-every", "200ms", "--lockout", "off")
 	directory := startRole(t, dir, "directory", "directory", "--state", file("directory"), "--users", "10", "--seed", "1", "--domain", "contoso.test")
 	client := &observe.Client{Address: cloud.ready.Ports["observe"], Token: "observer"}
 	var token struct{ Token string }
@@ -164,10 +164,14 @@ func TestUpdate(t *testing.T) {
 	// Counters go on over the update, at the address that was said once.
 	own := &observe.Client{Address: c.ready.Ports["observe"], Token: "observer"}
 	signedIn := users.stop()
+	var counters observe.AgentCounters
 	eventually(t, "every answer in the connector's counters", func() bool {
-		var counters observe.AgentCounters
-		return own.Get(t.Context(), "/counters", &counters) == nil && counters.Answers == uint64(signedIn)
+		// More than that where a busy machine had one asked for again.
+		return own.Get(t.Context(), "/counters", &counters) == nil && counters.Answers >= uint64(signedIn)
 	})
+	if counters.Answers > uint64(signedIn)+3 {
+		t.Errorf("%d answers to %d sign-ins", counters.Answers, signedIn)
+	}
 
 	// The program that was installed becomes the version that was kept.
 	c.kill()
@@ -204,7 +208,7 @@ func signInAllTheTime(t *testing.T, cloud observe.Ready) *users {
 			}
 			text, _ := io.ReadAll(answer.Body)
 			_ = answer.Body.Close()
-			if answer.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), "AADSTS50") {
+			if answer.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), "AADSTS50126") {
 				t.Errorf("sign-in %d: %s: %s", n+1, answer.Status, text)
 				break
 			}

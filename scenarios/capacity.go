@@ -10,8 +10,8 @@ import (
 // for on the running system, after the load, by short loads of the same kind.
 type Capacity struct {
 	Objective string   `yaml:"objective,omitempty" is:"text" doc:"what must hold at the rate that is looked for, such as p99(response) < 200ms: a time of (response) or (service), availability or share(failed)"`
-	From      Rate     `yaml:"from,omitempty" min:"1/s" max:"100000/s" doc:"the rate to begin with, which should hold; 50/s when not given"`
-	To        Rate     `yaml:"to,omitempty" min:"1/s" max:"100000/s" doc:"the highest rate to try; 20000/s when not given"`
+	From      Rate     `yaml:"from,omitempty" min:"1/s" max:"100000/s" doc:"the rate to begin with, which should hold; 50/s when not given, or capacity.to where that is lower"`
+	To        Rate     `yaml:"to,omitempty" min:"1/s" max:"100000/s" doc:"the highest rate to try; 20000/s when not given, or what an external directory may be asked for"`
 	Trial     Duration `yaml:"trial,omitempty" min:"500ms" max:"10m" doc:"how long a rate is tried; half of that while the search is far off; 4s when not given"`
 	Precision Share    `yaml:"precision,omitempty" min:"1%" max:"100%" doc:"how close the ends of the interval shall be, as a share of the lower one; 10% when not given"`
 	Within    Duration `yaml:"within,omitempty" min:"1s" max:"1h" doc:"how long the search may go on; 1m when not given"`
@@ -35,6 +35,15 @@ const (
 	capacityWithin    = Duration(60e9)
 )
 
+// highestRate is the highest to try where nobody says: no more than somebody's
+// own directory may be asked for, if that is as much as a trial needs.
+func (s *Scenario) highestRate() Rate {
+	if s.Directory.Kind == Outside && s.Directory.External.MaxRate > 0 {
+		return max(1, min(capacityTo, s.Directory.External.MaxRate))
+	}
+	return capacityTo
+}
+
 // capacityMetrics are what can be told of a short load, besides percentiles.
 var capacityMetrics = []string{"p99(response)", "p99(service)", "max(response)", "mean(response)", "availability", "share(failed)"}
 
@@ -48,8 +57,8 @@ func (d *decoder) checkCapacity(s *Scenario) {
 			set()
 		}
 	}
-	fill("from", c.From == 0, func() { c.From = capacityFrom })
-	fill("to", c.To == 0, func() { c.To = max(capacityTo, c.From) })
+	fill("to", c.To == 0, func() { c.To = max(s.highestRate(), c.From) })
+	fill("from", c.From == 0, func() { c.From = min(capacityFrom, c.To, s.highestRate()) })
 	fill("trial", c.Trial == 0, func() { c.Trial = capacityTrial })
 	fill("precision", c.Precision == 0, func() { c.Precision = capacityPrecision })
 	fill("within", c.Within == 0, func() { c.Within = max(capacityWithin, 4*c.Trial) })

@@ -33,6 +33,7 @@ func (d *decoder) check(s *Scenario) {
 	d.checkExpectations(s, schedule)
 	d.checkObjectives(s, schedule)
 	d.checkCapacity(s)
+	d.checkMaxRate(s)
 }
 
 func (d *decoder) checkStates(s *Scenario) {

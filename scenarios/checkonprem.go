@@ -9,11 +9,11 @@ import (
 // servers, and finds what they cannot be together.
 func (d *decoder) checkOnPrem(s *Scenario) {
 	d.fillOnPrem(s)
-	if !d.sound("directory", "tenants", "hash_sync") {
+	if !d.sound("directory.kind") {
 		return
 	}
 	kind, dir := s.Directory.Kind, s.Directory
-	if kind != Embedded && dir.Delay != 0 {
+	if kind != Embedded && dir.Delay != 0 && d.sound("directory.delay") {
 		d.wrong("directory.delay", dir.Delay.String(), "0s: only the embedded directory can be told to be slow, and directory.kind is "+string(kind))
 	}
 	if s.Network == Namespaces && kind != Embedded && d.sound("network") {
@@ -25,11 +25,13 @@ func (d *decoder) checkOnPrem(s *Scenario) {
 			d.wrong(path, o.DirectoryDelay.String(), "it not for directory.kind "+string(kind)+", which cannot be told to be slow")
 		}
 	}
-	d.checkHashes(s)
+	if d.sound("tenants", "hash_sync") {
+		d.checkHashes(s)
+	}
 	d.checkEvents(s)
 	if kind == Outside {
 		d.checkExternal(s)
-	} else if dir.External != (External{}) {
+	} else if dir.External != (External{}) && d.sound("directory.external") {
 		d.wrong("directory.external", "given for kind "+string(kind), "it only with directory.kind external")
 	}
 }
@@ -97,30 +99,49 @@ func needsHashes(t Tenant) string {
 // asked.
 func (d *decoder) checkExternal(s *Scenario) {
 	e := s.Directory.External
-	if !d.sound("directory.external") {
-		return
+	missing := func(field, expected string) {
+		if path := "directory.external." + field; d.sound(path) {
+			d.wrong(path, "missing", expected)
+		}
 	}
 	for _, f := range []struct{ name, value, expected string }{
 		{"url", e.URL, rules["ldaps"].form},
-		{"account", e.Account, "the account that looks users up"},
+		{"account", e.Account, "the distinguished name of the account that looks users up"},
 		{"base", e.Base, "the distinguished name below which users are looked for"},
 		{"users", e.Users, "a file of user principal names and passwords, CSV"},
 		{"confirm", e.Confirm, "who allowed this load and when, in words"},
 	} {
 		if f.value == "" {
-			d.wrong("directory.external."+f.name, "missing", f.expected)
+			missing(f.name, f.expected)
 		}
 	}
-	switch {
-	case e.MaxRate == 0:
-		d.wrong("directory.external.max_rate", "missing", "the sign-ins per second that it may be asked for at most")
-	case d.sound("load.rate") && s.Load.Rate > e.MaxRate:
-		d.wrong("load.rate", s.Load.Rate.String(), "at most "+e.MaxRate.String()+", as directory.external.max_rate has it")
+	if e.MaxRate == 0 {
+		missing("max_rate", "the sign-ins per second that it may be asked for at most")
 	}
-	if s.Directory.Servers > 1 {
+	if s.Directory.Servers > 1 && d.sound("directory.servers") {
 		d.wrong("directory.servers", fmt.Sprint(s.Directory.Servers), "1 for external: its address is directory.external.url")
 	}
 	if len(s.Population.States) > 0 && d.sound("population") {
 		d.wrong("population.states", "given for an external directory", "it not: its users are active as far as is known, and nothing of them is changed")
+	}
+}
+
+// checkMaxRate holds everything that makes sign-ins to what somebody's own
+// directory may be asked.
+func (d *decoder) checkMaxRate(s *Scenario) {
+	limit := s.Directory.External.MaxRate
+	if s.Directory.Kind != Outside || limit == 0 || !d.sound("directory.external.max_rate") {
+		return
+	}
+	for _, r := range []struct {
+		path string
+		rate Rate
+	}{{"load.rate", s.Load.Rate}, {"capacity.from", s.Capacity.From}, {"capacity.to", s.Capacity.To}} {
+		if _, given := d.at[r.path]; r.path == "capacity.to" && !given { // it follows from the others
+			continue
+		}
+		if r.rate > limit && d.sound(r.path) {
+			d.wrong(r.path, r.rate.String(), "at most "+limit.String()+", as directory.external.max_rate has it")
+		}
 	}
 }

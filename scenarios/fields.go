@@ -72,6 +72,7 @@ var rules = map[string]textRule{
 	"spread":  spreadRule,
 	"target":  {regexp.MustCompile(targetPattern()), 63, "a connector such as connector-1, connectors, directory, directory-1, cloudsim, adfs-1, adfs, balancer, hashsync, checker, all, hash-store or newcomer"},
 	"ldaps":   {regexp.MustCompile(`^ldaps://[a-zA-Z0-9.-]+(:[0-9]{1,5})?$|^ldaps://\[[0-9a-fA-F:.]+\](:[0-9]{1,5})?$`), 300, "an address such as ldaps://dc1.corp.example:636"},
+	"dn":      {regexp.MustCompile(`^([A-Za-z][A-Za-z0-9-]*|[0-9][0-9.]*) *= *[^\x00-\x1f]+$`), 1000, "a distinguished name such as cn=reader,ou=services,dc=corp,dc=example"},
 	"lockout": {regexp.MustCompile(`^(on|off|[1-9][0-9]{0,4}/[1-9][0-9]{0,6}(ms|s|m|h))$`), 32, "on, off, or failures and for how long, such as 5/30s"},
 	"version": {regexp.MustCompile(`^[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}$`), 32, "a version such as 1.2.3"},
 	"scope":   {regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$`), 1000, "scopes of RFC 6749, a space between two"},

@@ -44,10 +44,10 @@ func (DirectoryOrder) words() []string { return words(Ordered, Balanced) }
 type External struct {
 	URL     string `yaml:"url,omitempty" is:"ldaps" doc:"its address, such as ldaps://dc1.corp.example:636; 'ptabench run' must be told the same by --i-may-load"`
 	CA      string `yaml:"ca,omitempty" is:"text" doc:"PEM file with the authority that its certificate is verified by; the system's when not given"`
-	Account string `yaml:"account,omitempty" is:"text" doc:"the account that looks users up; its password comes by the environment, PTABENCH_DIRECTORY_PASSWORD"`
-	Base    string `yaml:"base,omitempty" is:"text" doc:"the distinguished name below which users are looked for"`
+	Account string `yaml:"account,omitempty" is:"dn" doc:"distinguished name of the account that looks users up; its password comes by the environment, PTABENCH_DIRECTORY_PASSWORD"`
+	Base    string `yaml:"base,omitempty" is:"dn" doc:"the distinguished name below which users are looked for"`
 	Users   string `yaml:"users,omitempty" is:"text" doc:"file of user principal names and passwords, CSV, readable by its owner only"`
-	MaxRate Rate   `yaml:"max_rate,omitempty" min:"0.1/s" max:"100000/s" doc:"sign-ins per second that it may be asked for at most; load.rate must keep to it"`
+	MaxRate Rate   `yaml:"max_rate,omitempty" min:"0.1/s" max:"100000/s" doc:"sign-ins per second that it may be asked for at most, on average; load.rate and the ends of capacity must keep to it, arrivals constant does in each second, and poisson has more of them in some"`
 	Confirm string `yaml:"confirm,omitempty" is:"text" doc:"who allowed this load and when, in words; kept with the run"`
 }
 

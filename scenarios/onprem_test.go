@@ -46,15 +46,24 @@ func TestDirectoriesAndAgents(t *testing.T) {
 	if !s.Federates() || !slices.Equal(s.ADFSNames(), []string{"adfs-1", "adfs-2"}) || s.Tenants[0].Fallback != FallbackOff || s.Tenants[0].NeedsHashes() {
 		t.Errorf("%+v, %v", s.Tenants, s.ADFSNames())
 	}
-	s = with("directory: {}", "directory: {kind: external, external: {url: 'ldaps://dc1.corp.example:636', ca: ca.pem, account: reader@corp.example,"+
+	s = with("directory: {}", "directory: {kind: external, external: {url: 'ldaps://dc1.corp.example:636', ca: ca.pem, account: 'cn=reader,dc=corp,dc=example',"+
 		" base: 'dc=corp,dc=example', users: users.csv, max_rate: 100/s, confirm: the owner of the domain}}")
 	if e := s.Directory.External; e.URL == "" || e.CA == "" || e.Account == "" || e.Base == "" || e.Users == "" || e.MaxRate != 100 || e.Confirm == "" || s.DirectoryNames() != nil {
 		t.Errorf("%+v, %v", e, s.DirectoryNames())
 	}
+	// Where nobody says how far a capacity is looked for, it is as far as allowed.
+	for limit, from := range map[string]Rate{"20/s": 20, "200/s": 50} {
+		s = with("directory: {}", "directory: {kind: external, external: {url: 'ldaps://dc1', account: cn=a, base: dc=b, users: u, confirm: c, max_rate: "+limit+"}}",
+			"100/s", "20/s",
+			"faults: []", "capacity: {objective: p99(response) < 1s}")
+		if c := s.Capacity; c.From != from || c.To != s.Directory.External.MaxRate {
+			t.Errorf("max_rate %s: %+v", limit, c)
+		}
+	}
 }
 
 func TestDirectoriesAndAgentsRefused(t *testing.T) {
-	const external = "directory: {kind: external, external: {url: 'ldaps://dc1', account: a, base: b, users: u, confirm: c, max_rate: 200/s}}"
+	const external = "directory: {kind: external, external: {url: 'ldaps://dc1', account: cn=a, base: dc=b, users: u, confirm: c, max_rate: 200/s}}"
 	for _, c := range []struct {
 		pairs []string
 		want  []string // one for each mistake
@@ -65,10 +74,15 @@ func TestDirectoriesAndAgentsRefused(t *testing.T) {
 		{[]string{"directory: {}", "directory: {kind: slapd}\nnetwork: namespaces"}, []string{"directory.kind: slapd: expected embedded with network namespaces"}},
 		{[]string{"directory: {}", "directory: {kind: slapd}\nhash_sync: {}"}, []string{"hash_sync: given for directory.kind slapd"}},
 		{[]string{"directory: {}", "directory: {external: {url: 'ldaps://dc1'}}"}, []string{"directory.external: given for kind embedded"}},
-		{[]string{"directory: {}", "directory: {kind: external, servers: 2, external: {url: 'http://dc1'}}"}, []string{"directory.external.url: http://dc1: expected an address such as ldaps://"}},
+		{[]string{"directory: {}", "directory: {kind: external, servers: 2, external: {url: 'http://dc1', account: reader@corp.example}}"}, []string{"directory.external.url: http://dc1: expected an address such as ldaps://",
+			"directory.external.account: reader@corp.example: expected a distinguished name such as cn=reader", "external.base: missing", "external.users: missing", "external.confirm: missing",
+			"external.max_rate: missing", "directory.servers: 2: expected 1"}},
 		{[]string{"directory: {}", "directory: {kind: external, servers: 2}"}, []string{"external.url: missing", "external.account: missing", "external.base: missing",
 			"external.users: missing", "external.confirm: missing", "external.max_rate: missing", "directory.servers: 2: expected 1"}},
 		{[]string{"directory: {}", external, "100/s", "201/s"}, []string{"load.rate: 201/s: expected at most 200/s"}},
+		{[]string{"directory: {}", external, "100/s", "200/s", "faults: []", "capacity: {objective: p99(response) < 1s, from: 200/s, to: 201/s}"}, []string{"capacity.to: 201/s: expected at most 200/s"}},
+		{[]string{"directory: {}", external, "100/s", "201/s", "faults: []", "capacity: {objective: p99(response) < 1s, from: 300/s}"}, []string{"load.rate: 201/s: expected at most 200/s", "capacity.from: 300/s: expected at most 200/s"}},
+		{[]string{"directory: {}", strings.Replace(external, "200/s", "0.5/s", 1), "100/s", "0.5/s", "faults: []", "capacity: {objective: p99(response) < 1s}"}, []string{"capacity.from: 1/s: expected at most 30/m"}},
 		{[]string{"directory: {}", external, "fallback: off", "fallback: automatic"}, []string{"tenants[0]: fallback automatic: expected pass-through with fallback off"}},
 		{[]string{"directory: {}", external + "\nhash_sync: {}\npopulation: {states: {locked: 1%}}"}, []string{"hash_sync: given for an external directory", "population.states: given for an external"}},
 		{[]string{"fallback: off", "method: federation, fallback: automatic"}, []string{"tenants[0].fallback: automatic: expected off, or no such line"}},

@@ -21,20 +21,36 @@ func Parse(name string, text []byte, sets []string) (*Scenario, error) {
 }
 
 // Readable is what can be told of a scenario that Parse finds mistakes in: its
-// network, and those of its faults as written that have none. So what a machine
-// cannot do is said together with what is wrong.
-func Readable(name string, text []byte, sets []string) (Network, []Fault) {
-	s := new(Scenario)
-	var faults []Fault
+// network, its tenants, those of its faults as written that have none, and its
+// directory; what of these has a mistake is left out. So what a machine cannot do
+// is said together with what is wrong.
+func Readable(name string, text []byte, sets []string) *Scenario {
+	s, told := new(Scenario), new(Scenario)
 	_ = decode(name, text, sets, s, func(d *decoder, root *node) { d.preset(root) }, func(d *decoder) {
 		d.check(s)
+		told.Network = s.Network
 		for i, f := range s.Faults {
 			if f.Kind != Nemesis && d.sound(fmt.Sprintf("faults[%d]", i)) {
-				faults = append(faults, f)
+				told.Faults = append(told.Faults, f)
+			}
+		}
+		if d.sound("tenants", "population.spread") {
+			told.Tenants, told.Population.Spread = s.Tenants, s.Population.Spread
+		}
+		if !d.sound("directory.kind") {
+			return
+		}
+		told.Directory.Kind = s.Directory.Kind
+		from, to := &s.Directory.External, &told.Directory.External
+		for name, fields := range map[string]struct{ from, to *string }{
+			"url": {&from.URL, &to.URL}, "ca": {&from.CA, &to.CA}, "users": {&from.Users, &to.Users},
+		} {
+			if d.sound("directory.external." + name) {
+				*fields.to = *fields.from
 			}
 		}
 	}) // the mistakes are known
-	return s.Network, faults
+	return told
 }
 
 // decode fills a struct from a document. begin is called when there is a tree,

@@ -1,0 +1,89 @@
+package bench
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"ptabench/population"
+	"ptabench/scenarios"
+)
+
+// directoryPassword is where the password of the account comes from by which
+// somebody's own directory is searched.
+const directoryPassword = "PTABENCH_DIRECTORY_PASSWORD"
+
+// refuseExternal says why somebody's own directory cannot be loaded, or why
+// whoever starts the run has not said that they may, all reasons at once. Fields
+// that are missing are left to who reads scenarios.
+func refuseExternal(s *scenarios.Scenario, mayLoad string) (errs []error) {
+	e, kind := s.Directory.External, s.Directory.Kind
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if kind != scenarios.Outside {
+		if mayLoad != "" && kind != "" {
+			wrong("--i-may-load %s: expected it only for directory.kind external, and it is %s", mayLoad, kind)
+		}
+		return errs
+	}
+	if mayLoad != e.URL && e.URL != "" {
+		given := mayLoad
+		if given == "" {
+			given = "missing"
+		}
+		wrong("--i-may-load: %s: expected %s, as directory.external.url has it, which says that you may load it with sign-ins, wrong passwords among them; 'ptabench matrix' and 'suite' do not take it",
+			given, e.URL)
+	}
+	if os.Getenv(directoryPassword) == "" {
+		wrong("%s: not set: expected the password of directory.external.account", directoryPassword)
+	}
+	if e.CA != "" {
+		if text, err := os.ReadFile(e.CA); err != nil {
+			wrong("directory.external.ca: %w", err)
+		} else if !x509.NewCertPool().AppendCertsFromPEM(text) {
+			wrong("directory.external.ca: %s: expected a certificate in PEM", e.CA)
+		}
+	}
+	if e.Users != "" {
+		if users, err := externalUsers(e); err != nil {
+			errs = append(errs, err)
+		} else if len(s.Tenants) > 0 {
+			errs = append(errs, strangers(s, users))
+		}
+	}
+	return errs
+}
+
+func externalUsers(e scenarios.External) (*population.Population, error) {
+	users, err := population.FromFile(e.Users)
+	if err == nil && len(users.In(population.Active)) == 0 {
+		err = fmt.Errorf("users: %s: expected at least one who is active", e.Users)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("directory.external.%w", err)
+	}
+	return users, nil
+}
+
+// strangers says which domains of users no tenant has: the cloud would not know
+// whom to ask about them.
+func strangers(s *scenarios.Scenario, users *population.Population) error {
+	var errs []error
+	for k, of := range tenantsOf(s, users) {
+		if of < 0 {
+			errs = append(errs, fmt.Errorf("directory.external.users: %s: users of %s: expected users of a domain of %s: give it to tenants[0].domains",
+				s.Directory.External.Users, users.Domains()[k], s.Tenants[0].Name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// tenantsOf is, for each domain of the users, the number of its tenant among
+// those that are loaded; -1 for none.
+func tenantsOf(s *scenarios.Scenario, users *population.Population) (of []int) {
+	for _, domain := range users.Domains() {
+		of = append(of, slices.IndexFunc(s.Loaded(), func(t scenarios.Tenant) bool { return slices.Contains(t.Domains, domain) }))
+	}
+	return of
+}
