@@ -27,6 +27,7 @@ type books struct {
 	directory  []check.DirectoryBook
 	adfs       []check.FederationBook
 	costs      map[string]proc.Usage
+	harness    int64 // the harness's peak memory, bytes
 	events     []observe.Event
 	others     []string          // a client request id of each load that is in no book but the cloud's log
 	capacity   *results.Capacity // nil unless it was looked for
@@ -40,7 +41,7 @@ func (r *run) closeBooks(ctx context.Context) books {
 	for r.watch.read(ctx); r.watch.busy() && time.Now().Before(until); r.watch.read(ctx) {
 		time.Sleep(20 * time.Millisecond)
 	}
-	b := books{costs: make(map[string]proc.Usage)}
+	b := books{costs: r.used(), harness: maxRSS(ownUsage())}
 	for _, last := range r.watch.readings(roleCloud) {
 		b.cloud = append(b.cloud, check.CloudBook{Counters: last.cloud, Killed: last.gone()})
 	}
@@ -67,7 +68,8 @@ func (r *run) closeBooks(ctx context.Context) books {
 }
 
 // end ends the processes, which completes the cloud's sign-in log. What the
-// cloud tells at its end is still of the run, unless another load came between.
+// cloud tells at its end, and what each process has used by then, is still of
+// the run, unless another load came between.
 func (r *run) end(ctx context.Context, b *books) {
 	for _, role := range endOrder {
 		for _, p := range r.roles.Processes() {
@@ -76,8 +78,8 @@ func (r *run) end(ctx context.Context, b *books) {
 			}
 		}
 	}
-	for _, p := range r.roles.Processes() {
-		b.costs[p.Name()] = p.Sample()
+	if len(b.others) == 0 {
+		b.costs = r.used()
 	}
 	bound, cancel := context.WithTimeout(ctx, callWithin)
 	defer cancel()
@@ -112,6 +114,15 @@ func (r *run) addUnread(b *books, p *proc.Process, starts int) {
 // harnessName is how the harness itself appears among the processes.
 const harnessName = "harness"
 
+// used is what each process has used so far.
+func (r *run) used() map[string]proc.Usage {
+	all := make(map[string]proc.Usage)
+	for _, p := range r.roles.Processes() {
+		all[p.Name()] = p.Sample()
+	}
+	return all
+}
+
 // cpu is what each process has cost so far, the harness included.
 func (r *run) cpu() map[string]time.Duration {
 	used := map[string]time.Duration{harnessName: ownCPU()}
@@ -142,7 +153,7 @@ func (m *measurement) processes(b books, signIns uint64) (all []results.Process)
 		}
 		all = append(all, p)
 	}
-	add(harnessName, "bench", 1, maxRSS(ownUsage()))
+	add(harnessName, "bench", 1, b.harness)
 	for _, p := range m.roles.Processes() {
 		u := b.costs[p.Name()]
 		add(p.Name(), p.Role(), u.Starts, u.RSSMax)

@@ -299,6 +299,9 @@ func (in *Input) timeSpent() Chart {
 		c.X = append(c.X, float64(in.Course.Stretches[i].At)/1e9)
 	}
 	t := &in.Result.Time
+	if n := &in.Result.SignIns; n.ByPath.PassThrough == 0 && n.ByPath.HashSync+n.ByPath.Federation > 0 {
+		return Chart{ID: c.ID, Title: c.Title, Kind: c.Kind, Unit: c.Unit, Missing: "No sign-in was decided by pass-through."}
+	}
 	c.Says = fmt.Sprintf("On average a sign-in by pass-through took %s: %s in the directory, %s in the connector, %s in the queue and %s elsewhere (network, TLS, tokens, scheduling).",
 		results.Duration(t.Queue+t.Connector+t.Directory+t.Rest), results.Duration(t.Directory), results.Duration(t.Connector),
 		results.Duration(t.Queue), results.Duration(t.Rest))

@@ -15,6 +15,9 @@ func (v *view) tenants(list []results.Tenant) {
 	for i := range shown {
 		t := &shown[i]
 		v.Tenants = append(v.Tenants, rowView{Name: t.Name, Cells: t.Cells(), Bad: t.Lost() > 0 || t.WrongAnswers > 0})
+		if ways := t.Ways(); ways != "" {
+			v.TenantWays = append(v.TenantWays, ways)
+		}
 	}
 	if more > 0 {
 		v.MoreTenants = results.Count(uint64(more)) + " more are in " + results.ResultFile + "."

@@ -34,7 +34,9 @@ type view struct {
 	SignIns     []pairView
 	Codes       []pairView
 	Wrong       []pairView
+	Changes     string // what happened to users
 	Tenants     []rowView
+	TenantWays  []string // by which paths each was answered
 	MoreTenants string
 	Capacity    *capacityView
 	Times       []rowView
@@ -94,7 +96,13 @@ type connectorView struct {
 	Share float64 // hundredths
 }
 
+// spentView is where the time of the sign-ins of one path went.
 type spentView struct {
+	Of    string // the path
+	Parts []spentPart
+}
+
+type spentPart struct {
 	Role, Name, Value string
 	From, Width       float64 // hundredths
 }
@@ -137,9 +145,9 @@ func newView(in *Input, d *Data) *view {
 	v.connectors(in)
 	v.tenants(r.Tenants)
 	v.capacity(r.Capacity)
-	v.spent(&r.Time, "connector")
-	if r.FederationTime != nil && len(v.Spent) == 0 {
-		v.spent(r.FederationTime, "federation server")
+	v.spent("a pass-through sign-in", "connector", &r.Time)
+	if r.FederationTime != nil {
+		v.spent("a federated sign-in", "federation server", r.FederationTime)
 	}
 	v.books(&r.Ledgers)
 	v.costs(r)
@@ -255,9 +263,7 @@ func (v *view) counts(r *results.Result) {
 		w := &r.WrongByCause[i]
 		v.Wrong = append(v.Wrong, pairView{w.Text(), results.Count(w.Count), ""})
 	}
-	if text := r.ChangesText(); text != "" {
-		v.Wrong = append(v.Wrong, pairView{text, "", ""})
-	}
+	v.Changes = r.ChangesText()
 	for _, t := range []struct {
 		name string
 		of   *results.Percentiles
@@ -312,24 +318,25 @@ func (v *view) connectors(in *Input) {
 	}
 }
 
-// spent shows where the time of sign-ins went, with the words for who took it
-// between cloud and directory.
-func (v *view) spent(t *results.TimeSpent, server string) {
+// spent shows where the time of the sign-ins of one path went, with the words
+// for who took it between cloud and directory.
+func (v *view) spent(of, server string, t *results.TimeSpent) {
 	whole := t.Queue + t.Connector + t.Directory + t.Rest
 	if whole <= 0 {
 		return
 	}
-	from := 0.0
+	from, s := 0.0, spentView{Of: of}
 	for _, p := range []struct {
 		role, name string
 		ns         int64
 	}{{"directory", "directory", t.Directory}, {"connector", server, t.Connector}, {"queue", "queue", t.Queue}, {"rest", "rest", t.Rest}} {
 		width := 100 * float64(p.ns) / float64(whole)
-		v.Spent = append(v.Spent, spentView{Role: p.role, Name: p.name,
+		s.Parts = append(s.Parts, spentPart{Role: p.role, Name: p.name,
 			Value: results.Duration(p.ns) + ", " + results.Percent(float64(p.ns)/float64(whole)),
 			From:  math.Round(from*100) / 100, Width: math.Round(width*100) / 100})
 		from += width
 	}
+	v.Spent = append(v.Spent, s)
 }
 
 func (v *view) books(l *results.Ledgers) {

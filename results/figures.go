@@ -320,14 +320,18 @@ func (f *Fault) noticeable() bool {
 	case "degrade", "slow-directory", "crowded-directory", "limit-cpu", "limit-memory":
 		return f.Lost > 0 || f.HandedOff > 0 || f.HashSync > 0
 	}
-	return !f.behindCloud() || f.Lost > 0
+	return !f.behindCloud() || f.Lost > 0 && !f.ofAgent()
 }
+
+// ofAgent says whether a fault is of the hash sync agent, which no sign-in
+// waits for: answers grow old, and nobody notices.
+func (f *Fault) ofAgent() bool { return f.Target == "hashsync" }
 
 // behindCloud says whether a fault is of a server of which the cloud has no
 // word: users notice, or nobody does because others serve.
 func (f *Fault) behindCloud() bool {
 	return f.Target == "adfs" || strings.HasPrefix(f.Target, "adfs-") || strings.HasPrefix(f.Target, "directory-") ||
-		f.Target == "balancer" || f.Target == "hashsync"
+		f.Target == "balancer" || f.ofAgent()
 }
 
 // failsOver says whether sign-ins should have been served another way than by

@@ -157,6 +157,7 @@ func Markdown(w io.Writer, r *Result) error {
 	m.balance(r)
 	m.wrong(r.WrongByCause)
 	if text := r.ChangesText(); text != "" {
+		m.heading(3, "Changes")
 		m.line(text)
 	}
 	m.ledgers(&r.Ledgers)

@@ -91,7 +91,7 @@ func (m *Matrix) methodBlocks(keys string) []block {
 		return cmp.Compare(slices.Index(costRoles, a), slices.Index(costRoles, b))
 	})
 	carried := block{title: "the highest rate that holds " + objective + ", and the times of the load", heads: []string{keys, "held up to", "p50", "p99", "wrong"}, texts: 1}
-	cost := block{title: "CPU of each sign-in", heads: append(append([]string{keys}, roles...), "all"), texts: 1}
+	cost := block{title: "CPU of each sign-in of the load, starting again included; not of the harness, nor of connectors that nobody asks", heads: append(append([]string{keys}, roles...), "all"), texts: 1}
 	for i := range m.Cells {
 		c := &m.Cells[i]
 		carried.rows = append(carried.rows, blockRow{cells: []string{c.label(), c.interval(),

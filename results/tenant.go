@@ -88,8 +88,8 @@ func (t *Tenant) Cells() []string {
 	return append([]string{Count(t.Sent), Count(t.Lost()), Count(t.WrongAnswers)}, times...)
 }
 
-// ways says by which paths a tenant's sign-ins were decided.
-func (t *Tenant) ways() string {
+// Ways says by which paths a tenant's sign-ins were decided; "" when none was.
+func (t *Tenant) Ways() string {
 	var parts []string
 	for _, p := range t.ByPath.list() {
 		if p.count > 0 {

@@ -262,6 +262,8 @@ func sentence(f *Fault) string {
 		s.WriteString("; the cloud did not notice")
 	}
 	switch {
+	case f.behindCloud() && f.Failover == 0 && f.Detect >= 0:
+		s.WriteString("; others served every sign-in that was due after that")
 	case f.behindCloud() && f.Failover == 0:
 		s.WriteString("; no sign-in was lost or late for it")
 	case f.behindCloud() && f.Failover > 0:
@@ -270,6 +272,8 @@ func sentence(f *Fault) string {
 		fmt.Fprintf(&s, " and served the first sign-in another way after %s", Duration(f.Failover))
 	case f.Failover >= 0:
 		fmt.Fprintf(&s, "; the first sign-in was served another way after %s", Duration(f.Failover))
+	case figures.Failover == Unseen && f.behindCloud():
+		s.WriteString("; sign-ins were lost or late for it until it ended")
 	case figures.Failover == Unseen:
 		s.WriteString("; no sign-in was served another way while it was on")
 	}
@@ -299,6 +303,8 @@ func sentence(f *Fault) string {
 		fmt.Fprintf(&s, "; %s served again at once when it ended", target)
 	case f.Recover > 0:
 		fmt.Fprintf(&s, "; %s served again %s after its end", target, Duration(f.Recover))
+	case figures.Recover == unneeded:
+		fmt.Fprintf(&s, "; no sign-in needs %s", target)
 	default:
 		s.WriteString("; no recovery was seen")
 	}

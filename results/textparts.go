@@ -48,7 +48,7 @@ func (p *page) tenants(list []Tenant) {
 		p.line("  and ", Count(uint64(more)), " more in ", ResultFile)
 	}
 	for i := range shown {
-		if ways := shown[i].ways(); ways != "" {
+		if ways := shown[i].Ways(); ways != "" {
 			p.wrapped(dim, "  ", "    ", ways)
 		}
 	}
@@ -75,7 +75,7 @@ func (p *page) capacity(c *Capacity) {
 		if t.Lost > 0 {
 			line += ", " + cells[4] + " lost"
 		}
-		p.line(line)
+		p.line(line + ", lag p99 " + cells[5])
 		if t.Why != "" {
 			p.wrapped(dim, "      ", "      ", t.Why)
 		}
@@ -94,6 +94,16 @@ func (m *markdown) tenants(list []Tenant) {
 	if more > 0 {
 		m.line()
 		m.line("and ", Count(uint64(more)), " more")
+	}
+	var ways []string
+	for i := range shown {
+		if text := shown[i].Ways(); text != "" {
+			ways = append(ways, escapedText(text))
+		}
+	}
+	if len(ways) > 0 {
+		m.line()
+		m.bullets(ways)
 	}
 }
 

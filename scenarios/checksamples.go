@@ -20,12 +20,11 @@ func (d *decoder) checkSamples(s *Scenario, o Objective, path string, schedule [
 	for _, span := range s.spans(o.Window, schedule) {
 		seconds += float64(span.To-span.From) / 1e9
 	}
-	chance, side := float64(q), "over"
+	side := "over"
 	if o.Op == ">" || o.Op == ">=" {
-		chance, side = 1-chance, "below"
+		side = "below"
 	}
-	// With 95 % confidence, as runs are judged.
-	need := math.Ceil(math.Log(0.05) / math.Log(chance))
+	need := o.LeastSamples()
 	planned := float64(s.Load.Rate) * seconds
 	if o.Tenant != "" {
 		if !d.sound("tenants", "population.spread") {

@@ -8,11 +8,11 @@ import (
 )
 
 // detect is how long it took until somebody noticed the fault: the cloud, or
-// its users when it is the cloud that is broken. What the hash store holds
-// nobody notices.
+// its users when it is the cloud that is broken. What the hash store holds, and
+// who fills it, nobody notices.
 func (w *watch) detect(events []observe.Event) int64 {
 	switch {
-	case w.ofHashes():
+	case w.ofHashes(), w.Target == scenarios.HashSyncTarget:
 		return Never
 	case w.unseen():
 		return w.seen

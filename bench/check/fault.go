@@ -383,7 +383,7 @@ func (w *watch) figures(in Input) results.Fault {
 		f.ErrorWindow = w.lastLost - w.firstLost
 	}
 	f.Detect = w.detect(in.Events)
-	if w.unseen() && !w.cloudToo() {
+	if w.unseen() && !w.cloudToo() && w.Target != scenarios.HashSyncTarget {
 		f.Failover = w.survived()
 	}
 	if w.shared.n > 0 && w.server > 0 && f.Detect == Never {

@@ -155,6 +155,18 @@ func TestFaultFigures(t *testing.T) {
 			events: []observe.Event{{AtNS: 1100 * ms, Kind: observe.ConnectorLost, Connector: "connector-1"}},
 			want:   results.Fault{At: second, Duration: 1300 * ms, Detect: Never, Failover: Never, Recover: 300 * ms, HashSync: 99, HandedOff: 99, P99: 2 * ms},
 		},
+		"the hash sync agent, whom no sign-in waits for": {
+			fault: fault(scenarios.Crash, scenarios.HashSyncTarget),
+			each: func(s *results.Sample) { // late, and lost, for another reason
+				switch s.Seq {
+				case 150:
+					s.Done = s.Due + 500*ms
+				case 160:
+					s.Outcome, s.Path, s.Server, s.Attempts = results.OutcomeUnknown, results.PathNone, 0, 0
+				}
+			},
+			want: results.Fault{At: second, Duration: 1300 * ms, Detect: Never, Failover: Never, Recover: 300 * ms, Lost: 1, BadSeconds: 1, P99: 2 * ms},
+		},
 		"not injected": {
 			fault: Fault{Name: "crash-1", Kind: scenarios.Crash, Target: "connector-1", Text: "as it parses", Tier: "process",
 				Began: second, InjectedAt: Never, UndoneAt: Never, Note: "a note", Err: "planning: no"},

@@ -94,12 +94,14 @@ func TestDashboardLoadsAsItStands(t *testing.T) {
 	if n := len(Metrics("ptabench_run_")); n < 15 {
 		t.Errorf("only %d metrics of runs: %v", n, Metrics("ptabench_run_"))
 	}
-	for _, prefix := range []string{"ptabench_cloud_", "ptabench_connector_", "ptabench_directory_"} {
+	known := len(Metrics("ptabench_run_"))
+	for _, prefix := range []string{"ptabench_cloud_", "ptabench_connector_", "ptabench_directory_", "ptabench_adfs_", "ptabench_balancer_", "ptabench_hashsync_"} {
 		if len(Metrics(prefix)) == 0 {
 			t.Errorf("no metric %s…", prefix)
 		}
+		known += len(Metrics(prefix))
 	}
-	if all, known := len(Metrics("ptabench_")), len(Metrics("ptabench_run_"))+len(Metrics("ptabench_cloud_"))+len(Metrics("ptabench_connector_"))+len(Metrics("ptabench_directory_")); all != known {
+	if all := len(Metrics("ptabench_")); all != known {
 		t.Errorf("metrics of nobody: %v", Metrics("ptabench_"))
 	}
 }
