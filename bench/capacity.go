@@ -53,7 +53,7 @@ func (m *measurement) findCapacity(ctx context.Context) (found *results.Capacity
 		m.watch.harness(results.Event{Kind: "capacity-trial", Cause: trialText(&trial), Count: int64(trial.Answered)})
 	}
 	found.Held, found.Broken = search.Ends()
-	found.Note = strings.TrimSpace(found.Note + search.Note())
+	found.Note = strings.Join(strings.Fields(found.Note+search.Note()+" "+capacity.Few(asked.Limit(), found.Held, found.Trials)), " ")
 	return found, loads
 }
 

@@ -65,7 +65,7 @@ func TestTenantsAndFederation(t *testing.T) {
 	}
 	got.Capacity = &Capacity{Objective: "p99(response) < 200ms", Held: 300, Broken: 330, Trials: []Trial{
 		{Rate: 300, Held: true, Value: 1e7, Unit: "ns", Planned: 600, Answered: 600},
-		{Rate: 330, Why: "p99(response) was 210 ms", Value: 2.1e8, Unit: "ns", Planned: 660, Answered: 659, Lost: 1},
+		{Rate: 330, Why: "p99(response) was 210 ms", Value: 2.1e8, Unit: "ns", Planned: 660, Answered: 659, Lost: 1, LagP99: 4_560_000},
 	}}
 	for name, write := range map[string]func(*bytes.Buffer) error{
 		"text":     func(b *bytes.Buffer) error { return Text(b, &got, false) },
@@ -76,7 +76,7 @@ func TestTenantsAndFederation(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := strings.Join(strings.Fields(b.String()), " ")
-		for _, want := range []string{"contoso", "fabrikam", "by federation", "holds up to a rate between 300/s and 330/s", "210 ms"} {
+		for _, want := range []string{"contoso", "fabrikam", "by federation", "contoso: 14 by federation.", "holds up to a rate between 300/s and 330/s", "210 ms", "4.56 ms"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s: no %q in\n%s", name, want, b.String())
 			}

@@ -127,6 +127,23 @@ func (t *Tally) Result() results.Trial {
 	return r
 }
 
+// Few says that the trials of the rate that is said to hold were of fewer
+// sign-ins than a claim about the objective's percentile takes; "" when they
+// were not.
+func Few(o scenarios.Objective, held float64, trials []results.Trial) string {
+	var most uint64
+	for i := range trials {
+		if trials[i].Held && trials[i].Rate == held {
+			most = max(most, trials[i].Planned)
+		}
+	}
+	if need := o.LeastSamples(); held > 0 && float64(most) < need {
+		return fmt.Sprintf("A trial at %s is of %s sign-ins; a claim about %s takes %s.",
+			results.PerSecond(held), results.Count(most), o.Metric, results.Count(uint64(need)))
+	}
+	return ""
+}
+
 func shown(v float64, unit scenarios.Unit) string {
 	if unit == scenarios.Time {
 		return results.Duration(int64(v))

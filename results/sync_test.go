@@ -1,0 +1,22 @@
+package results
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+// A line right below a table would be a row of it.
+func TestChangesAreNoRowOfATable(t *testing.T) {
+	r := passing(t)
+	r.WrongByCause = []Wrong{{Kind: "wrong-accept", Path: "hash-sync", Cause: "hash sync holds an older password", Count: 3}}
+	r.Events = []Happened{{Event: "disable", Count: 31}}
+	var out bytes.Buffer
+	if err := Markdown(&out, &r); err != nil {
+		t.Fatal(err)
+	}
+	before, _, found := strings.Cut(out.String(), "While the load went on, this happened to users: 31 disable.")
+	if !found || !strings.HasSuffix(before, "\n\n") || !strings.Contains(before, "### Changes") {
+		t.Errorf("it follows %q", before[max(0, len(before)-120):])
+	}
+}
