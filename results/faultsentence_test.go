@@ -22,7 +22,7 @@ func TestSentenceOfServersBehindTheCloud(t *testing.T) {
 		{"until it ended", Fault{Target: "adfs-1", Detect: 2e8, Failover: -1, Lost: 26, Recover: -1},
 			"; sign-ins were lost or late for it until it ended;", "served another way", Unseen},
 		{"the agent, while something else lost a sign-in", Fault{Target: "hashsync", Detect: -1, Failover: -1, Lost: 1, Recover: 5},
-			"; of the sign-ins under way", "another way", 5},
+			"; the hash sync agent worked again 5 ns after its end", "another way", 5},
 		{"what no sign-in needs", Fault{Target: "directory", Detect: 3e6, Failover: -1, Recover: -1, Idle: true},
 			"; no sign-in needs the directory.", "no recovery was seen", unneeded},
 	} {

@@ -71,6 +71,14 @@ func costSpreads(runs []*Result) (all []CostSpread) {
 	return all
 }
 
+// costsText says what the CPU of a sign-in is of; "" where the tables have none.
+func (m *Matrix) costsText() string {
+	if !slices.ContainsFunc(m.Cells, func(c Cell) bool { return len(c.Costs) > 0 }) {
+		return ""
+	}
+	return "CPU is that of the load alone, shared among its sign-ins: of each role with what starting it again took, and without connectors that nobody asked."
+}
+
 // methodBlocks are the tables of what was carried and what it cost; none where
 // no capacity was looked for.
 func (m *Matrix) methodBlocks(keys string) []block {
@@ -91,7 +99,7 @@ func (m *Matrix) methodBlocks(keys string) []block {
 		return cmp.Compare(slices.Index(costRoles, a), slices.Index(costRoles, b))
 	})
 	carried := block{title: "the highest rate that holds " + objective + ", and the times of the load", heads: []string{keys, "held up to", "p50", "p99", "wrong"}, texts: 1}
-	cost := block{title: "CPU of each sign-in of the load, starting again included; not of the harness, nor of connectors that nobody asks", heads: append(append([]string{keys}, roles...), "all"), texts: 1}
+	cost := block{title: "CPU of each sign-in", heads: append(append([]string{keys}, roles...), "all"), texts: 1}
 	for i := range m.Cells {
 		c := &m.Cells[i]
 		carried.rows = append(carried.rows, blockRow{cells: []string{c.label(), c.interval(),

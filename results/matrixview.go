@@ -171,7 +171,9 @@ func reasonsText(reasons []string) string {
 }
 
 // abouts are the paragraphs above the tables of a matrix.
-func (m *Matrix) abouts() []string { return present(m.why(), m.about(), m.Note, m.text()) }
+func (m *Matrix) abouts() []string {
+	return present(m.why(), m.about(), m.costsText(), m.Note, m.text())
+}
 
 // present are the texts that are not empty.
 func present(texts ...string) []string {

@@ -129,7 +129,7 @@ func TestMatrixOfMethods(t *testing.T) {
 	for _, want := range []string{
 		"the highest rate that holds p99(response) < 200ms, and the times of the load", "pass-through 1,000 to 1,150/s", "federation ≥ 300/s",
 		"tenants[0].method adfs cloudsim connector all pass-through - 200 µs 200 µs 400 µs", // connectors that nobody asks are left out
-		"federation 500 µs 200 µs - 700 µs",
+		"federation 500 µs 200 µs - 700 µs", "without connectors that nobody asked.",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, b.String())

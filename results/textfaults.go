@@ -295,14 +295,17 @@ func sentence(f *Fault) string {
 	if f.DoubledBinds > 0 {
 		s.WriteString("; " + doubledBinds(f.DoubledBinds, f.WouldLock))
 	}
-	target := targetOf(f)
+	target, works := targetOf(f), "served"
+	if f.ofAgent() {
+		works = "worked"
+	}
 	switch {
 	case !f.Healed:
 		s.WriteString("; it could not be undone")
 	case f.Recover == 0:
-		fmt.Fprintf(&s, "; %s served again at once when it ended", target)
+		fmt.Fprintf(&s, "; %s %s again at once when it ended", target, works)
 	case f.Recover > 0:
-		fmt.Fprintf(&s, "; %s served again %s after its end", target, Duration(f.Recover))
+		fmt.Fprintf(&s, "; %s %s again %s after its end", target, works, Duration(f.Recover))
 	case figures.Recover == unneeded:
 		fmt.Fprintf(&s, "; no sign-in needs %s", target)
 	default:

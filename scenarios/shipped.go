@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 )
 
 //go:embed *.yaml
@@ -34,8 +35,10 @@ type Listed struct {
 }
 
 // List returns the shipped scenarios.
-func List() []Listed {
-	var all []Listed
+func List() []Listed { return slices.Clone(listed()) }
+
+// listed reads all of them, once: they are part of the program.
+var listed = sync.OnceValue(func() (all []Listed) {
 	for _, name := range shippedNames {
 		text, err := Shipped(name)
 		if err != nil {
@@ -48,7 +51,7 @@ func List() []Listed {
 		all = append(all, Listed{Name: name, Summary: firstSentence(s.Description)})
 	}
 	return all
-}
+})
 
 // firstSentence is that of a text, without its full stop.
 func firstSentence(text string) string {

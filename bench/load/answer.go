@@ -25,6 +25,7 @@ type reader struct {
 func (r *reader) read(s *results.Sample, id []byte, upn string, from *response) (token []byte, otherUser bool) {
 	if len(from.id) > 0 && !bytes.EqualFold(from.id, id) {
 		s.Outcome, s.Error = results.OutcomeUnknown, results.ErrorOther
+		s.Server = 0 // not the federation server's either: nobody decided
 		return nil, false
 	}
 	r.readAnswer(s, &from.answer)

@@ -156,3 +156,14 @@ func BenchmarkReadAnswer(b *testing.B) {
 		}
 	}
 }
+
+// A server's number is one of federation servers only where federation decided:
+// elsewhere it would name a connector, or none that there is.
+func TestOtherSignInsAnswerNamesNoServer(t *testing.T) {
+	r := reader{federation: map[string]uint8{"adfs-1": 1}}
+	s := results.Sample{Server: 1} // as the federation server's answer left it
+	r.read(&s, []byte("1"), "ada@contoso.test", &response{status: 200, answer: answer{id: []byte("2"), method: []byte("federation")}})
+	if s.Outcome != results.OutcomeUnknown || s.Path != results.PathNone || s.Server != 0 {
+		t.Errorf("%+v", s)
+	}
+}
