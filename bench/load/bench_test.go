@@ -14,7 +14,7 @@ func BenchmarkSignIn(b *testing.B) {
 	cfg := cloud.config(func(results.Sample) {})
 	cfg.Duration, cfg.Pool = time.Hour, 4
 	g := generator(b, cfg)
-	defer g.conns.close()
+	defer g.tenants.all[0].conns.close()
 	t := attackClient(g, b.Context(), time.Now()).Transport.(*signIns)
 	b.ReportAllocs()
 	seq := uint32(0)

@@ -49,10 +49,10 @@ func ceiling(ctx context.Context, cfg Config, ramp, length time.Duration) (resul
 	if err := g.Connect(ctx); err != nil {
 		return results.Ceiling{}, fmt.Errorf("measuring the ceiling: %w", err)
 	}
-	defer g.conns.close()
+	defer g.close()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer g.conns.abortAfter(ctx)()
+	defer g.abortAfter(ctx)()
 
 	workers := min(cfg.Pool, ceilingInFlight)
 	if cfg.Pool == 0 {
@@ -83,15 +83,16 @@ func ceiling(ctx context.Context, cfg Config, ramp, length time.Duration) (resul
 func (g *Generator) backToBack(ctx context.Context, start time.Time, seq uint32) error {
 	kind, user := g.mix.at(seq)
 	s := results.Sample{Seq: seq, User: user, Intent: kind, Sent: int64(time.Since(start))}
-	req := g.tenants.ofUser(kind, user).post.request(seq, g.mix.upn(kind, user), g.mix.password(kind, user))
-	conn, err := g.conns.signIn(ctx, start.Add(time.Duration(s.Sent)+g.cfg.Timeout), &req)
+	of := g.tenants.ofUser(kind, user)
+	req := of.post.request(seq, g.mix.upn(kind, user), g.mix.password(kind, user))
+	conn, err := of.conns.signIn(ctx, start.Add(time.Duration(s.Sent)+g.cfg.Timeout), &req)
 	if err != nil {
 		return err
 	}
 	s.Done = int64(time.Since(start))
 	_, otherUser := g.reader.read(&s, req.id[:], req.upn, &conn.response)
 	s.Judgement = judge(&s, kinds[kind].truth, otherUser)
-	g.conns.release(conn)
+	of.conns.release(conn)
 	if s.Outcome != results.OutcomeAccepted {
 		return errors.New("the target gave no token")
 	}

@@ -3,7 +3,6 @@ package load
 import (
 	queue "container/list"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -32,9 +31,9 @@ type connections struct {
 	waiting queue.List               // of chan *connection, while none is idle and all places are taken
 }
 
-func newConnections(target *url.URL, config *tls.Config, size int) *connections {
+func newConnections(with *dialer, size int) *connections {
 	return &connections{
-		dialer: newDialer(target, config, size > 0),
+		dialer: with,
 		size:   size,
 		all:    make(map[*connection]struct{}),
 	}

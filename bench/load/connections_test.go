@@ -36,7 +36,7 @@ func opened(t *testing.T, cloud *fakeCloud, pool int) *Generator {
 	cfg := cloud.config(func(results.Sample) {})
 	cfg.Pool = pool
 	g := generator(t, cfg)
-	t.Cleanup(g.conns.close)
+	t.Cleanup(g.tenants.all[0].conns.close)
 	return g
 }
 
@@ -44,11 +44,11 @@ func opened(t *testing.T, cloud *fakeCloud, pool int) *Generator {
 // answered.
 func try(ctx context.Context, g *Generator, seq uint32, timeout time.Duration) (class uint8, status int) {
 	req := g.tenants.all[0].post.request(seq, g.mix.people.UPN(int(seq)), g.mix.people.Password(int(seq)))
-	c, err := g.conns.signIn(ctx, time.Now().Add(timeout), &req)
+	c, err := g.tenants.all[0].conns.signIn(ctx, time.Now().Add(timeout), &req)
 	if err != nil {
 		return classify(err), 0
 	}
-	defer g.conns.release(c)
+	defer g.tenants.all[0].conns.release(c)
 	return 0, c.status
 }
 
@@ -90,7 +90,7 @@ func TestSignInsWaitTheirTurn(t *testing.T) {
 		})
 		want = append(want, g.mix.people.UPN(seq))
 		eventually(t, "the sign-in's turn to wait", func() bool {
-			return g.conns.queued() == seq && (seq > 0 || len(idle(g.conns)) == 0)
+			return g.tenants.all[0].conns.queued() == seq && (seq > 0 || len(idle(g.tenants.all[0].conns)) == 0)
 		})
 	}
 	cloud.stall(false)
@@ -101,7 +101,7 @@ func TestSignInsWaitTheirTurn(t *testing.T) {
 	if n, _ := cloud.connections(); n != 1 {
 		t.Errorf("%d connections, want 1", n)
 	}
-	checkPool(t, g.conns)
+	checkPool(t, g.tenants.all[0].conns)
 }
 
 func idle(p *connections) []*connection {
@@ -116,7 +116,7 @@ func TestIdleConnectionsThatWereClosed(t *testing.T) {
 	cloud := newFakeCloud(t, nil)
 	g := opened(t, cloud, 5)
 	cloud.CloseClientConnections()
-	for _, c := range idle(g.conns) {
+	for _, c := range idle(g.tenants.all[0].conns) {
 		eventually(t, "the end of a connection", func() bool { return !quiet(c.conn.NetConn()) })
 		c.used = c.used.Add(-time.Minute) // long ago
 	}
@@ -128,7 +128,7 @@ func TestIdleConnectionsThatWereClosed(t *testing.T) {
 	if n := g.Progress().Handshakes; n != 6 { // one after the other need only one
 		t.Errorf("%d handshakes, want 5 and another", n)
 	}
-	checkPool(t, g.conns)
+	checkPool(t, g.tenants.all[0].conns)
 }
 
 // Old connections are kept, even past the timeout of the sign-in they served.
@@ -140,7 +140,7 @@ func TestIdleConnectionsAreKept(t *testing.T) {
 		if class, _ := try(t.Context(), g, uint32(seq), timeout); class != 0 {
 			t.Fatalf("sign-in %d: class %d", seq, class)
 		}
-		c := idle(g.conns)[0]
+		c := idle(g.tenants.all[0].conns)[0]
 		if err := c.conn.SetDeadline(time.Now().Add(-timeout)); err != nil { // as if it were over
 			t.Fatal(err)
 		}
@@ -187,7 +187,7 @@ func TestOnlyWhatWasNotSentIsSentAgain(t *testing.T) {
 				}
 			})
 			g := opened(t, cloud, 3)
-			free := idle(g.conns)
+			free := idle(g.tenants.all[0].conns)
 			for _, conn := range free[len(free)-c.broken:] {
 				broken(conn)
 			}
@@ -196,7 +196,7 @@ func TestOnlyWhatWasNotSentIsSentAgain(t *testing.T) {
 				t.Errorf("class %d, arrived %d times, %d handshakes; want %d, %d, %d",
 					class, arrived.Load(), g.Progress().Handshakes, c.class, c.arrived, c.handshakes)
 			}
-			checkPool(t, g.conns)
+			checkPool(t, g.tenants.all[0].conns)
 		})
 	}
 }
@@ -238,14 +238,14 @@ func TestAnswersOfNetHTTP(t *testing.T) {
 			g := opened(t, cloud, 1)
 			for seq := range uint32(3) {
 				req := g.tenants.all[0].post.request(seq, "a", "b")
-				conn, err := g.conns.signIn(t.Context(), time.Now().Add(time.Minute), &req)
+				conn, err := g.tenants.all[0].conns.signIn(t.Context(), time.Now().Add(time.Minute), &req)
 				if err != nil {
 					t.Fatal(err)
 				}
 				if string(conn.body) != c.body {
 					t.Errorf("%d bytes %.40q, want %d, %.40q", len(conn.body), conn.body, len(c.body), c.body)
 				}
-				g.conns.release(conn)
+				g.tenants.all[0].conns.release(conn)
 			}
 			want := uint64(1)
 			if c.closes {
@@ -254,7 +254,7 @@ func TestAnswersOfNetHTTP(t *testing.T) {
 			if n := g.Progress().Handshakes; n != want {
 				t.Errorf("%d handshakes, want %d", n, want)
 			}
-			checkPool(t, g.conns)
+			checkPool(t, g.tenants.all[0].conns)
 		})
 	}
 }
@@ -273,14 +273,14 @@ func TestTimeouts(t *testing.T) {
 		})
 	}
 	all.Wait()
-	checkPool(t, g.conns)
+	checkPool(t, g.tenants.all[0].conns)
 	cloud.stall(false)
 	for seq := range uint32(5) {
 		if class, _ := try(t.Context(), g, seq, time.Minute); class != 0 {
 			t.Errorf("sign-in %d afterwards: class %d", seq, class)
 		}
 	}
-	checkPool(t, g.conns)
+	checkPool(t, g.tenants.all[0].conns)
 }
 
 // When the run ends, so do sign-ins that are busy, waiting and shaking hands.
@@ -289,7 +289,7 @@ func TestAbortEndsSignIns(t *testing.T) {
 	g := opened(t, cloud, 2)
 	cloud.stall(true)
 	ctx, abort := context.WithCancel(t.Context())
-	defer g.conns.abortAfter(ctx)()
+	defer g.tenants.all[0].conns.abortAfter(ctx)()
 	var all sync.WaitGroup
 	for seq := range 8 {
 		all.Go(func() {
@@ -298,13 +298,13 @@ func TestAbortEndsSignIns(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "a queue", func() bool { return g.conns.queued() == 6 })
+	eventually(t, "a queue", func() bool { return g.tenants.all[0].conns.queued() == 6 })
 	abort()
 	all.Wait()
 	if class, _ := try(ctx, g, 9, time.Hour); class != results.ErrorCanceled {
 		t.Errorf("a sign-in afterwards: class %d, want canceled", class)
 	}
-	checkPool(t, g.conns)
+	checkPool(t, g.tenants.all[0].conns)
 }
 
 // However many need a connection, 16 handshakes are under way, and no more.
@@ -315,9 +315,9 @@ func TestHandshakesAreFew(t *testing.T) {
 		t.Run(fmt.Sprint("pool ", pool), func(t *testing.T) {
 			target := newMute(t)
 			g := generator(t, cloud.config(func(results.Sample) {}))
-			defer g.conns.close()
-			g.conns.close()
-			g.conns = newConnections(&url.URL{Scheme: "https", Host: target.listener.Addr().String()}, &tls.Config{}, pool)
+			defer g.tenants.all[0].conns.close()
+			g.tenants.all[0].conns.close()
+			g.tenants.all[0].conns = newConnections(newDialer(&url.URL{Scheme: "https", Host: target.listener.Addr().String()}, &tls.Config{}, pool > 0), pool)
 			var all sync.WaitGroup
 			for seq := range signIns {
 				all.Go(func() {
@@ -331,10 +331,10 @@ func TestHandshakesAreFew(t *testing.T) {
 				left -= target.hangUp()
 			}
 			all.Wait()
-			if n := g.conns.handshakes.Load(); n != signIns || target.peak != maxHandshakes {
+			if n := g.tenants.all[0].conns.handshakes.Load(); n != signIns || target.peak != maxHandshakes {
 				t.Errorf("%d handshakes, %d at once; want %d, %d at once", n, target.peak, signIns, maxHandshakes)
 			}
-			checkPool(t, g.conns)
+			checkPool(t, g.tenants.all[0].conns)
 		})
 	}
 }
@@ -421,7 +421,7 @@ func TestConnectionsUnderStress(t *testing.T) {
 				if seq%7 == 0 {
 					timeout = 10 * time.Millisecond
 				}
-				c, err := g.conns.signIn(t.Context(), time.Now().Add(timeout), &req)
+				c, err := g.tenants.all[0].conns.signIn(t.Context(), time.Now().Add(timeout), &req)
 				if err != nil {
 					failed.Add(1)
 					continue
@@ -430,7 +430,7 @@ func TestConnectionsUnderStress(t *testing.T) {
 					t.Errorf("%s got the answer to %s", upn, c.body)
 				}
 				answered.Add(1)
-				g.conns.release(c)
+				g.tenants.all[0].conns.release(c)
 			}
 		})
 	}
@@ -439,7 +439,7 @@ func TestConnectionsUnderStress(t *testing.T) {
 	if answered.Load() < 24*40/2 || failed.Load() == 0 {
 		t.Errorf("%d answered, %d not", answered.Load(), failed.Load())
 	}
-	checkPool(t, g.conns)
+	checkPool(t, g.tenants.all[0].conns)
 }
 
 // Opening is given up at once when the context ends, whatever the target does.
@@ -458,13 +458,13 @@ func TestOpeningIsGivenUp(t *testing.T) {
 	if err := <-over; !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want canceled", err)
 	}
-	checkPool(t, g.conns)
+	checkPool(t, g.tenants.all[0].conns)
 }
 
 func TestQuiet(t *testing.T) {
 	cloud := newFakeCloud(t, nil)
 	g := opened(t, cloud, 1)
-	c := idle(g.conns)[0]
+	c := idle(g.tenants.all[0].conns)[0]
 	if !quiet(c.conn.NetConn()) {
 		t.Error("an idle connection is not quiet")
 	}

@@ -61,7 +61,7 @@ func (f *farm) connect(ctx context.Context, config *tls.Config, pool int, idPref
 	}
 	f.post = newTrustPost(endpoint, f.Audience, pool > 0)
 	f.post.idPrefix = idPrefix
-	f.conns = newConnections(endpoint, config, pool)
+	f.conns = newConnections(newDialer(endpoint, config, pool > 0), pool)
 	if pool == 0 {
 		return nil
 	}
@@ -139,7 +139,7 @@ func (g *Generator) federate(ctx context.Context, of *tenant, deadline time.Time
 	}
 	req = of.post.request(s.Seq, upn, "")
 	req.assertion = assertion
-	conn, err = g.conns.signIn(ctx, deadline, &req)
+	conn, err = of.conns.signIn(ctx, deadline, &req)
 	return req, conn, err
 }
 

@@ -74,7 +74,7 @@ type Generator struct {
 	tenants  *tenants
 	openURL  *url.URL // without a pool, of no use
 	reader   reader
-	conns    *connections
+	dialer   *dialer // of all connections to the cloud
 	tally    tally
 	sink     sync.Mutex // held while the sink is called
 
@@ -123,10 +123,11 @@ func New(cfg Config) (*Generator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("planning the load: %w", err)
 	}
+	dialer := newDialer(target, &tls.Config{RootCAs: cfg.Roots}, cfg.Pool > 0)
+	tenants.connections(dialer, cfg.Pool)
 	g := &Generator{
-		cfg: cfg, schedule: schedule, mix: mix, tenants: tenants, openURL: openURL,
+		cfg: cfg, schedule: schedule, mix: mix, tenants: tenants, openURL: openURL, dialer: dialer,
 		reader: reader{connectors: numbers(cfg.Connectors), federation: numbers(cfg.Federation)},
-		conns:  newConnections(target, &tls.Config{RootCAs: cfg.Roots}, cfg.Pool),
 	}
 	g.tally.planned.Store(uint64(schedule.Len()))
 	return g, nil
@@ -151,7 +152,7 @@ func (g *Generator) RequestID(seq uint32) string { return g.tenants.all[0].post.
 // Progress can be asked for at any time.
 func (g *Generator) Progress() Progress {
 	p := g.tally.progress()
-	p.Handshakes = g.conns.handshakes.Load()
+	p.Handshakes = g.dialer.handshakes.Load()
 	return p
 }
 
@@ -175,7 +176,12 @@ func (g *Generator) Connect(ctx context.Context) error {
 	if g.cfg.Pool == 0 {
 		return nil
 	}
-	return g.conns.open(ctx, g.openURL)
+	for i := range g.tenants.all {
+		if err := g.tenants.all[i].conns.open(ctx, g.openURL); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Run makes the sign-ins. The plan begins at start, and time 0 of the samples
@@ -193,14 +199,13 @@ func (g *Generator) Run(ctx context.Context, start time.Time) error {
 		if f.conns == nil {
 			return fmt.Errorf("federation servers at %s: expected a Connect before", f.MEX)
 		}
-		defer f.conns.abortAfter(ctx)()
 	}
 	pacer, err := newPacer(ctx, g.schedule, start)
 	if err != nil {
 		return err
 	}
 	defer pacer.alarm.close()
-	defer g.conns.abortAfter(ctx)()
+	defer g.abortAfter(ctx)()
 	client := attackClient(g, ctx, start)
 	attacker := vegeta.NewAttacker(
 		vegeta.Client(client),
@@ -226,13 +231,36 @@ func (g *Generator) Run(ctx context.Context, start time.Time) error {
 	return context.Cause(ctx)
 }
 
-// close closes all connections.
-func (g *Generator) close() {
-	g.conns.close()
+// connections are all, to the cloud and to federation servers.
+func (g *Generator) connections() (all []*connections) {
+	for i := range g.tenants.all {
+		all = append(all, g.tenants.all[i].conns)
+	}
 	for _, f := range g.tenants.farms() {
 		if f.conns != nil {
-			f.conns.close()
+			all = append(all, f.conns)
 		}
+	}
+	return all
+}
+
+// abortAfter ends all exchanges when the context ends, until it is told to stop.
+func (g *Generator) abortAfter(ctx context.Context) (stop func()) {
+	var stops []func()
+	for _, p := range g.connections() {
+		stops = append(stops, p.abortAfter(ctx))
+	}
+	return func() {
+		for _, stop := range stops {
+			stop()
+		}
+	}
+}
+
+// close closes all connections.
+func (g *Generator) close() {
+	for _, p := range g.connections() {
+		p.close()
 	}
 }
 

@@ -68,7 +68,7 @@ func (t *signIns) signIn(seq uint32) {
 	var err error
 	if of.farm == nil {
 		req = of.post.request(seq, g.mix.upn(kind, user), g.mix.typed(kind, user, version))
-		conn, err = g.conns.signIn(t.ctx, deadline, &req)
+		conn, err = of.conns.signIn(t.ctx, deadline, &req)
 	} else {
 		req, conn, err = g.federate(t.ctx, of, deadline, &s, g.mix.upn(kind, user), g.mix.typed(kind, user, version))
 	}
@@ -83,7 +83,7 @@ func (t *signIns) signIn(seq uint32) {
 		token, otherUser := g.reader.read(&s, req.id[:], req.upn, &conn.response)
 		s.Judgement = t.judge(&s, version, otherUser)
 		g.verify(token)
-		g.conns.release(conn) // and with it the token
+		of.conns.release(conn) // and with it the token
 	}
 	g.record(&s)
 }

@@ -1,7 +1,9 @@
 package load
 
 import (
+	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -159,5 +161,50 @@ func TestHandshakesAreBounded(t *testing.T) {
 	}
 	if n := got.outcomes(); n[results.OutcomeUnknown]+n[results.OutcomeFailed] != 0 {
 		t.Errorf("outcomes %v", n)
+	}
+}
+
+// What piles up at one tenant must not hold up the clients of another: they are
+// other people, with connections of their own.
+func TestTenantsDoNotShareConnections(t *testing.T) {
+	t.Parallel()
+	held := make(chan struct{})
+	release := sync.OnceFunc(func() { close(held) })
+	defer release()
+	var cloud *fakeCloud
+	cloud = newFakeCloud(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/contoso/") {
+			<-held
+		}
+		cloud.truth(w, r)
+	})
+	cloud.people = spreadPeople(t)
+	var got list
+	cfg := cloud.config(got.add)
+	cfg.Tenants = []Tenant{{Name: "contoso", URL: cfg.URL}, {Name: "fabrikam", URL: cloud.URL + "/fabrikam/oauth2/v2.0/token"}}
+	cfg.TenantOf = []int{0, 1}
+	cfg.Mix = map[scenarios.Intent]float64{scenarios.IntentRight: 1}
+	g := generator(t, cfg)
+	ended := make(chan error, 1)
+	go func() { ended <- g.Run(t.Context(), time.Now()) }()
+	fabrikams := 0
+	for seq := range g.schedule.Len() {
+		if g.tenants.ofUser(g.mix.at(uint32(seq))).number == 2 {
+			fabrikams++
+		}
+	}
+	// All of fabrikam's are answered while contoso's wait, in one pool's place
+	// and in line behind it.
+	eventually(t, "answers to fabrikam's sign-ins", func() bool { return int(g.Progress().Accepted) == fabrikams })
+	if queued := g.tenants.all[0].conns.queued(); queued == 0 {
+		t.Error("no sign-in of contoso waits for a connection: the test shows nothing")
+	}
+	release()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	checkBooks(t, g, got)
+	if n := got.outcomes(); n[results.OutcomeAccepted] != len(got) || fabrikams == 0 || fabrikams == len(got) {
+		t.Errorf("outcomes %v of %d, %d of fabrikam", n, len(got), fabrikams)
 	}
 }

@@ -27,6 +27,7 @@ type tenant struct {
 	number uint8 // as in samples
 	post   *post
 	farm   *farm // nil when passwords go to the cloud
+	conns  *connections
 }
 
 // newTenants prepares those of a Config. One without any has one tenant, at
@@ -70,6 +71,29 @@ func newTenants(cfg *Config, target *url.URL) (*tenants, error) {
 	}
 	t.of = cfg.TenantOf
 	return t, nil
+}
+
+// leastOfPool is how many connections a tenant among several has at least,
+// where the pool has so many.
+const leastOfPool = 16
+
+// connections gives each tenant connections of its own, of a pool by its part
+// of the users: users of one tenant do not wait in line with those of another,
+// so that what they feel of each other's trouble is the cloud's doing.
+func (t *tenants) connections(with *dialer, pool int) {
+	users := make([]int, len(t.all))
+	for i := range t.people.Len() {
+		if t.of != nil {
+			users[t.of[t.people.DomainOf(i)]]++
+		}
+	}
+	for i := range t.all {
+		size := pool
+		if t.of != nil {
+			size = max((pool*users[i]+t.people.Len()-1)/t.people.Len(), min(pool, leastOfPool))
+		}
+		t.all[i].conns = newConnections(with, size)
+	}
 }
 
 // farm is the one at an address: several tenants may share it.
