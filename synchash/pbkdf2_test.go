@@ -1,8 +1,12 @@
 package synchash
 
 import (
+	"crypto/hmac"
 	stdlib "crypto/pbkdf2"
+	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha512"
+	"hash"
 	"math/rand/v2"
 	"testing"
 )
@@ -27,9 +31,32 @@ func TestPBKDF2(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := pbkdf2(secret, salt, iterations); got != [sha256.Size]byte(want) {
-				t.Errorf("pbkdf2(%x, %x, %d) = %x, want %x", secret, salt, iterations, got, want)
+			for name, c := range compressors(t) {
+				if got := c.pbkdf2(secret, salt, iterations); got != [sha256.Size]byte(want) {
+					t.Errorf("%s: pbkdf2(%x, %x, %d) = %x, want %x", name, secret, salt, iterations, got, want)
+				}
 			}
+		}
+	}
+}
+
+// compressors are those of this program: the one that it uses, which must be the
+// fast one, and the one of a Go whose hash is made otherwise.
+func compressors(t testing.TB) map[string]*compressor {
+	t.Helper()
+	direct, saving := newCompressor(), newCompressor()
+	if direct.words == nil {
+		t.Error("crypto/sha256 keeps its chaining value elsewhere than wordsOf looks")
+	}
+	saving.words = nil
+	return map[string]*compressor{"direct": direct, "saving": saving}
+}
+
+// A hash that is not made as expected is not touched.
+func TestWordsOfOtherHashes(t *testing.T) {
+	for _, other := range []hash.Hash{sha512.New(), sha1.New(), hmac.New(sha256.New, nil)} {
+		if wordsOf(other) != nil {
+			t.Errorf("%T: taken for SHA-256", other)
 		}
 	}
 }
@@ -49,6 +76,12 @@ func BenchmarkPBKDF2(b *testing.B) {
 	b.Run("by=synchash", func(b *testing.B) {
 		for b.Loop() {
 			pbkdf2(secret, salt, Iterations)
+		}
+	})
+	b.Run("by=saving", func(b *testing.B) {
+		c := compressors(b)["saving"]
+		for b.Loop() {
+			c.pbkdf2(secret, salt, Iterations)
 		}
 	})
 	b.Run("by=crypto", func(b *testing.B) {
