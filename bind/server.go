@@ -46,7 +46,8 @@ type server struct {
 	noneSince time.Time // when the last connection was lost, or the first was begun
 	unproven  bool      // back by a probe, and no user's bind was decided since
 	flaps     int       // outages in a row that began so
-	awake     bool      // maintain is ticking
+	awake     bool      // maintain looks again, at the latest at look
+	look      time.Time
 	isSettled bool
 	closed    bool
 }
@@ -158,8 +159,8 @@ func (p *server) ask(s *SignIn, now time.Time) {
 		p.route(s, now)
 		return
 	}
-	if !p.awake {
-		p.awake = true
+	if !p.awake || s.until.Before(p.look) {
+		p.awake, p.look = true, s.until // once for all of the same end
 		poke(p.wake)
 	}
 	if n := len(p.idle); n > 0 {
@@ -331,21 +332,54 @@ func (p *server) maintain() {
 		case <-p.ctx.Done():
 			return
 		}
-		ticker := time.NewTicker(tick)
-		for p.sweep(time.Now()) {
+		timer := time.NewTimer(0)
+		for {
+			wait := p.sweep(time.Now())
+			if wait == 0 {
+				break
+			}
+			timer.Reset(wait)
 			select {
-			case <-ticker.C:
+			case <-timer.C:
+			case <-p.wake:
 			case <-p.ctx.Done():
-				ticker.Stop()
+				timer.Stop()
 				return
 			}
 		}
-		ticker.Stop()
+		timer.Stop()
 	}
 }
 
-// sweep is one tick. It reports whether another is needed.
-func (p *server) sweep(now time.Time) bool {
+// rest is how long maintain may wait, 0 for as long as nothing is asked. While
+// connections come and go it is a tick; else as long as nobody's time is over,
+// because each waking takes a processor from the directory, if it is on the same
+// machine. The caller holds the lock.
+func (p *server) rest(now time.Time) time.Duration {
+	const longest = 10 * tick // those whose answer nobody wants any more are found so late
+	if len(p.idle) == len(p.conns) && p.waiting.len() == 0 && p.dialling == 0 && len(p.conns) >= p.cfg.Min && !p.down {
+		return 0
+	}
+	if p.down || p.dialling > 0 || len(p.conns) < p.cfg.Min || p.waiting.len() > 0 && (len(p.conns) < p.cfg.Max || len(p.idle) > 0) {
+		return tick
+	}
+	wait := longest
+	if p.patience > 0 {
+		wait = min(wait, p.patience/4)
+	}
+	for i := range p.waiting.len() {
+		wait = min(wait, p.waiting.at(i).until.Sub(now))
+	}
+	for c := range p.conns {
+		if c.current != nil {
+			wait = min(wait, c.current.until.Sub(now))
+		}
+	}
+	return max(wait, tick)
+}
+
+// sweep ends what is overdue. It returns in how long to look again, 0 for never.
+func (p *server) sweep(now time.Time) time.Duration {
 	var stuck []*conn
 	var silence time.Time // when what is overdue was begun, if nothing was answered since
 	p.mu.Lock()
@@ -377,8 +411,8 @@ func (p *server) sweep(now time.Time) bool {
 	for i, c := range ready {
 		asked[i] = c.current
 	}
-	more := len(p.idle) < len(p.conns) || p.waiting.len() > 0 || p.dialling > 0 || len(p.conns) < p.cfg.Min || p.down
-	p.awake = more
+	wait := p.rest(now)
+	p.awake, p.look = wait > 0, now.Add(wait)
 	p.mu.Unlock()
 	p.allLate(overdue, now)
 	for i, c := range ready {
@@ -390,7 +424,7 @@ func (p *server) sweep(now time.Time) bool {
 	for _, c := range stuck {
 		c.abandon(errTimeout)
 	}
-	return more
+	return wait
 }
 
 // answer gives a sign-in back.

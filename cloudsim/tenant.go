@@ -80,16 +80,20 @@ func newTenant(cfg Tenant, settings dispatch.Settings, began time.Time, v *vault
 
 func (t *tenant) now() time.Duration { return time.Since(t.began) }
 
-// run ticks the queue's clock until the context ends.
+// run ticks the queue's clock until the context ends. It does so when something
+// is due and no oftener: each waking takes a processor from those who share it.
 func (t *tenant) run(ctx context.Context) {
-	tick := time.NewTicker(tickInterval)
-	defer tick.Stop()
+	timer := time.NewTimer(tickInterval)
+	defer timer.Stop()
 	for {
 		select {
-		case <-tick.C:
-			if t.pending.Load() > 0 {
-				t.locked(func(now time.Duration) { t.queue.Tick(now) })
-			}
+		case <-timer.C:
+			var wait time.Duration
+			t.locked(func(now time.Duration) {
+				t.queue.Tick(now)
+				wait = t.queue.Due(now) - now
+			})
+			timer.Reset(max(wait, tickInterval))
 		case <-ctx.Done():
 			return
 		}

@@ -56,7 +56,7 @@ const (
 	plainConnections = 32
 	askedAtOnce      = 2 * plainConnections // so that the directory never waits for the next
 	compared         = 500                  // users
-	rounds           = 6                    // pairs
+	rounds           = 12                   // pairs
 	round            = 4 * time.Second
 	slowestAnswer    = 30 * time.Second // of a domain controller that 64 wait for
 )
@@ -152,7 +152,8 @@ func newPlainStage(b *testing.B, kind string) *plainStage {
 		s.plainly = append(s.plainly, c)
 	}
 	for user := range compared {
-		form := url.Values{"grant_type": {"password"}, "client_id": {"d3590ed6-52b3-4102-aeff-aad2292ab01c"}, "scope": {"openid"},
+		form := url.Values{"grant_type": {"password"}, "client_id": {"d3590ed6-52b3-4102-aeff-aad2292ab01c"},
+			"scope":    {"https://graph.microsoft.com/.default"}, // as a run asks
 			"username": {users.UPN(user)}, "password": {users.Password(user)}}.Encode()
 		s.requests = append(s.requests, fmt.Appendf(nil, "POST /contoso/oauth2/v2.0/token HTTP/1.1\r\nHost: %s\r\n"+
 			"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s", s.cloud, len(form), form))

@@ -105,11 +105,9 @@ func (t *Tenant) SetStatus(now time.Duration, c *Connector, s Status) {
 	moment := c.status
 	moment.Returning = s.Returning
 	c.status = s
-	if moment == s { // it was said what it is not fit for
-		t.lookAround(now)
-		return
+	if moment != s { // else it was said what it is not fit for
+		t.effects.Event(observe.Event{Kind: observe.ConnectorStatus, Tenant: t.name, Connector: c.Name, Cause: cause})
 	}
-	t.effects.Event(observe.Event{Kind: observe.ConnectorStatus, Tenant: t.name, Connector: c.Name, Cause: cause})
 	if c.usable() {
 		t.breaker.hint(now)
 	}

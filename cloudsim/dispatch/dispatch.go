@@ -416,9 +416,29 @@ func (t *Tenant) breakerEvent(kind observe.Kind, cause string) {
 	t.effects.Event(observe.Event{Kind: kind, Tenant: t.name, Cause: cause})
 }
 
+// Due is when Tick has something to do at the soonest. What is submitted or
+// given later may be due sooner, but only by the shortest of the settings'
+// times from then.
+func (t *Tenant) Due(now time.Duration) time.Duration {
+	if t.breaker.open && t.queue.len > 0 {
+		return now // they wait for probes, which time lets through
+	}
+	due := now + min(t.settings.Deadline, t.settings.AttemptTimeout, t.settings.Probe)
+	if s := t.pending.head; s != nil {
+		due = min(due, s.deadline)
+	}
+	if t.settings.Handoff {
+		for _, c := range t.connectors {
+			if s := c.inFlight.head; s != nil {
+				due = min(due, s.timeout)
+			}
+		}
+	}
+	return due
+}
+
 // Tick answers what is past its deadline and hands off what is past its
-// attempt's. The owner calls it every few milliseconds while anything is
-// pending.
+// attempt's. The owner calls it when it is Due.
 func (t *Tenant) Tick(now time.Duration) {
 	for s := t.pending.head; s != nil && s.deadline <= now; s = t.pending.head {
 		overload := s.state == queued && s.Attempt == 0 && !s.probe
