@@ -17,12 +17,15 @@ import (
 const openTimeout = 30 * time.Second
 
 // connections are the client side of all sign-ins: HTTP/1.1 over TLS. They are
-// a pool of at most size, of which the last used is the next to be used; when
-// all are busy, sign-ins wait for one in the order they came. With size 0 each
-// sign-in has a connection of its own.
+// a pool of at most size, of which the last used is the next to be used, or each
+// in turn; when all are busy, sign-ins wait for one in the order they came. With
+// size 0 each sign-in has a connection of its own.
 type connections struct {
 	*dialer
 	size int
+	// turns has each connection used in turn. Behind a balancer of connections
+	// that is how few sign-ins, too, reach all servers.
+	turns bool
 
 	mu      sync.Mutex
 	all     map[*connection]struct{} // busy and idle
@@ -69,6 +72,10 @@ func (p *connections) take(ctx context.Context, deadline time.Time) (*connection
 		p.mu.Lock()
 		if n := len(p.idle); n > 0 {
 			c := p.idle[n-1]
+			if p.turns {
+				c = p.idle[0]
+				copy(p.idle, p.idle[1:])
+			}
 			p.idle[n-1] = nil
 			p.idle = p.idle[:n-1]
 			p.mu.Unlock()

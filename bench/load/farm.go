@@ -62,6 +62,7 @@ func (f *farm) connect(ctx context.Context, config *tls.Config, pool int, idPref
 	f.post = newTrustPost(endpoint, f.Audience, pool > 0)
 	f.post.idPrefix = idPrefix
 	f.conns = newConnections(newDialer(endpoint, config, pool > 0), pool)
+	f.conns.turns = true
 	if pool == 0 {
 		return nil
 	}

@@ -141,6 +141,9 @@ func TestFederatedSignIns(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkBooks(t, g, got)
+	if p := g.tenants.all[0].farm.conns; !p.turns || g.tenants.all[1].conns.turns {
+		t.Error("sign-ins meet only a few servers of the farm")
+	}
 	of := map[uint8]int{}
 	for _, s := range got {
 		of[s.Tenant]++
