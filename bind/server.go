@@ -312,6 +312,10 @@ func (p *server) lost(c *conn, cause error) {
 	}
 	p.grow(now)
 	left := p.settleDown(cause)
+	if !p.closed { // there is more to watch now: what waits, and a dial that may have to wait
+		p.awake, p.look = true, now
+		poke(p.wake)
+	}
 	p.mu.Unlock()
 
 	p.allUnreachable(left)

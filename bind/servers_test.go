@@ -2,6 +2,7 @@ package bind
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -336,6 +337,44 @@ func TestSeveralServersClose(t *testing.T) {
 		}
 	}
 	expectAnswer(t, "too late", ask(p, annsName, annSecret), unreached)
+}
+
+// A directory that shuts down takes no connection any more while it still answers
+// on those it has. When these end too, nobody asks, and it must be found again
+// all the same.
+func TestBackAfterTheLastConnectionEndsIdle(t *testing.T) {
+	d := bindtest.NewDirectory(t, map[string]bindtest.User{annsName: {Password: annSecret}})
+	cfg := config(t, d.Server)
+	dial := cfg.Dial
+	var refuse atomic.Bool
+	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if refuse.Load() {
+			return nil, errors.New("refused")
+		}
+		return dial(ctx, network, address)
+	}
+	p := open(t, cfg)
+	s := p.servers[0]
+	under := func(is func() bool) func() bool {
+		return func() bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return is()
+		}
+	}
+	refuse.Store(true)
+	release := d.Hold()
+	a, b := ask(p, annsName, annSecret), ask(p, annsName, annSecret)
+	eventually(t, "no dial for a while", under(func() bool { return s.refused >= 3 }))
+	release()
+	expectAnswer(t, "the first sign-in", a, accepted)
+	expectAnswer(t, "the second sign-in", b, accepted)
+	eventually(t, "nothing to watch", under(func() bool { return !s.awake }))
+	d.Disconnect()
+	eventually(t, "the outage", func() bool { reachable, _ := p.Reachable(); return !reachable })
+	refuse.Store(false)
+	eventually(t, "the directory's return", func() bool { reachable, _ := p.Reachable(); return reachable })
+	expectAnswer(t, "a sign-in afterwards", ask(p, annsName, annSecret), accepted)
 }
 
 func TestParseServers(t *testing.T) {

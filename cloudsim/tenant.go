@@ -41,13 +41,12 @@ type tenant struct {
 	// deadline of a sign-in on the pass-through path
 	deadline time.Duration
 
-	mu      sync.Mutex // guards queue and counts
-	queue   *dispatch.Tenant
-	counts  observe.TenantCounters // of what is answered; the queue counts the rest
-	pending atomic.Int64
-	manual  atomic.Bool  // the operator has switched hash sync on
-	fallen  atomic.Bool  // hash sync answers, or did until a moment ago
-	hashed  atomic.Int64 // when it last answered instead of pass-through, in the tenant's time
+	mu     sync.Mutex // guards queue and counts
+	queue  *dispatch.Tenant
+	counts observe.TenantCounters // of what is answered; the queue counts the rest
+	manual atomic.Bool            // the operator has switched hash sync on
+	fallen atomic.Bool            // hash sync answers, or did until a moment ago
+	hashed atomic.Int64           // when it last answered instead of pass-through, in the tenant's time
 }
 
 // hashStore is what fallback needs of the state.
@@ -80,8 +79,9 @@ func newTenant(cfg Tenant, settings dispatch.Settings, began time.Time, v *vault
 
 func (t *tenant) now() time.Duration { return time.Since(t.began) }
 
-// run ticks the queue's clock until the context ends. It does so when something
-// is due and no oftener: each waking takes a processor from those who share it.
+// run ticks the queue's clock until the context ends: when something is due, and
+// now and then because something may be by then. Each waking takes a processor
+// from those who share it.
 func (t *tenant) run(ctx context.Context) {
 	timer := time.NewTimer(tickInterval)
 	defer timer.Stop()
@@ -201,10 +201,8 @@ func (t *tenant) decide(id uint64, user, password string) answer {
 	}
 	r := &request{user: user, password: t.vault.hide(password), answered: make(chan dispatch.Resolution, 1)}
 	r.signIn.ID, r.signIn.Payload = id, r
-	t.pending.Add(1)
 	t.locked(func(now time.Duration) { t.queue.Submit(now, &r.signIn) })
 	end := <-r.answered
-	t.pending.Add(-1)
 
 	a := answer{attempts: r.signIn.Attempts(), queued: end.Queued}
 	switch {

@@ -416,14 +416,16 @@ func (t *Tenant) breakerEvent(kind observe.Kind, cause string) {
 	t.effects.Event(observe.Event{Kind: kind, Tenant: t.name, Cause: cause})
 }
 
-// Due is when Tick has something to do at the soonest. What is submitted or
-// given later may be due sooner, but only by the shortest of the settings'
-// times from then.
+// Due is when Tick has something to do at the soonest, whatever is submitted
+// until then: that is due later, or waits for a probe whose time is known.
 func (t *Tenant) Due(now time.Duration) time.Duration {
 	if t.breaker.open && t.queue.len > 0 {
 		return now // they wait for probes, which time lets through
 	}
 	due := now + min(t.settings.Deadline, t.settings.AttemptTimeout, t.settings.Probe)
+	if t.breaker.open && t.breaker.next > now { // before then a sign-in would wait for it
+		due = min(due, t.breaker.next)
+	}
 	if s := t.pending.head; s != nil {
 		due = min(due, s.deadline)
 	}
