@@ -152,7 +152,7 @@ type Load struct {
 	Recovery    Duration         `yaml:"recovery" default:"2s" min:"0s" max:"1h" doc:"how long after the last fault the window recovered begins; 2s by default"`
 	Mix         map[Intent]Share `yaml:"mix" need:"yes" min:"0%" max:"100%" doc:"share of each kind of sign-in: right, wrong, old (the password before the last), disabled, locked, expired, must-change, account-expired, unknown; must add up to 100%"`
 	Connections Connections      `yaml:"connections" default:"pooled" doc:"pooled (default): opened before the first arrival and kept; per-sign-in: a new TLS connection for each"`
-	Pool        int              `yaml:"pool,omitempty" min:"1" max:"10000" doc:"connections opened for pooled; when not given, enough for a quarter of a second of arrivals, 64 to 1024; each of several tenants has its own, by its share of the users"`
+	Pool        int              `yaml:"pool,omitempty" min:"1" max:"10000" doc:"connections opened for pooled; when not given, enough for a quarter of a second of arrivals, 64 to 1024; each of several tenants has its own, by its share of the users and at least 16, or the number given when that is less"`
 	Scope       string           `yaml:"scope" is:"scope" default:"https://graph.microsoft.com/.default" doc:"what clients ask for; one with openid gets an id token beside the access token, which costs the cloud a second signature; https://graph.microsoft.com/.default by default"`
 	Timeout     Duration         `yaml:"timeout" default:"10s" min:"10ms" max:"10m" doc:"how long a client waits for its answer, then counts it unknown; 10s by default, and 5s more than cloud.deadline where that is not shorter"`
 }

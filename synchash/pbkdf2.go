@@ -2,6 +2,7 @@ package synchash
 
 import (
 	"crypto/hmac"
+	stdlib "crypto/pbkdf2"
 	"crypto/sha256"
 	"encoding/binary"
 )
@@ -15,13 +16,25 @@ import (
 // what HMAC starts from (FIPS 198-1, section 6), lays the padding of SHA-256
 // out once, and takes each sum out of the chaining value.
 func pbkdf2(secret, salt []byte, iterations int) [sha256.Size]byte {
-	return newCompressor().pbkdf2(secret, salt, iterations)
-}
-
-func (c *compressor) pbkdf2(secret, salt []byte, iterations int) [sha256.Size]byte {
 	if len(secret) > sha256.BlockSize {
 		panic("synchash: a secret longer than a block")
 	}
+	if c := newCompressor(); c != nil {
+		return c.pbkdf2(secret, salt, iterations)
+	}
+	return plainly(secret, salt, iterations)
+}
+
+// plainly is pbkdf2 by the standard library.
+func plainly(secret, salt []byte, iterations int) [sha256.Size]byte {
+	key, err := stdlib.Key(sha256.New, string(secret), salt, iterations, sha256.Size)
+	if err != nil {
+		panic("synchash: " + err.Error()) // no secret of hash sync is too short for it
+	}
+	return [sha256.Size]byte(key)
+}
+
+func (c *compressor) pbkdf2(secret, salt []byte, iterations int) [sha256.Size]byte {
 	inner, outer := c.keyed(secret, 0x36), c.keyed(secret, 0x5c)
 
 	// A sum and its padding, as the one block that follows a pad.

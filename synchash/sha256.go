@@ -2,8 +2,6 @@ package synchash
 
 import (
 	"crypto/sha256"
-	"encoding"
-	"encoding/binary"
 	"hash"
 	"reflect"
 )
@@ -16,28 +14,19 @@ type chain [sha256.Size / 4]uint32
 // gives to nobody by itself. With it the sums of messages that begin alike cost
 // only the blocks in which they differ.
 type compressor struct {
-	hash stateful
-	// words are those of the hash itself; nil where this program does not know
-	// where they are, and then they are set and read by saving and restoring
-	// the hash, as its documentation has it, which costs half as much again.
-	words *chain
-	saved []byte
+	hash  hash.Hash
+	words *chain // of the hash itself
 }
 
-// A stateful hash is one whose state can be saved and restored.
-type stateful interface {
-	hash.Hash
-	encoding.BinaryAppender
-	encoding.BinaryUnmarshaler
-}
-
-// The saved state of SHA-256 begins with 4 bytes that say what it is; the words
-// follow.
-const stateMagic = 4
-
+// newCompressor is nil where this program does not know how the hash is made, as
+// in builds of Go that have another SHA-256.
 func newCompressor() *compressor {
-	h := sha256.New().(stateful) // documented
-	return &compressor{hash: h, words: wordsOf(h)}
+	h := sha256.New()
+	words := wordsOf(h)
+	if words == nil {
+		return nil
+	}
+	return &compressor{h, words}
 }
 
 // wordsOf is where a hash keeps its chaining value, which is its first field by
@@ -56,38 +45,12 @@ func wordsOf(h hash.Hash) *chain {
 // first is the chaining value that every message begins with.
 func (c *compressor) first() chain {
 	c.hash.Reset()
-	return c.read()
+	return *c.words
 }
 
 // compress takes a block into a chaining value.
 func (c *compressor) compress(value *chain, block *[sha256.BlockSize]byte) {
-	if c.words != nil {
-		*c.words = *value
-		c.hash.Write(block[:])
-		*value = *c.words
-		return
-	}
-	for i, word := range value {
-		binary.BigEndian.PutUint32(c.saved[stateMagic+4*i:], word)
-	}
-	if err := c.hash.UnmarshalBinary(c.saved); err != nil {
-		panic("synchash: " + err.Error()) // it is a state of the same hash
-	}
+	*c.words = *value
 	c.hash.Write(block[:])
-	*value = c.read()
-}
-
-// read is the chaining value after whole blocks.
-func (c *compressor) read() (value chain) {
-	if c.words != nil {
-		return *c.words
-	}
-	var err error
-	if c.saved, err = c.hash.AppendBinary(c.saved[:0]); err != nil {
-		panic("synchash: " + err.Error()) // it has no reason to
-	}
-	for i := range value {
-		value[i] = binary.BigEndian.Uint32(c.saved[stateMagic+4*i:])
-	}
-	return value
+	*value = *c.words
 }

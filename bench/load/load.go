@@ -168,6 +168,16 @@ func numbers(names []string) map[string]uint8 {
 // Connect asks federation servers where they take passwords, and opens the
 // pooled connections, 16 handshakes at a time. Without a pool it opens none.
 func (g *Generator) Connect(ctx context.Context) error {
+	err := g.connect(ctx)
+	if err != nil {
+		g.close()
+	}
+	return err
+}
+
+func (g *Generator) connect(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
 	for _, f := range g.tenants.farms() {
 		if err := f.connect(ctx, &tls.Config{RootCAs: g.cfg.Roots, MinVersion: tls.VersionTLS12}, g.cfg.Pool, g.tenants.all[0].post.idPrefix); err != nil {
 			return err

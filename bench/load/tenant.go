@@ -77,22 +77,22 @@ func newTenants(cfg *Config, target *url.URL) (*tenants, error) {
 // where the pool has so many.
 const leastOfPool = 16
 
-// connections gives each tenant connections of its own, of a pool by its part
-// of the users: users of one tenant do not wait in line with those of another,
-// so that what they feel of each other's trouble is the cloud's doing.
+// connections gives each tenant connections of its own to the cloud, of a pool by
+// its part of the users: users of one tenant do not wait in line with those of
+// another, so that what they feel of each other's trouble is the cloud's doing.
+// Tenants of one farm share those to the farm, as they share its servers.
 func (t *tenants) connections(with *dialer, pool int) {
+	if t.of == nil {
+		t.all[0].conns = newConnections(with, pool)
+		return
+	}
 	users := make([]int, len(t.all))
 	for i := range t.people.Len() {
-		if t.of != nil {
-			users[t.of[t.people.DomainOf(i)]]++
-		}
+		users[t.of[t.people.DomainOf(i)]]++
 	}
 	for i := range t.all {
-		size := pool
-		if t.of != nil {
-			size = max((pool*users[i]+t.people.Len()-1)/t.people.Len(), min(pool, leastOfPool))
-		}
-		t.all[i].conns = newConnections(with, size)
+		share := (pool*users[i] + t.people.Len() - 1) / t.people.Len()
+		t.all[i].conns = newConnections(with, max(share, min(pool, leastOfPool)))
 	}
 }
 
