@@ -83,7 +83,7 @@ openssl:
 # Tests start OpenLDAP and Samba.
 directories:
 	@PATH=$$PATH:/usr/sbin:/sbin; command -v slapd >/dev/null || $(sudo) scripts/install-slapd.sh
-	@PATH=$$PATH:/usr/sbin:/sbin; command -v samba >/dev/null && command -v samba-tool >/dev/null || $(sudo) scripts/install-samba.sh
+	@PATH=$$PATH:/usr/sbin:/sbin; command -v samba >/dev/null && command -v samba-tool >/dev/null && command -v ldbsearch >/dev/null || $(sudo) scripts/install-samba.sh
 
 # Tests open the report pages in a browser.
 chromium:

@@ -28,7 +28,8 @@ changed, in order of change, and have the cloud take the hashes of their
 passwords and whether they are disabled.
 
 The first sync carries everything; after that, each cycle carries what changed.
-Locks, expiry and passwords that must be changed are not carried. The cloud
+Locks, expiry and passwords that must be changed are not carried. Who is deleted
+or renamed leaves the cloud by the old name (sources samba and file). The cloud
 keeps how far it was brought, so an agent that was killed goes on from there:
 nothing is lost, and nothing travels twice. The command says that it is ready
 when the first sync is over.
@@ -78,7 +79,7 @@ Secrets come by environment:
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&cfg.Name, "name", "hashsync", "name of this process within a run")
-	flags.StringVar(&cfg.State, "state", "", "directory for what the agent remembers of a file (made if need be)")
+	flags.StringVar(&cfg.State, "state", "", "directory for what the agent remembers of a file or of Samba (made if need be)")
 	flags.StringVar(&cfg.Source, "source", "embedded", "what to read accounts from: "+strings.Join(hashsync.Sources, ", "))
 	flags.StringVar(&cfg.Directory, "directory", "", "embedded: its LDAPS address, ldaps://host:port")
 	flags.StringVar(&cfg.DirectoryCA, "directory-ca", "", "embedded: file with the authority that its certificate is verified by")

@@ -3,5 +3,4 @@
 # which runs it as its own child. The system's own instance is neither set up nor
 # started: it would listen on every address, in the way of others.
 set -eu
-echo 'slapd slapd/no_configuration boolean true' | debconf-set-selections
-exec "$(dirname "$0")/install-quietly.sh" slapd
+exec "$(dirname "$0")/install-quietly.sh" --answer 'slapd slapd/no_configuration boolean true' slapd

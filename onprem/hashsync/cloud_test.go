@@ -151,3 +151,10 @@ func (c *fakeCloud) account(upn string) (synced, bool) {
 	}
 	return *a, true
 }
+
+// size is how many accounts it has.
+func (c *fakeCloud) size() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.accounts)
+}

@@ -34,7 +34,7 @@ import (
 // Config says what to sync from where to where.
 type Config struct {
 	Name    string
-	State   string // directory for what a source of kind file remembers
+	State   string // directory for what a source of kind file or samba remembers
 	Observe string
 
 	Source      string // one of Sources
@@ -235,7 +235,7 @@ func Run(ctx context.Context, log *slog.Logger, cfg Config, ready func(observe.R
 func (c *Config) open() (source, error) {
 	switch c.Source {
 	case "samba":
-		return newSamba(c.Samba)
+		return newSamba(c.Samba, c.State)
 	case "file":
 		return newFile(c.File, c.State)
 	}
