@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"ptabench/bench/proc"
 	"ptabench/observe"
 	"ptabench/population"
 	"ptabench/scenarios"
+	"ptabench/whole"
 )
 
 // roleApp is the sample app, which only Up starts.
@@ -19,7 +21,7 @@ const roleApp = "app"
 type Standing struct {
 	App          string // address of the sample app
 	Cloud        string // address of the sign-in port
-	Authority    string // file with whom the certificates are verified by
+	Authority    string // file with all by whom certificates are to be verified
 	Balancer     string // address of the federation servers; empty without
 	ObserveToken string // of the roles' observe listeners
 	Processes    []observe.Ready
@@ -47,7 +49,11 @@ func Up(ctx context.Context, o Options, stands func(Standing)) (err error) {
 	if err != nil {
 		return fmt.Errorf("starting: %w", err)
 	}
-	stands(r.system.standing(app, r.users))
+	standing := r.system.standing(app, r.users)
+	if standing.Authority, err = r.system.commands.authorities(); err != nil {
+		return fmt.Errorf("starting: %w", err)
+	}
+	stands(standing)
 	<-ctx.Done()
 	return nil
 }
@@ -60,10 +66,28 @@ func (c *commands) app() proc.Spec {
 	}
 }
 
+// authorities is a file with the authority of the cloud and that of the federation
+// servers, if there are any: a browser meets both.
+func (c *commands) authorities() (string, error) {
+	cloud := filepath.Join(c.state(roleCloud), "ca.pem")
+	if len(c.scenario.ADFSNames()) == 0 {
+		return cloud, nil
+	}
+	var all []byte
+	for _, name := range []string{cloud, c.farmCA()} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return "", err
+		}
+		all = append(all, text...)
+	}
+	name := filepath.Join(c.dir, "authorities.pem")
+	return name, whole.Bytes(name, 0o644, all)
+}
+
 func (s *system) standing(app *proc.Process, users *population.Population) Standing {
 	all := Standing{
 		App: app.Ready().Info["home"], Cloud: "https://" + s.cloud.Ready().Ports["443"] + "/",
-		Authority:    filepath.Join(s.commands.state(roleCloud), "ca.pem"),
 		ObserveToken: s.commands.secrets.observe,
 	}
 	if s.commands.scenario.Directory.Kind != scenarios.Outside {

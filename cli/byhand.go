@@ -94,7 +94,7 @@ func readyWords(r observe.Ready, call, state, cloud string, administrators []str
 		}
 		say("  connectors      http://%s/admin/,\n                  token in %s", r.Ports["observe"], observeToken(file("observe.token")))
 		say("  all its ports   %s", file("cloud.json"))
-		say("Next, in other terminals, a directory and a connector:")
+		say("Next, in other terminals, a directory and a connector (for a federated tenant\na federation server instead: docs/sign-in.md):")
 		say("  %s directory --state directory --users 100", call)
 		say("  %s setup --cloud %s", call, file("cloud.json"))
 	case "directory":

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -132,7 +131,7 @@ func run(cmd *cobra.Command, r runner, nameOrFile string, f runFlags) error {
 	}
 	dir := f.out
 	if dir == "" {
-		dir = filepath.Join("runs", scenario.Name+"-"+time.Now().Format("20060102-150405"))
+		dir = newRunDirectory(scenario.Name, time.Now())
 	}
 	stderr := &redirected{to: cmd.ErrOrStderr()}
 	ctx, stop := interruptible(cmd.Context(), stderr, func() string { return dir })

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -67,18 +66,22 @@ func up(cmd *cobra.Command, r runner, nameOrFile string, f upFlags) error {
 	}
 	dir := f.out
 	if dir == "" {
-		dir = filepath.Join("runs", "up-"+time.Now().Format("20060102-150405"))
+		dir = newRunDirectory("up", time.Now())
 	}
 	stderr := cmd.ErrOrStderr()
 	ctx, stop := interruptible(cmd.Context(), stderr, func() string { return dir })
 	defer stop()
 	fmt.Fprintf(stderr, "starting %s, in %s\n", scenario.Name, dir)
-	return r.up(ctx, bench.Options{Scenario: scenario, Dir: dir, Version: version, MayLoad: f.mayLoad,
+	err = r.up(ctx, bench.Options{Scenario: scenario, Dir: dir, Version: version, MayLoad: f.mayLoad,
 		Ended: func(process, how string) { fmt.Fprintf(stderr, "%s ended: %s\n", process, how) },
 	}, func(s bench.Standing) {
 		show := standing(scenario, s)
 		_, _ = io.WriteString(cmd.OutOrStdout(), show)
 	})
+	if err != nil && ctx.Err() != nil {
+		return &exitError{code: exitAborted, err: err}
+	}
+	return err
 }
 
 // settings are what is set in the scenario. What it breaks, slows and demands

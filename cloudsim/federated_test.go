@@ -156,6 +156,14 @@ func TestAssertionGrants(t *testing.T) {
 			n++
 		}
 	}
+	// One with very many claims is as long as this.
+	long := f.says(saml.SAML20, "ann@contoso.test")
+	long += strings.Repeat("\n", federation.MaxAssertion-len(long))
+	if r := c.bring("contoso", token.SAML2Grant, long+"\n"); r.status != 400 || r.code() != codeAssertionMalformed {
+		t.Errorf("one byte too long: %v", r)
+	}
+	c.expect(c.bring("contoso", token.SAML2Grant, long), 200, 0, Federation, "", "0")
+	n++
 	url64 := url.Values{"grant_type": {token.SAML2Grant}, "client_id": {clientID},
 		"assertion": {base64.RawURLEncoding.EncodeToString([]byte(f.says(saml.SAML20, "ann@contoso.test", func(c *saml.Claim) { c.Audience = f.URL })))}}
 	c.expect(c.do(c.request("contoso", url64.Encode())), 400, codeAssertionAudience, Federation, "", "0")

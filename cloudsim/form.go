@@ -22,12 +22,11 @@ type signInForm struct {
 	address string
 }
 
-// bodies are buffers for one form each, cleared after use: a password passes
-// through them.
-var bodies = sync.Pool{New: func() any { return new([maxBody + 1]byte) }}
+// bodies are buffers for one usual form each, cleared after use: a password
+// passes through them.
+var bodies = sync.Pool{New: func() any { return new([usualBody + 1]byte) }}
 
-// readForm reads the form in a request's body, which the caller has limited to
-// maxBody. It is what ParseForm and PostForm.Get are, without their maps, which
+// readForm reads the form in a request's body, which the caller has limited. It is what ParseForm and PostForm.Get are, without their maps, which
 // cost a sign-in more than the queue does. A body that is no form has no
 // fields; of a field given twice the first counts. The whole body is for other
 // grants than the password's.
@@ -37,7 +36,7 @@ func readForm(r *http.Request) (f signInForm, body string, err error) {
 			return f, "", nil
 		}
 	}
-	buf := bodies.Get().(*[maxBody + 1]byte)
+	buf := bodies.Get().(*[usualBody + 1]byte)
 	n := 0
 	defer func() {
 		clear(buf[:n])
@@ -54,6 +53,13 @@ func readForm(r *http.Request) (f signInForm, body string, err error) {
 		}
 	}
 	body = string(buf[:n])
+	if n == len(buf) { // an assertion may be that long
+		rest, err := io.ReadAll(r.Body)
+		if err != nil {
+			return f, "", err
+		}
+		body += string(rest)
+	}
 	f, err = parseForm(body)
 	return f, body, err
 }

@@ -34,7 +34,8 @@ var forms = []string{
 	"", "&", "=", "&&=&", "username", "username=", "username=a&username=b", "username=&username=b", "password=a=b=c",
 	"grant_type=password&client_id=1&scope=openid+profile&username=ann%40contoso.test&password=p%26+%2B", "user%6eame=ann", "client_info=1&client_info=2", "USERNAME=ann",
 	"a;b", "username=a;password=b", "password=%", "password=%zz", "%zz=1", "x=%zz", "password=%00%ff\xff", "+=+", "username=\u00fc",
-	strings.Repeat("a=b&", 2000) + "password=last", strings.Repeat("x", maxBody),
+	strings.Repeat("a=b&", 2000) + "password=last", strings.Repeat("x", usualBody),
+	strings.Repeat("x", usualBody+1), strings.Repeat("field=value&", usualBody/8) + "password=last",
 }
 
 func TestForm(t *testing.T) {
@@ -56,7 +57,7 @@ func TestFormBuffersAreCleared(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 100 {
-		buf := bodies.Get().(*[maxBody + 1]byte)
+		buf := bodies.Get().(*[usualBody + 1]byte)
 		if strings.Trim(string(buf[:]), "\x00") != "" {
 			t.Fatalf("a buffer holds %q", buf[:64])
 		}

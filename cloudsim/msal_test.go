@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -88,7 +89,11 @@ func TestMSALPassword(t *testing.T) {
 			if r, err = client.AcquireTokenSilent(t.Context(), []string{graphRead}, msal.WithSilentAccount(who)); err != nil || r.AccessToken == "" {
 				t.Errorf("from the cache: %v", err)
 			}
-			// Claims are asked for anew, by the refresh token.
+			// What the user did not sign in for is asked for by the refresh token.
+			if r, err = client.AcquireTokenSilent(t.Context(), []string{"Mail.Read"}, msal.WithSilentAccount(who)); err != nil || !slices.Contains(r.GrantedScopes, "Mail.Read") {
+				t.Fatalf("another scope: %v, %v", r.GrantedScopes, err)
+			}
+			// So are claims, anew.
 			if r, err = client.AcquireTokenSilent(t.Context(), []string{graphRead}, msal.WithSilentAccount(who), msal.WithClaims(`{"access_token":{}}`)); err != nil {
 				t.Errorf("by the refresh token: %v", err)
 			}

@@ -20,9 +20,10 @@ import (
 
 // Bounds on what a sign-in may send.
 const (
-	maxBody     = 16 << 10
-	maxUser     = 1024    // bytes of a user name
-	maxPassword = 4 * 256 // bytes of the 256 characters that the real service takes
+	maxBody     = 128 << 10 // an assertion of federation.MaxAssertion, encoded twice
+	usualBody   = 16 << 10  // all but assertions with very many claims
+	maxUser     = 1024      // bytes of a user name
+	maxPassword = 4 * 256   // bytes of the 256 characters that the real service takes
 )
 
 // Response headers that say who decided a sign-in and where its time went.

@@ -246,8 +246,8 @@ func TestBadSignIns(t *testing.T) {
 		{"password not UTF-8", with("password", secret+"\xff"), 400, 90014, "malformed-sign-in", nil},
 		{"long name", with("username", strings.Repeat("n", 1024)+"@contoso.test"), 400, 90014, "malformed-sign-in", nil},
 		{"long password", with("password", secret+strings.Repeat("p", 1024)), 400, 90014, "malformed-sign-in", nil},
-		{"oversized", with("padding", strings.Repeat("x", 17<<10)), 413, 90014, "oversized-sign-in", nil},
-		{"oversized, length not said", with("padding", strings.Repeat("x", 17<<10)), 413, 90014, "oversized-sign-in",
+		{"oversized", with("padding", strings.Repeat("x", maxBody)), 413, 90014, "oversized-sign-in", nil},
+		{"oversized, length not said", with("padding", strings.Repeat("x", maxBody)), 413, 90014, "oversized-sign-in",
 			func(r *http.Request) { r.ContentLength, r.Body = -1, io.NopCloser(io.MultiReader(r.Body)) }},
 		{"JSON", `{"grant_type":"password","username":"` + user + `","password":"` + secret + `"}`, 400, 900144, "missing-parameter",
 			func(r *http.Request) { r.Header.Set("Content-Type", "application/json") }},
@@ -330,7 +330,7 @@ func TestHTTP2(t *testing.T) {
 	c.users.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: c.ca}, ForceAttemptHTTP2: true}
 	t.Cleanup(old.CloseIdleConnections)
 	c.expect(c.signIn("ann@contoso.test", password), 200, 0, PassThrough, "connector-1", "1")
-	r := c.do(c.request("contoso", strings.Repeat("x", 17<<10)))
+	r := c.do(c.request("contoso", strings.Repeat("x", maxBody)))
 	if r.status != 413 {
 		t.Errorf("oversized: %v", r)
 	}

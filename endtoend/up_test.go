@@ -3,9 +3,12 @@ package endtoend
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -44,6 +47,29 @@ func TestUp(t *testing.T) {
 	}
 	if !regexp.MustCompile(`(?m)^  user\d+@contoso\.test +\S+ +active$`).MatchString(said) {
 		t.Errorf("no user to sign in as in\n%s", said)
+	}
+	at := regexp.MustCompile(`(?m)^federation +(https://\S+)$`).FindStringSubmatch(said)
+	cloud := regexp.MustCompile(`(?m)^cloud +(https://\S+)$`).FindStringSubmatch(said)
+	authority := regexp.MustCompile(`(?m)^authority +(\S+) `).FindStringSubmatch(said)
+	if at == nil || cloud == nil || authority == nil {
+		t.Fatalf("it said\n%s", said)
+	}
+	roots, err := os.ReadFile(authority[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust := &tls.Config{RootCAs: x509.NewCertPool()}
+	trust.RootCAs.AppendCertsFromPEM(roots)
+	browser := &http.Client{Transport: &http.Transport{TLSClientConfig: trust, DisableKeepAlives: true}}
+	for _, page := range []string{cloud[1] + "common/v2.0/.well-known/openid-configuration", at[1] + "FederationMetadata/2007-06/FederationMetadata.xml"} {
+		answer, err := browser.Get(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s", page, answer.Status)
+		}
 	}
 	answer, err := http.Get(app[1])
 	if err != nil {

@@ -247,11 +247,18 @@ func (s *Surface) redeemCode(client Client, p map[string]string) (g grant, probl
 	return c.issued, nil
 }
 
-// redeemRefresh exchanges a refresh token. One that comes twice was stolen, or
-// its successor was: the family ends.
+// redeemRefresh exchanges a refresh token, for whichever scopes are asked, as
+// the real service does: it stands for the user, not for one service. One that
+// comes twice was stolen, or its successor was: the family ends.
 func (s *Surface) redeemRefresh(client Client, p map[string]string) (g grant, problem *Problem) {
 	if p["refresh_token"] == "" {
 		return g, invalidRequest(codeBadRequest, "missing-parameter", "The request body must contain the parameter refresh_token.")
+	}
+	var asked []string
+	if p["scope"] != "" {
+		if asked, problem = grantable(strings.Fields(p["scope"])); problem != nil {
+			return g, problem
+		}
 	}
 	var r refreshGrant
 	// Before it is used up: an account that is enabled again goes on.
@@ -271,6 +278,9 @@ func (s *Surface) redeemRefresh(client Client, p map[string]string) (g grant, pr
 	case r.used:
 		s.revoke(r.issued.family)
 		return g, invalidGrant(codeInvalidGrant, "refresh-used", "The refresh token was used before.")
+	}
+	if asked != nil && !slices.ContainsFunc(asked, token.Administrative) { // these are given at a sign-in only
+		r.issued.Scopes = asked
 	}
 	return r.issued, nil
 }

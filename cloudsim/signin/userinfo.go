@@ -27,8 +27,9 @@ func (s *Surface) userInfo(w http.ResponseWriter, r *http.Request) {
 	}
 	text, found := bearer(r)
 	if !found {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		s.refuseToken(w, http.StatusUnauthorized, "", "userinfo-token-missing")
+		w.Header().Set("WWW-Authenticate", "Bearer") // says no more of who did not try (RFC 6750 section 3.1)
+		s.cloud.Denied("userinfo-token-missing")
+		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
 	var who token.Subject
@@ -70,8 +71,6 @@ func bearer(r *http.Request) (string, bool) {
 // refuseToken answers by RFC 6750 section 3.
 func (s *Surface) refuseToken(w http.ResponseWriter, status int, word, reason string) {
 	s.cloud.Denied(reason)
-	if word != "" {
-		w.Header().Set("WWW-Authenticate", `Bearer error="`+word+`"`)
-	}
+	w.Header().Set("WWW-Authenticate", `Bearer error="`+word+`"`)
 	writeJSON(w, status, map[string]string{"error": word})
 }
