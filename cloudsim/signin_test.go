@@ -330,7 +330,7 @@ func TestHTTP2(t *testing.T) {
 	c.users.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: c.ca}, ForceAttemptHTTP2: true}
 	t.Cleanup(old.CloseIdleConnections)
 	c.expect(c.signIn("ann@contoso.test", password), 200, 0, PassThrough, "connector-1", "1")
-	r := c.do(c.request("contoso", strings.Repeat("x", maxBody)))
+	r := c.do(c.request("contoso", strings.Repeat("x", maxBody+1)))
 	if r.status != 413 {
 		t.Errorf("oversized: %v", r)
 	}

@@ -29,7 +29,7 @@ func (s *Surface) userInfo(w http.ResponseWriter, r *http.Request) {
 	if !found {
 		w.Header().Set("WWW-Authenticate", "Bearer") // says no more of who did not try (RFC 6750 section 3.1)
 		s.cloud.Denied("userinfo-token-missing")
-		w.WriteHeader(http.StatusUnauthorized)
+		writeJSON(w, http.StatusUnauthorized, struct{}{})
 		return
 	}
 	var who token.Subject
