@@ -162,6 +162,11 @@ func prepare(o Options) (_ *run, err error) {
 	if r.churn, err = newChurn(o.Scenario, r.users); err != nil {
 		return nil, err
 	}
+	if o.Scenario.Directory.Kind == scenarios.Outside {
+		if err := tryExternal(o.Scenario.Directory.External, r.users); err != nil {
+			return nil, err
+		}
+	}
 	if len(r.Program) == 0 {
 		if r.Program, err = selfProgram(); err != nil {
 			return nil, err

@@ -1,11 +1,16 @@
 package bench
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"slices"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
 
 	"ptabench/population"
 	"ptabench/scenarios"
@@ -86,4 +91,45 @@ func tenantsOf(s *scenarios.Scenario, users *population.Population) (of []int) {
 		of = append(of, slices.IndexFunc(s.Loaded(), func(t scenarios.Tenant) bool { return slices.Contains(t.Domains, domain) }))
 	}
 	return of
+}
+
+// tryPatience bounds each question of tryExternal.
+const tryPatience = 10 * time.Second
+
+// tryExternal asks somebody's own directory about one user, as a connector would,
+// before anything is started: a load with wrong passwords would lock its users
+// out, and one that nobody answers shows nothing.
+func tryExternal(e scenarios.External, users *population.Population) error {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if e.CA != "" {
+		text, err := os.ReadFile(e.CA)
+		if err != nil {
+			return fmt.Errorf("directory.external.ca: %w", err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		config.RootCAs.AppendCertsFromPEM(text)
+	}
+	conn, err := ldap.DialURL(e.URL, ldap.DialWithTLSConfig(config), ldap.DialWithDialer(&net.Dialer{Timeout: tryPatience}))
+	if err != nil {
+		return fmt.Errorf("directory.external.url: %s: %w", e.URL, err)
+	}
+	defer conn.Close()
+	conn.SetTimeout(tryPatience)
+	if err := conn.Bind(e.Account, os.Getenv(directoryPassword)); err != nil {
+		return fmt.Errorf("%s: the password of directory.external.account %s: %w", directoryPassword, e.Account, err)
+	}
+	first := users.In(population.Active)[0]
+	found, err := conn.Search(ldap.NewSearchRequest(e.Base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 2, int(tryPatience/time.Second), false,
+		"(userPrincipalName="+ldap.EscapeFilter(users.UPN(first))+")", []string{"1.1"}, nil))
+	switch {
+	case err != nil:
+		return fmt.Errorf("directory.external.base: %s: %w", e.Base, err)
+	case len(found.Entries) != 1:
+		return fmt.Errorf("directory.external.base: %s: %d users with userPrincipalName %s, who is in %s: expected 1",
+			e.Base, len(found.Entries), users.UPN(first), e.Users)
+	}
+	if err := conn.Bind(found.Entries[0].DN, users.Password(first)); err != nil {
+		return fmt.Errorf("directory.external.users: %s: the password of %s, the first who is active: %w; nobody else was asked", e.Users, users.UPN(first), err)
+	}
+	return nil
 }

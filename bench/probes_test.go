@@ -36,7 +36,8 @@ func TestReach(t *testing.T) {
 	defer secure.Close()
 	open := httptest.NewServer(http.NotFoundHandler())
 	defer open.Close()
-	nobody := serve(func(net.Conn) {})
+	held := make(chan net.Conn, 16) // or they would be collected, and so closed
+	nobody := serve(func(c net.Conn) { held <- c })
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -139,6 +142,8 @@ func TestExternalDirectory(t *testing.T) {
 	d := newTheirs(t)
 	t.Run("refused", d.testRefused)
 
+	t.Run("tried", d.testTried)
+
 	was, before := d.held(t), d.asked(t)
 	_, r, dir := run(t, d.scenario, "--skip-ceiling", "--i-may-load", d.url())
 	after := d.asked(t)
@@ -217,6 +222,34 @@ func (d *theirs) testRefused(t *testing.T) {
 
 	if now := d.asked(t); now[connections] != asked[connections] || now[binds] != asked[binds] {
 		t.Errorf("it was asked: %v, before: %v", now, asked)
+	}
+}
+
+// testTried: what only the directory can tell is found out by one user, before
+// anything is started and anybody else's password is sent.
+func (d *theirs) testTried(t *testing.T) {
+	wrong, strange := filepath.Join(d.dir, "wrong.csv"), filepath.Join(d.dir, "strange.pem")
+	d.write(t, wrong, "person1@corp.example,Sesame#1\nperson2@corp.example,Sesame#1\n")
+	stranger := httptest.NewTLSServer(http.NotFoundHandler())
+	defer stranger.Close()
+	d.write(t, strange, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: stranger.Certificate().Raw})))
+	before := d.asked(t)
+	out := filepath.Join(d.dir, "refused")
+	allowed := []string{"run", d.scenario, "--out", out, "--skip-ceiling", "--i-may-load", d.url()}
+	for name, c := range map[string]struct{ set, want string }{
+		"wrong base":      {"directory.external.base=dc=nowhere,dc=example", "directory.external.base: dc=nowhere,dc=example: "},
+		"wrong authority": {"directory.external.ca=" + strange, "directory.external.url: " + d.url() + ": "},
+		"wrong account":   {"directory.external.account=cn=nobody,dc=corp,dc=example", "PTABENCH_DIRECTORY_PASSWORD: the password of directory.external.account cn=nobody"},
+		"wrong password":  {"directory.external.users=" + wrong, "the password of person1@corp.example, the first who is active: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d.refused(t, ptabench(t, append(slices.Clone(allowed), "--set", c.set)...), out, []string{c.want})
+		})
+	}
+	dead := "ldaps://127.0.0.1:9"
+	d.refused(t, ptabench(t, "run", d.scenario, "--out", out, "--i-may-load", dead, "--set", "directory.external.url="+dead), out, []string{"directory.external.url: " + dead + ": "})
+	if n := d.asked(t)[binds] - before[binds]; n > 2*5 {
+		t.Errorf("%d binds, expected two at most for each", n)
 	}
 }
 
