@@ -133,7 +133,7 @@ type death struct {
 // load began; the error alone when nothing was measured. When ctx ends, what
 // is broken is put right and the processes are ended before Run returns.
 func Run(ctx context.Context, o Options) (_ *results.Result, err error) {
-	r, err := prepare(o)
+	r, err := prepare(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func Run(ctx context.Context, o Options) (_ *results.Result, err error) {
 
 // prepare checks everything that can be known before anything is started, and
 // makes the run directory.
-func prepare(o Options) (_ *run, err error) {
+func prepare(ctx context.Context, o Options) (_ *run, err error) {
 	if err := Refuse(o.Scenario, o.MayLoad); err != nil {
 		return nil, err
 	}
@@ -163,7 +163,7 @@ func prepare(o Options) (_ *run, err error) {
 		return nil, err
 	}
 	if o.Scenario.Directory.Kind == scenarios.Outside {
-		if err := tryExternal(o.Scenario.Directory.External, r.users); err != nil {
+		if err := tryExternal(ctx, o.Scenario.Directory.External, r.users); err != nil {
 			return nil, err
 		}
 	}

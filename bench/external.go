@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -99,7 +100,7 @@ const tryPatience = 10 * time.Second
 // tryExternal asks somebody's own directory about one user, as a connector would,
 // before anything is started: a load with wrong passwords would lock its users
 // out, and one that nobody answers shows nothing.
-func tryExternal(e scenarios.External, users *population.Population) error {
+func tryExternal(ctx context.Context, e scenarios.External, users *population.Population) error {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if e.CA != "" {
 		text, err := os.ReadFile(e.CA)
@@ -113,6 +114,7 @@ func tryExternal(e scenarios.External, users *population.Population) error {
 	if err != nil {
 		return fmt.Errorf("directory.external.url: %s: %w", e.URL, err)
 	}
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	defer conn.Close()
 	conn.SetTimeout(tryPatience)
 	if err := conn.Bind(e.Account, os.Getenv(directoryPassword)); err != nil {

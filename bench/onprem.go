@@ -64,16 +64,24 @@ func (c *commands) whereabouts(servers []observe.Ready) (w whereabouts, err erro
 	if c.scenario.Directory.Kind != scenarios.Embedded {
 		w.dialect = first.Info["dialect"]
 	}
-	var authorities []string
 	for _, s := range servers {
 		w.urls = append(w.urls, "ldaps://"+s.Ports["ldaps"])
-		authorities = append(authorities, strings.TrimSpace(s.CAPEM)+"\n")
 	}
 	if len(servers) > 1 {
 		w.ca = c.state("directories.pem")
-		err = whole.Bytes(w.ca, 0o644, []byte(strings.Join(authorities, "")))
+		err = writeAuthorities(w.ca, servers...)
 	}
 	return w, err
+}
+
+// writeAuthorities writes those by whom the certificates of processes are
+// verified into one file.
+func writeAuthorities(file string, of ...observe.Ready) error {
+	var all []byte
+	for _, s := range of {
+		all = append(all, strings.TrimSpace(s.CAPEM)+"\n"...)
+	}
+	return whole.Bytes(file, 0o644, all)
 }
 
 // flags tell a connector or a federation server. What there is only of several

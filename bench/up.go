@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"ptabench/bench/proc"
 	"ptabench/observe"
 	"ptabench/population"
 	"ptabench/scenarios"
-	"ptabench/whole"
 )
 
 // roleApp is the sample app, which only Up starts.
@@ -35,7 +33,7 @@ func Up(ctx context.Context, o Options, stands func(Standing)) (err error) {
 	if o.Scenario.Network == scenarios.Namespaces {
 		return errors.New("network: namespaces: expected loopback, which a browser can reach")
 	}
-	r, err := prepare(o)
+	r, err := prepare(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -50,7 +48,7 @@ func Up(ctx context.Context, o Options, stands func(Standing)) (err error) {
 		return fmt.Errorf("starting: %w", err)
 	}
 	standing := r.system.standing(app, r.users)
-	if standing.Authority, err = r.system.commands.authorities(); err != nil {
+	if standing.Authority, err = r.system.authority(); err != nil {
 		return fmt.Errorf("starting: %w", err)
 	}
 	stands(standing)
@@ -66,23 +64,14 @@ func (c *commands) app() proc.Spec {
 	}
 }
 
-// authorities is a file with the authority of the cloud and that of the federation
-// servers, if there are any: a browser meets both.
-func (c *commands) authorities() (string, error) {
-	cloud := filepath.Join(c.state(roleCloud), "ca.pem")
-	if len(c.scenario.ADFSNames()) == 0 {
-		return cloud, nil
+// authority is a file with that of the cloud and that of the federation servers,
+// which share one, if there are any: a browser meets both.
+func (s *system) authority() (string, error) {
+	if len(s.adfs) == 0 {
+		return filepath.Join(s.commands.state(roleCloud), "ca.pem"), nil
 	}
-	var all []byte
-	for _, name := range []string{cloud, c.farmCA()} {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			return "", err
-		}
-		all = append(all, text...)
-	}
-	name := filepath.Join(c.dir, "authorities.pem")
-	return name, whole.Bytes(name, 0o644, all)
+	file := filepath.Join(s.commands.dir, "authorities.pem")
+	return file, writeAuthorities(file, s.cloud.Ready(), s.adfs[0].Ready())
 }
 
 func (s *system) standing(app *proc.Process, users *population.Population) Standing {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -141,6 +143,19 @@ func run(cmd *cobra.Command, r runner, nameOrFile string, f runFlags) error {
 		SkipCeiling: f.skipCeiling, Unobserved: f.unobserved, MayLoad: f.mayLoad,
 		Command: repeatCommand(nameOrFile, f.sets, mayLoadFlag(f.mayLoad)...),
 	})
+}
+
+// newRunDirectory is where what nobody gave a directory goes: by its name and the
+// time, and by a number when that is taken.
+func newRunDirectory(name string, now time.Time) string {
+	dir := filepath.Join("runs", name+"-"+now.Format("20060102-150405"))
+	free := dir
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(free); err != nil { // what else is wrong with it, whoever makes it will say
+			return free
+		}
+		free = fmt.Sprintf("%s-%d", dir, n)
+	}
 }
 
 // dryRun prints a scenario as resolved and, where that is not what it says, the

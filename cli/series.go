@@ -61,19 +61,6 @@ func (r ran) failure() string {
 // was one.
 const firstSpare = 6 * time.Second
 
-// newRunDirectory is where what nobody gave a directory goes: by its name and the
-// time, and by a number when that is taken.
-func newRunDirectory(name string, now time.Time) string {
-	dir := filepath.Join("runs", name+"-"+now.Format("20060102-150405"))
-	free := dir
-	for n := 2; ; n++ {
-		if _, err := os.Lstat(free); err != nil { // what else is wrong with it, whoever makes it will say
-			return free
-		}
-		free = fmt.Sprintf("%s-%d", dir, n)
-	}
-}
-
 // newSeries makes the directory of a series.
 func newSeries(cmd *cobra.Command, r runner, kind, name, out string, runs []planned, skipCeiling bool) (*series, error) {
 	dir := out

@@ -252,6 +252,31 @@ func FuzzSecurityToken(f *testing.F) {
 	})
 }
 
+// One sign-in after the other takes the same connection, or each in turn.
+func TestIdleConnectionsTakeTurns(t *testing.T) {
+	const pool, signIns = 5, 20
+	for turns, want := range map[bool]int{false: 1, true: pool} {
+		by := map[string]int{} // sign-ins of each connection
+		cloud := newFakeCloud(t, func(w http.ResponseWriter, r *http.Request) { by[r.RemoteAddr]++ })
+		g := opened(t, cloud, pool)
+		g.tenants.all[0].conns.turns = turns
+		for seq := range signIns {
+			if class, _ := try(t.Context(), g, uint32(seq), time.Minute); class != 0 {
+				t.Fatalf("sign-in %d: class %d", seq, class)
+			}
+		}
+		if len(by) != want {
+			t.Errorf("turns %v: %d connections used, want %d", turns, len(by), want)
+		}
+		for connection, n := range by {
+			if n != signIns/want {
+				t.Errorf("turns %v: %d sign-ins by %s, want %d", turns, n, connection, signIns/want)
+			}
+		}
+		checkPool(t, g.tenants.all[0].conns)
+	}
+}
+
 func TestTenantsRefused(t *testing.T) {
 	for _, c := range []struct {
 		change func(*Config)

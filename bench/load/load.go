@@ -124,7 +124,7 @@ func New(cfg Config) (*Generator, error) {
 		return nil, fmt.Errorf("planning the load: %w", err)
 	}
 	dialer := newDialer(target, &tls.Config{RootCAs: cfg.Roots}, cfg.Pool > 0)
-	tenants.connections(dialer, cfg.Pool)
+	tenants.pools(dialer, cfg.Pool)
 	g := &Generator{
 		cfg: cfg, schedule: schedule, mix: mix, tenants: tenants, openURL: openURL, dialer: dialer,
 		reader: reader{connectors: numbers(cfg.Connectors), federation: numbers(cfg.Federation)},

@@ -77,11 +77,11 @@ func newTenants(cfg *Config, target *url.URL) (*tenants, error) {
 // where the pool has so many.
 const leastOfPool = 16
 
-// connections gives each tenant connections of its own to the cloud, of a pool by
+// pools gives each tenant connections of its own to the cloud, of a pool by
 // its part of the users: users of one tenant do not wait in line with those of
 // another, so that what they feel of each other's trouble is the cloud's doing.
 // Tenants of one farm share those to the farm, as they share its servers.
-func (t *tenants) connections(with *dialer, pool int) {
+func (t *tenants) pools(with *dialer, pool int) {
 	if t.of == nil {
 		t.all[0].conns = newConnections(with, pool)
 		return

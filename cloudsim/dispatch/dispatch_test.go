@@ -114,21 +114,6 @@ func (w *world) advance(d time.Duration) {
 	w.tenant.Tick(w.now)
 }
 
-// owned lets time pass for an owner who ticks at, and after each tick when the
-// next is due, but never oftener than every few milliseconds.
-func (w *world) owned(at time.Duration, d time.Duration) (next time.Duration) {
-	end := w.now + d
-	for at <= end {
-		w.now = at
-		w.tenant.Tick(w.now)
-		at = w.now + max(w.tenant.Due(w.now)-w.now, leastTick)
-	}
-	w.now = end
-	return at
-}
-
-const leastTick = 5 * ms
-
 // wants checks how a sign-in ended: open, or with this failure.
 func (w *world) wants(id uint64, answered bool, f Failure) {
 	w.t.Helper()
@@ -432,30 +417,6 @@ func TestWithoutFallbackAFailedProbeReleasesThoseWhoWait(t *testing.T) {
 	w.answerAs(w.holder(probe), DirectoryUnreachable)
 	w.wants(probe, true, DirectoryUnreachable)
 	w.wants(waits, true, DirectoryUnreachable)
-}
-
-// A sign-in that comes a moment before a probe is due is that probe, and on time.
-func TestProbesAreNotLate(t *testing.T) {
-	s := usual
-	s.Wait, s.Threshold = true, 1
-	for shift := range 50 {
-		w := newWorld(t, s)
-		w.attach("connector-1")
-		at := w.owned(0, time.Duration(5*shift+1)*ms)
-		w.answerAs(w.holder(w.submit()), DirectoryUnreachable)
-		next := w.tenant.breaker.next
-		if !w.tenant.breaker.open || next <= w.now {
-			t.Fatal("the breaker did not open")
-		}
-		at = w.owned(at, next-w.now-2*ms)
-		w.submit()
-		for given := len(w.given); len(w.given) == given && w.now < next+s.Probe; {
-			at = w.owned(at, ms)
-		}
-		if late := w.now - next; late > leastTick {
-			t.Errorf("%v after the last tick: the probe went %v after it was due", time.Duration(5*shift+1)*ms, late)
-		}
-	}
 }
 
 func TestPoliciesShareAsTheySay(t *testing.T) {

@@ -280,6 +280,9 @@ func (s *Surface) redeemRefresh(client Client, p map[string]string) (g grant, pr
 		return g, invalidGrant(codeInvalidGrant, "refresh-used", "The refresh token was used before.")
 	}
 	if asked != nil && !slices.ContainsFunc(asked, token.Administrative) { // these are given at a sign-in only
+		if slices.Contains(r.issued.Scopes, token.Offline) && !slices.Contains(asked, token.Offline) {
+			asked = append(asked, token.Offline) // else the token would be the last
+		}
 		r.issued.Scopes = asked
 	}
 	return r.issued, nil

@@ -2,6 +2,8 @@ package signin
 
 import (
 	"net/url"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -75,4 +77,41 @@ func TestAdministratorsDoNotEnd(t *testing.T) {
 	b.signIn(b.get("/"), adminUser, adminPassword)
 	o.sync(adminUser, Disabled)
 	b.expect(b.get("/"), 200, "Hello, admin")
+}
+
+// A refresh token is good for other scopes than it was given for, and goes on
+// whether they ask for that or not; not for an administrator's.
+func TestRefreshForOtherScopes(t *testing.T) {
+	o := open(t, Limits{})
+	b := o.browser()
+	page := b.send(b.get(authorizePath("scope", "openid offline_access")), "user", "user", annUser)
+	page = b.send(page, "password", "password", annPassword)
+	if page.away == nil {
+		t.Fatal(page.text)
+	}
+	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {Setup.ID}, "code": {page.away.Query().Get("code")},
+		"redirect_uri": {"http://127.0.0.1:40000/callback"}, "code_verifier": {verifier}}
+	tokens, problem := o.Exchange("contoso", form.Encode())
+	for _, tc := range []struct{ asked, got string }{
+		{"User.Read", "User.Read"}, {"openid Mail.Read offline_access", "Mail.Read"}, {"", "Mail.Read"}, {"tenant.manage", "Mail.Read"},
+	} {
+		if problem != nil || tokens.Refresh == "" {
+			t.Fatal(problem, tokens)
+		}
+		form = url.Values{"grant_type": {"refresh_token"}, "client_id": {Setup.ID}, "refresh_token": {tokens.Refresh}, "scope": {tc.asked}}
+		tokens, problem = o.Exchange("contoso", form.Encode())
+		if problem == nil && !slices.Contains(strings.Fields(tokens.Scope), tc.got) || strings.Contains(tokens.Scope, "tenant.manage") {
+			t.Errorf("asked for %q: got %q", tc.asked, tokens.Scope)
+		}
+	}
+	good := tokens.Refresh
+	form.Set("refresh_token", good)
+	form.Set("scope", "https://graph.microsoft.com/User.Read api://other/read")
+	if _, problem := o.Exchange("contoso", form.Encode()); problem == nil || problem.Word != "invalid_scope" {
+		t.Errorf("scopes of two services: %v", problem)
+	}
+	form.Set("scope", "")
+	if _, problem := o.Exchange("contoso", form.Encode()); problem != nil {
+		t.Errorf("a token that was asked for the impossible is used up: %v", problem)
+	}
 }

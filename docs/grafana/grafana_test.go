@@ -2,8 +2,11 @@ package grafana
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // What Grafana needs of a dashboard to show it, as it is imported.
@@ -103,5 +106,14 @@ func TestDashboardLoadsAsItStands(t *testing.T) {
 	}
 	if all := len(Metrics("ptabench_")); all != known {
 		t.Errorf("metrics of nobody: %v", Metrics("ptabench_"))
+	}
+}
+
+// A dashboard that asks for what nobody exports is noticed.
+func TestUnknown(t *testing.T) {
+	all := Metrics("ptabench_run_")
+	one := prometheus.NewCounter(prometheus.CounterOpts{Name: all[0], Help: "one"})
+	if got := Unknown("ptabench_run_", one); !slices.Equal(got, all[1:]) || len(got) == 0 {
+		t.Errorf("%q are unknown, expected %q", got, all[1:])
 	}
 }
