@@ -161,3 +161,13 @@ func TestEnvAgain(t *testing.T) {
 		}
 	}
 }
+
+// A child's monitor thread naps on, whatever else the runtime is to do.
+func TestSysmon(t *testing.T) {
+	t.Setenv("GODEBUG", "gctrace=1")
+	p := newProcess(nil, Spec{})
+	env := p.env()
+	if want := "GODEBUG=schedtrace=2147483647,gctrace=1"; env[len(env)-1] != want {
+		t.Errorf("the last is %s, want %s", env[len(env)-1], want)
+	}
+}
