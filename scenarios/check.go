@@ -22,6 +22,7 @@ func (d *decoder) check(s *Scenario) {
 	d.checkPreset(s)
 	d.checkTenants(s)
 	d.checkOnPrem(s)
+	d.checkEvents(s)
 	d.checkSpread(s)
 	d.checkOverrides(s)
 	d.checkLoad(s)
