@@ -91,7 +91,7 @@ func Lacks(s *scenarios.Scenario, mayLoad string) error {
 
 func newPopulation(s *scenarios.Scenario) (*population.Population, error) {
 	if s.Directory.Kind == scenarios.Outside {
-		return externalUsers(s.Directory.External)
+		return externalUsers(s)
 	}
 	shares := make(map[population.State]float64)
 	for state, share := range s.Population.States {

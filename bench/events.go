@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"ptabench/bench/churn"
@@ -23,11 +24,11 @@ func newChurn(s *scenarios.Scenario, users *population.Population) (*churn.Drive
 	for kind, rate := range s.Population.Events {
 		rates[population.EventKind(kind)] = float64(rate)
 	}
-	plan, err := users.Plan(rates, time.Duration(s.Load.Duration), s.Seed)
+	plan, left, err := users.Plan(rates, time.Duration(s.Load.Duration), s.Seed)
 	if err != nil {
 		return nil, fmt.Errorf("population.events: %w", err)
 	}
-	return churn.New(users, plan), nil
+	return churn.New(users, plan, left), nil
 }
 
 // accounts is what the load is to know of users who change; nil when none does.
@@ -56,16 +57,32 @@ func (m *measurement) explain(result *results.Result) {
 	}
 	result.WrongByCause = m.stale.Explain(result.WrongByCause)
 	n := m.churn.Counts()
-	for kind, applied := range n.Applied {
-		result.Events = append(result.Events, results.Happened{Event: string(kind), Count: applied})
+	left := uint64(0)
+	for kind, asked := range n.Asked {
+		result.Events = append(result.Events, results.Happened{Event: string(kind), Count: n.Applied[kind], Asked: asked})
+		left += n.Left[kind]
 	}
 	results.SortHappened(result.Events)
+	if left > 0 {
+		result.Warnings = append(result.Warnings, fmt.Sprintf("Of the events of the population that were asked for, %d found no user in the state that they need: %s.", left, leftText(n.Left)))
+	}
 	switch {
 	case n.Refused > 0:
 		result.Warnings = append(result.Warnings, fmt.Sprintf("The directory did not accept %d of %d events of the population.", n.Refused, n.Planned))
 	case n.LateMax > lateEvent:
 		result.Warnings = append(result.Warnings, fmt.Sprintf("Events of the population came up to %s late.", n.LateMax.Round(time.Millisecond)))
 	}
+}
+
+// leftText counts events by their kinds.
+func leftText(left map[population.EventKind]uint64) string {
+	var parts []string
+	for _, kind := range population.EventKinds() {
+		if n := left[kind]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, kind))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // lateEvent is how late an event may be without a word.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -38,7 +37,7 @@ func refuseExternal(s *scenarios.Scenario, mayLoad string) (errs []error) {
 		if given == "" {
 			given = "missing"
 		}
-		wrong("--i-may-load: %s: expected %s, as directory.external.url has it, which says that you may load it with sign-ins, wrong passwords among them; 'ptabench matrix' and 'suite' do not take it",
+		wrong("--i-may-load: %s: expected %s, as directory.external.url has it, which says that you may load it with sign-ins, wrong passwords among them; 'ptabench suite' does not take it",
 			given, e.URL)
 	}
 	if os.Getenv(directoryPassword) == "" {
@@ -52,17 +51,24 @@ func refuseExternal(s *scenarios.Scenario, mayLoad string) (errs []error) {
 		}
 	}
 	if e.Users != "" {
-		if users, err := externalUsers(e); err != nil {
+		if _, err := externalUsers(s); err != nil {
 			errs = append(errs, err)
-		} else if len(s.Tenants) > 0 {
-			errs = append(errs, strangers(s, users))
 		}
 	}
 	return errs
 }
 
-func externalUsers(e scenarios.External) (*population.Population, error) {
-	users, err := population.FromFile(e.Users)
+// externalUsers reads the users, of the domains of the tenants that are loaded: of
+// others the cloud would not know whom to ask. Where no tenant is known, of any.
+func externalUsers(s *scenarios.Scenario) (*population.Population, error) {
+	e := s.Directory.External
+	var domains []string
+	if len(s.Tenants) > 0 {
+		for _, t := range s.Loaded() {
+			domains = append(domains, t.Domains...)
+		}
+	}
+	users, err := population.FromFile(e.Users, domains...)
 	if err == nil && len(users.In(population.Active)) == 0 {
 		err = fmt.Errorf("users: %s: expected at least one who is active", e.Users)
 	}
@@ -70,19 +76,6 @@ func externalUsers(e scenarios.External) (*population.Population, error) {
 		return nil, fmt.Errorf("directory.external.%w", err)
 	}
 	return users, nil
-}
-
-// strangers says which domains of users no tenant has: the cloud would not know
-// whom to ask about them.
-func strangers(s *scenarios.Scenario, users *population.Population) error {
-	var errs []error
-	for k, of := range tenantsOf(s, users) {
-		if of < 0 {
-			errs = append(errs, fmt.Errorf("directory.external.users: %s: users of %s: expected users of a domain of %s: give it to tenants[0].domains",
-				s.Directory.External.Users, users.Domains()[k], s.Tenants[0].Name))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // tenantsOf is, for each domain of the users, the number of its tenant among

@@ -43,7 +43,8 @@ func TestExternalRefused(t *testing.T) {
 		"no password":        {one, 0o600, url, nil, "", []string{directoryPassword + ": not set"}},
 		"readable by others": {one, 0o644, url, nil, "x", []string{"directory.external.users: ", "mode 0644 lets others read passwords, expected 0600"}},
 		"nobody active":      {"a@corp.example,Secret#1,locked\n", 0o600, url, nil, "x", []string{"expected at least one who is active"}},
-		"of another domain":  {one + "b@other.example,Secret#2\nc@corp.test,Secret#3\n", 0o600, url, nil, "x", []string{"users of other.example: expected users of a domain of contoso"}},
+		"of another domain":  {one + "b@other.example,Secret#2\nc@corp.test,Secret#3\n", 0o600, url, nil, "x", []string{"users.csv:2: users of other.example: expected users of corp.example, corp.test"}},
+		"lines and a domain": {"a@corp.example\nb@other.example,Secret#2\n", 0o600, url, nil, "x", []string{"users.csv:1: 1 fields", "users.csv:2: users of other.example"}},
 		"no authority":       {one, 0o600, url, func(e *scenarios.External) { e.CA = e.Users }, "x", []string{"directory.external.ca: ", "expected a certificate in PEM"}},
 		"everything": {one + "b@corp.example,\n", 0o640, "ldaps://dc2", func(e *scenarios.External) { e.CA = "/no/such.pem" }, "", []string{
 			"--i-may-load: ldaps://dc2", directoryPassword + ": not set", "directory.external.ca: open /no/such.pem", "mode 0640"}},

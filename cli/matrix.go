@@ -31,6 +31,7 @@ type matrixFlags struct {
 	repeat      int
 	out, format string
 	skipCeiling bool
+	mayLoad     string // address of somebody's own directory
 }
 
 func matrixCommand(r runner) *cobra.Command {
@@ -47,7 +48,8 @@ preset, cloud.dispatch, connectors.count, load.rate. A comma within brackets or
 quotes belongs to its value. Without --vary it is what the scenario's field vary
 says. All combinations are checked before the first run.
 With --repeat, whole rounds are repeated, so that what changes on the machine
-meanwhile hits all combinations alike; the table then shows medians.
+meanwhile hits all combinations alike; the table then shows medians. With a
+directory of your own, each run loads it anew.
 
 The directory holds matrix.json, matrix.md, matrix.html and the run directory of
 each run. Ctrl-C ends it early, with a table of what there is.
@@ -71,6 +73,7 @@ undone (which ends it).`,
 	flags.IntVar(&f.repeat, "repeat", 1, "runs of each combination, in whole rounds")
 	flags.StringVar(&f.out, "out", "", "directory of the matrix, which must not exist (default runs/matrix-NAME-TIME)")
 	flags.BoolVar(&f.skipCeiling, "skip-ceiling", false, "do not measure the load generator before the first run")
+	mayLoadFlagOf(flags, &f.mayLoad)
 	formatFlag(cmd, &f.format, matrixFormats)
 	return cmd
 }
@@ -101,13 +104,14 @@ func matrix(cmd *cobra.Command, r runner, nameOrFile string, f matrixFlags) erro
 	if done, err := elsewhere(cmd, plan.scenarios...); done || err != nil {
 		return err
 	}
-	if err := refuseAll(plan.labels, plan.scenarios, r.refuse); err != nil {
+	if err := refuseAll(plan.labels, plan.scenarios, f.mayLoad, r.refuse); err != nil {
 		return err
 	}
 	s, err := newSeries(cmd, r, "matrix", plan.scenarios[0].Name, f.out, plan.runs(f.repeat), f.skipCeiling)
 	if err != nil {
 		return err
 	}
+	s.mayLoad = f.mayLoad
 	ctx, stop := interruptible(cmd.Context(), cmd.ErrOrStderr(), func() string { return *s.at.Load() })
 	defer stop()
 
@@ -171,7 +175,7 @@ func planMatrix(r runner, nameOrFile, name string, text []byte, f matrixFlags) (
 	if len(f.vary) == 0 {
 		base, err := scenarios.Parse(name, text, f.sets)
 		if err != nil {
-			return nil, err
+			return nil, errors.Join(err, lacking(r, name, text, f.sets, f.mayLoad))
 		}
 		f.vary = base.Vary
 	}
@@ -198,11 +202,22 @@ func planMatrix(r runner, nameOrFile, name string, text []byte, f matrixFlags) (
 			sets = append(sets, s.Key+"="+s.Value)
 		}
 		scenario, err := scenarios.Parse(name, text, sets)
-		wrong.add(label, err)
+		var mayLoad []string
+		if err != nil {
+			wrong.add(label, errors.Join(err, lacking(r, name, text, sets, f.mayLoad)))
+		} else {
+			mayLoad = mayLoadFlag(mayLoadFor(scenario, f.mayLoad))
+		}
 		p.settings, p.labels = append(p.settings, settings), append(p.labels, label)
-		p.scenarios, p.commands = append(p.scenarios, scenario), append(p.commands, repeatCommand(nameOrFile, sets))
+		p.scenarios, p.commands = append(p.scenarios, scenario), append(p.commands, repeatCommand(nameOrFile, sets, mayLoad...))
 	}
 	return p, wrong.err()
+}
+
+// lacking is what else is missing for one combination that has mistakes.
+func lacking(r runner, name string, text []byte, sets []string, mayLoad string) error {
+	told := scenarios.Readable(name, text, sets)
+	return r.lacks(told, mayLoadFor(told, mayLoad))
 }
 
 // runs are the runs of the plan, round after round.
@@ -220,11 +235,17 @@ func (p *matrixPlan) runs(rounds int) (all []planned) {
 	return all
 }
 
-// refuseAll says which scenarios cannot be run on this machine.
-func refuseAll(labels []string, all []*scenarios.Scenario, refuse func(s *scenarios.Scenario, mayLoad string) error) error {
+// refuseAll says which scenarios cannot be run on this machine, or may not be by
+// who says that they may load the directory at an address.
+func refuseAll(labels []string, all []*scenarios.Scenario, mayLoad string, refuse func(s *scenarios.Scenario, mayLoad string) error) error {
+	external := slices.ContainsFunc(all, func(s *scenarios.Scenario) bool { return s.Directory.Kind == scenarios.Outside })
 	wrong := &grouped{}
 	for i, s := range all {
-		wrong.add(labels[i], refuse(s, "")) // nobody may load a directory of their own again and again
+		given := mayLoad
+		if external {
+			given = mayLoadFor(s, mayLoad)
+		}
+		wrong.add(labels[i], refuse(s, given))
 	}
 	return wrong.err()
 }
@@ -235,7 +256,7 @@ func repeatMatrix(scenario string, f matrixFlags) string {
 	if f.repeat > 1 {
 		words = append(words, "--repeat", strconv.Itoa(f.repeat))
 	}
-	return commandLine(words...)
+	return commandLine(append(words, mayLoadFlag(f.mayLoad)...)...)
 }
 
 // grouped collects errors, of which the same one may come of many.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"ptabench/bench"
 	"ptabench/results"
@@ -99,7 +100,7 @@ could not be undone.`,
 	flags.StringVar(&f.ui, "ui", "", "show the run in a browser while it goes on, at this `[HOST]:PORT`; on this machine only unless there is a host, at a free port when it is 0")
 	f.dashboards.register(flags)
 	flags.BoolVar(&f.skipCeiling, "skip-ceiling", false, "do not measure the load generator first; the result says so")
-	flags.StringVar(&f.mayLoad, "i-may-load", "", "the address of your own directory, as directory.external.url has it: says that you may load it with sign-ins, wrong passwords among them")
+	mayLoadFlagOf(flags, &f.mayLoad)
 	flags.BoolVar(&f.unobserved, "unobserved", false, "ask the processes for nothing while the load goes on; nothing is checked then, and the run is inconclusive")
 	_ = flags.MarkHidden("unobserved") // it is there
 	return cmd
@@ -252,6 +253,20 @@ func alsoFailed(ended, also error) error {
 // repeatCommand is what to type to run the same again.
 func repeatCommand(scenario string, sets []string, more ...string) string {
 	return commandLine(slices.Concat([]string{"ptabench", "run", scenario}, each("--set", sets), more)...)
+}
+
+// mayLoadFlagOf adds --i-may-load.
+func mayLoadFlagOf(flags *pflag.FlagSet, address *string) {
+	flags.StringVar(address, "i-may-load", "", "the address of your own directory, as directory.external.url has it: says that you may load it with sign-ins, wrong passwords among them")
+}
+
+// mayLoadFor is the address for one of several scenarios: none for another kind of
+// directory.
+func mayLoadFor(s *scenarios.Scenario, address string) string {
+	if s.Directory.Kind != scenarios.Outside {
+		return ""
+	}
+	return address
 }
 
 func mayLoadFlag(address string) []string {

@@ -27,6 +27,7 @@ type series struct {
 	dir         string // exists
 	runs        []planned
 	skipCeiling bool
+	mayLoad     string // address of somebody's own directory
 	progress    io.Writer
 	width       int // of the terminal that progress is; 0 when it isn't one
 
@@ -124,7 +125,7 @@ func (s *series) one(ctx context.Context, i int, p planned) ran {
 	kept := p.scenario.Load.Connections
 	result, err := s.runner.run(ctx, bench.Options{
 		Scenario: p.scenario, Dir: dir, Version: version, Command: p.command,
-		Ceiling: s.ceilings[kept], SkipCeiling: s.skipCeiling,
+		Ceiling: s.ceilings[kept], SkipCeiling: s.skipCeiling, MayLoad: mayLoadFor(p.scenario, s.mayLoad),
 		Progress: func(now bench.Progress) { s.draw(head, now) },
 	})
 	if result != nil && result.Ceiling.PerS > 0 && s.ceilings[kept] == nil {

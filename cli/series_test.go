@@ -21,14 +21,18 @@ import (
 type fakeRunner struct {
 	made   []bench.Options
 	refuse error
+	asked  []string // what may be loaded, as told to refuse
 	// end is how the n-th run ends, from 1; pass when it is nil.
 	end func(ctx context.Context, n int, o bench.Options) (*results.Result, error)
 }
 
 func (f *fakeRunner) runner() runner {
 	return runner{
-		refuse: func(*scenarios.Scenario, string) error { return f.refuse },
-		lacks:  func(*scenarios.Scenario, string) error { return f.refuse },
+		refuse: func(_ *scenarios.Scenario, mayLoad string) error {
+			f.asked = append(f.asked, mayLoad)
+			return f.refuse
+		},
+		lacks: func(*scenarios.Scenario, string) error { return f.refuse },
 		run: func(ctx context.Context, o bench.Options) (*results.Result, error) {
 			f.made = append(f.made, o)
 			if err := results.Create(o.Dir); err != nil {
@@ -63,6 +67,35 @@ func ptabenchWith(ctx context.Context, f *fakeRunner, args ...string) (stdout, s
 	var out, errs bytes.Buffer
 	code = mainWith(ctx, f.runner(), args, strings.NewReader(""), &out, &errs)
 	return out.String(), errs.String(), code
+}
+
+// TestMatrixMayLoad: who may load a directory of their own says so once, for the
+// combinations that do.
+func TestMatrixMayLoad(t *testing.T) {
+	const url = "ldaps://dc1.corp.example"
+	file := filepath.Join(t.TempDir(), "mine.yaml")
+	text := "format: 1\nname: mine\nload: {rate: 10/s, duration: 5s, mix: {right: 100%}}\n" +
+		"tenants: [{name: contoso, domains: [corp.example], fallback: off}]\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	external := "{kind: external, external: {url: '" + url + "', account: cn=a, base: dc=b, users: u, confirm: c, max_rate: 20/s}}"
+	f := &fakeRunner{}
+	if _, stderr, code := ptabench(t, f, "matrix", file, "--vary", "directory={kind: embedded},"+external, "--i-may-load", url, "--out", filepath.Join(t.TempDir(), "m")); code != exitPass {
+		t.Fatalf("exit %d\n%s", code, stderr)
+	}
+	if want := []string{"", url}; !slices.Equal(f.asked, want) || len(f.made) != 2 || f.made[0].MayLoad != "" || f.made[1].MayLoad != url {
+		t.Errorf("told %q, made %+v", f.asked, f.made)
+	}
+	if strings.Contains(f.made[0].Command, "--i-may-load") || !strings.HasSuffix(f.made[1].Command, "--i-may-load "+url) {
+		t.Errorf("to repeat: %s and %s", f.made[0].Command, f.made[1].Command)
+	}
+	// Where no combination is of such a directory, whoever refuses runs says so.
+	f = &fakeRunner{}
+	ptabench(t, f, "matrix", file, "--vary", "seed=1,2", "--i-may-load", url, "--out", filepath.Join(t.TempDir(), "m"))
+	if want := []string{url, url}; !slices.Equal(f.asked, want) {
+		t.Errorf("told %q, expected %q", f.asked, want)
+	}
 }
 
 func TestMatrixRunsEveryCombinationInRounds(t *testing.T) {

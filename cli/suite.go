@@ -93,7 +93,7 @@ func suite(cmd *cobra.Command, r runner, nameOrFile string, f suiteFlags) error 
 	if done, err := elsewhere(cmd, plan.scenarios...); done || err != nil {
 		return err
 	}
-	if err := refuseAll(plan.labels, plan.scenarios, r.refuse); err != nil {
+	if err := refuseAll(plan.labels, plan.scenarios, "", r.refuse); err != nil {
 		return err
 	}
 	s, err := newSeries(cmd, r, "suite", plan.suite.Name, f.out, plan.runs, f.skipCeiling)

@@ -22,15 +22,15 @@ func TestPlan(t *testing.T) {
 	p := testPopulation(t)
 	rates := map[EventKind]float64{ChangePassword: 20, Disable: 5, Enable: 2, Lock: 3, Unlock: 1, Expire: 1, ExpireAccount: 1, RenewAccount: 1}
 	const length = 30 * time.Second
-	plan, err := p.Plan(rates, length, 1)
+	plan, left, err := p.Plan(rates, length, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := p.Plan(rates, length, 1)
+	again, _, err := p.Plan(rates, length, 1)
 	if err != nil || !reflect.DeepEqual(plan, again) {
 		t.Errorf("the same plan is another one (%v)", err)
 	}
-	if other, _ := p.Plan(rates, length, 2); reflect.DeepEqual(plan, other) {
+	if other, _, _ := p.Plan(rates, length, 2); reflect.DeepEqual(plan, other) {
 		t.Error("another seed makes the same plan")
 	}
 	accounts, counts := make(map[int]Account), make(map[EventKind]float64)
@@ -56,8 +56,17 @@ func TestPlan(t *testing.T) {
 			t.Errorf("%v of %s, want about %v", counts[kind], kind, want)
 		}
 	}
+	if left[RenewAccount] == 0 || len(left) > 1 { // of accounts that expire as often
+		t.Errorf("left out: %v", left)
+	}
+	// Of 400 who are active each is disabled once; what is asked for beyond that
+	// is known.
+	plan, left, err = p.Plan(map[EventKind]float64{Disable: 100}, length, 1)
+	if asked := len(plan) + int(left[Disable]); err != nil || len(plan) != 400 || math.Abs(float64(asked)-3000) > 5*math.Sqrt(3000) {
+		t.Errorf("%d planned and %v left out (%v), want 400 and about 2600", len(plan), left, err)
+	}
 	for _, wrong := range []map[EventKind]float64{{"delete": 1}, {Lock: -1}, {Lock: math.NaN()}, {Lock: 1e6}} {
-		if _, err := p.Plan(wrong, length, 1); err == nil {
+		if _, _, err := p.Plan(wrong, length, 1); err == nil {
 			t.Errorf("rates %v make a plan", wrong)
 		}
 	}

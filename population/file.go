@@ -1,7 +1,6 @@
 package population
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/csv"
@@ -36,8 +35,9 @@ const (
 
 // FromFile reads users from a file of CSV that nobody but its owner can read: a
 // line a user, of user principal name, password and, if it is not active, state.
-// A first line "upn,password" or "upn,password,state" is a heading.
-func FromFile(path string) (*Population, error) {
+// A first line "upn,password" or "upn,password,state" is a heading. Where domains
+// are given, users must be of one of them.
+func FromFile(path string, domains ...string) (*Population, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("users: %w", err)
@@ -57,41 +57,53 @@ func FromFile(path string) (*Population, error) {
 	if len(text) > longestFile {
 		return nil, fmt.Errorf("users: %s: expected at most %d bytes", path, longestFile)
 	}
-	return fromText(path, text)
+	return fromText(path, text, domains)
 }
 
 // fromText reads all lines and reports every mistake, no password among the
 // words.
-func fromText(path string, text []byte) (*Population, error) {
+func fromText(path string, text []byte, domains []string) (*Population, error) {
 	key := sha256.Sum256(append([]byte("ptabench population file 1\n"), text...))
 	p := &Population{key: key[:], listed: &listed{byUPN: make(map[string]int), byName: make(map[string]int)}}
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
-	lines := csv.NewReader(bufio.NewReader(bytes.NewReader(text)))
-	lines.FieldsPerRecord = -1
-
 	var errs []error
-	wrong := func(line int, format string, args ...any) {
-		if len(errs) < mostMistakes {
-			errs = append(errs, fmt.Errorf("%s:%d: %w", path, line, fmt.Errorf(format, args...)))
+	more := 0
+	wrong := func(line int, err error) {
+		if len(errs) == mostMistakes {
+			more++
+			return
 		}
+		errs = append(errs, fmt.Errorf("%s:%d: %w", path, line, err))
 	}
-	for first := true; len(errs) < mostMistakes; first = false {
+	strange := make(map[string]bool) // domains that are told
+	lines, before := records(text), 0
+	for first := true; ; first = false {
 		fields, err := lines.Read()
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err != nil {
-			// Its own words quote nothing of the line.
-			errs = append(errs, fmt.Errorf("%s: %w", path, err))
-			break
+		var bad *csv.ParseError
+		if errors.As(err, &bad) { // a quote, which may have swallowed all that follows
+			wrong(before+bad.StartLine, errors.New(`a quote that is wrong or not closed: expected quotes around a whole field, and "" for one within`))
+			text, before = after(text, bad.StartLine), before+bad.StartLine
+			lines = records(text)
+			continue
 		}
 		line, _ := lines.FieldPos(0)
 		if first && strings.EqualFold(fields[0], "upn") {
 			continue
 		}
 		if err := p.list(fields); err != nil {
-			wrong(line, "%w", err)
+			wrong(before+line, err)
+			continue
 		}
+		if of := p.Domains()[p.DomainOf(p.Len()-1)]; len(domains) > 0 && !slices.Contains(domains, of) && !strange[of] {
+			strange[of] = true
+			wrong(before+line, fmt.Errorf("users of %s: expected users of %s", of, strings.Join(domains, ", ")))
+		}
+	}
+	if more > 0 {
+		errs = append(errs, fmt.Errorf("%s: and %d more mistakes", path, more))
 	}
 	if len(errs) == 0 && len(p.state) == 0 {
 		errs = append(errs, fmt.Errorf("%s: expected at least one user", path))
@@ -105,6 +117,21 @@ func fromText(path string, text []byte) (*Population, error) {
 	}
 	p.changes = sync.OnceValue(p.orderOfChange)
 	return p, nil
+}
+
+// records reads what may be CSV, with any number of fields.
+func records(text []byte) *csv.Reader {
+	r := csv.NewReader(bytes.NewReader(text))
+	r.FieldsPerRecord = -1
+	return r
+}
+
+// after is a text without so many lines.
+func after(text []byte, lines int) []byte {
+	for ; lines > 0; lines-- {
+		_, text, _ = bytes.Cut(text, []byte("\n"))
+	}
+	return text
 }
 
 // list adds the user of a line. What cannot be read is not quoted: it may be a

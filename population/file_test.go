@@ -124,8 +124,10 @@ func TestFromFileMistakes(t *testing.T) {
 				`:13: 4 fields`,
 			},
 		},
-		"quotes": {"ann@contoso.test,\"verysecret\nbob@contoso.test,verysecret\n", []string{"users.csv: record on line 1; parse error on line 2"}},
-		"many":   {strings.Repeat("x,verysecret\n", 100), []string{`:20: upn: expected`}},
+		"quotes": {"ann@contoso.test,\"verysecret\nbob@contoso.test,verysecret\n", []string{"users.csv:1: a quote that is wrong or not closed"}},
+		"a quote and more": {"ann@contoso.test,\"verysecret\nbob@contoso.test\ncarl@contoso.test,very\"secret\n\ndora@contoso.test,\"secret\"x\nerin@contoso.test,secret,lost\n",
+			[]string{"users.csv:1: a quote", "users.csv:2: 1 fields", "users.csv:3: a quote", "users.csv:5: a quote", "users.csv:6: state: "}},
+		"many": {strings.Repeat("x,verysecret\n", 100), []string{`:20: upn: expected`, "users.csv: and 80 more mistakes"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := FromFile(fileOf(t, c.text))
@@ -144,6 +146,22 @@ func TestFromFileMistakes(t *testing.T) {
 				t.Error("lists more mistakes than anybody reads")
 			}
 		})
+	}
+}
+
+// TestFromFileDomains: a domain that is not expected is told where it is first,
+// beside other mistakes, and in the order of the lines.
+func TestFromFileDomains(t *testing.T) {
+	file := fileOf(t, "ann@contoso.test,secret\nbob@fabrikam.test,secret\nbob@contoso.test\ncarl@fabrikam.test,secret\ndora@tailspin.test,secret\n")
+	_, err := FromFile(file, "contoso.test", "contoso.example")
+	want := "users: " + file + ":2: users of fabrikam.test: expected users of contoso.test, contoso.example\n" +
+		file + ":3: 1 fields: expected upn,password or upn,password,state\n" +
+		file + ":5: users of tailspin.test: expected users of contoso.test, contoso.example"
+	if err == nil || err.Error() != want {
+		t.Errorf("%v\nwant %s", err, want)
+	}
+	if _, err := FromFile(fileOf(t, "ann@contoso.test,secret\n"), "contoso.test"); err != nil {
+		t.Error(err)
 	}
 }
 

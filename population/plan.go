@@ -22,11 +22,11 @@ type Planned struct {
 
 // Plan draws the events of a run: each kind arrives at random at its rate, per
 // second, and takes a user whose account it fits, as the events before it left
-// that. One that fits nobody is left out. Equal arguments make equal plans.
-func (p *Population) Plan(rates map[EventKind]float64, length time.Duration, seed uint64) ([]Planned, error) {
+// that. One that fits nobody is left out, and counted. Equal arguments make equal
+// plans.
+func (p *Population) Plan(rates map[EventKind]float64, length time.Duration, seed uint64) (plan []Planned, left map[EventKind]uint64, err error) {
 	var (
 		errs     []error
-		plan     []Planned
 		expected float64
 	)
 	for kind, rate := range rates {
@@ -42,7 +42,7 @@ func (p *Population) Plan(rates map[EventKind]float64, length time.Duration, see
 		errs = append(errs, fmt.Errorf("rates: %.0f events in %v: expected at most %d", expected, length, MaxEvents))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("events of the population: %w", err)
+		return nil, nil, fmt.Errorf("events of the population: %w", err)
 	}
 	for _, kind := range EventKinds() {
 		if rates[kind] == 0 {
@@ -67,9 +67,11 @@ func (p *Population) Plan(rates map[EventKind]float64, length time.Duration, see
 		in[state] = slices.Clone(p.in[state])
 	}
 	kept := plan[:0]
+	left = make(map[EventKind]uint64)
 	for _, e := range plan {
-		from, to := plannedFor(e.Kind)
+		from, to := e.Kind.Moves()
 		if len(in[from]) == 0 {
+			left[e.Kind]++
 			continue
 		}
 		n := random.IntN(len(in[from]))
@@ -81,12 +83,12 @@ func (p *Population) Plan(rates map[EventKind]float64, length time.Duration, see
 		}
 		kept = append(kept, e)
 	}
-	return kept, nil
+	return kept, left, nil
 }
 
-// plannedFor is the first transition of a kind: a plan has active users change
-// their password.
-func plannedFor(kind EventKind) (from, to State) {
+// Moves says whom a plan has an event of the kind happen to, and what becomes of
+// them. It is the first transition: active users change their password.
+func (kind EventKind) Moves() (from, to State) {
 	for _, t := range transitions {
 		if t.kind == kind {
 			return t.from, t.to

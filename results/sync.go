@@ -23,6 +23,8 @@ type Sync struct {
 type Happened struct {
 	Event string `json:"event"` // change-password, disable ...
 	Count uint64 `json:"count"`
+	// Asked is how many the scenario asked for; 0 in runs that did not record it.
+	Asked uint64 `json:"asked,omitempty"`
 }
 
 // SortHappened puts the most frequent first.
@@ -37,7 +39,11 @@ func (r *Result) ChangesText() string {
 	if len(r.Events) > 0 {
 		var events []string
 		for _, e := range r.Events {
-			events = append(events, Count(e.Count)+" "+e.Event)
+			count := Count(e.Count)
+			if e.Asked > e.Count {
+				count += " of " + Count(e.Asked)
+			}
+			events = append(events, count+" "+e.Event)
 		}
 		parts = append(parts, "While the load went on, this happened to users: "+strings.Join(events, ", ")+".")
 	}

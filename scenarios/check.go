@@ -22,6 +22,7 @@ func (d *decoder) check(s *Scenario) {
 	d.checkPreset(s)
 	d.checkTenants(s)
 	d.checkOnPrem(s)
+	d.checkEvents(s)
 	d.checkSpread(s)
 	d.checkOverrides(s)
 	d.checkLoad(s)
@@ -37,7 +38,7 @@ func (d *decoder) check(s *Scenario) {
 }
 
 func (d *decoder) checkStates(s *Scenario) {
-	if !d.sound("population") {
+	if !d.sound("population.states") {
 		return
 	}
 	total := 0.0
@@ -46,7 +47,7 @@ func (d *decoder) checkStates(s *Scenario) {
 	}
 	if total > 1+tolerance {
 		d.wrong("population.states", fmt.Sprintf("adds up to %s", percent(total)), "at most 100%; the rest of the users are active")
-	} else if active(s.Population) < 0 {
+	} else if d.sound("population.users") && active(s.Population) < 0 {
 		d.wrong("population.states", "", fmt.Sprintf("no more states than %d users can have, at least one each", s.Population.Users))
 	}
 }
@@ -113,13 +114,16 @@ func (d *decoder) checkOverrides(s *Scenario) {
 	first := map[string]int{}
 	for i, o := range s.Connectors.Overrides {
 		path := fmt.Sprintf("connectors.overrides[%d].name", i)
-		if !d.sound(path, "connectors.count") {
+		if !d.sound(path) {
 			continue
 		}
 		other, twice := first[o.Name]
+		known := d.sound("connectors.count")
 		switch n := connectorNumber(o.Name); {
-		case n == 0 || n > s.Connectors.Count:
+		case known && (n == 0 || n > s.Connectors.Count):
 			d.wrong(path, o.Name, connectorsOf(s.Connectors.Count))
+		case n == 0:
+			d.wrong(path, o.Name, "a connector such as "+connectorName(1))
 		case twice:
 			d.wrong(path, o.Name, fmt.Sprintf("a connector once: connectors.overrides[%d] is about it", other))
 		default:
@@ -151,7 +155,7 @@ const patience = Duration(5e9)
 
 func (d *decoder) checkLoad(s *Scenario) {
 	l := &s.Load
-	if _, given := d.at["load.timeout"]; !given && d.sound("load", "cloud.deadline") && l.Timeout <= s.Cloud.Deadline {
+	if _, given := d.at["load.timeout"]; !given && d.sound("cloud.deadline") && l.Timeout <= s.Cloud.Deadline {
 		l.Timeout = s.Cloud.Deadline + patience
 	}
 	if l.Pool == 0 && d.sound("load.pool", "load.rate") {
@@ -167,27 +171,24 @@ func (d *decoder) checkLoad(s *Scenario) {
 }
 
 func (d *decoder) checkMix(s *Scenario) {
-	if !d.sound("load.mix") {
-		return
-	}
 	total := 0.0
 	for _, share := range s.Load.Mix {
 		total += float64(share)
 	}
-	if math.Abs(total-1) > tolerance {
+	if d.sound("load.mix") && math.Abs(total-1) > tolerance {
 		d.wrong("load.mix", "adds up to "+percent(total), "100%")
 	}
-	if !d.sound("population") {
+	if !d.sound("population.users", "population.states") {
 		return
 	}
 	for _, word := range Intent("").words() {
 		intent := Intent(word)
-		if s.Load.Mix[intent] == 0 || intent == IntentUnknown {
+		if s.Load.Mix[intent] == 0 || intent == IntentUnknown || d.bad["load.mix."+word] {
 			continue
 		}
 		users, state := active(s.Population), "active"
 		if intent == IntentOld {
-			if s.Population.ChangedUsers(s.OldestHashes()) < 1 && d.sound("faults") {
+			if d.sound("population.password_changes") && d.agesKnown(s) && s.Population.ChangedUsers(s.OldestHashes()) < 1 {
 				d.wrong("load.mix.old", s.Load.Mix[intent].String(), fmt.Sprintf("0%%, or users who changed their password: population.password_changes is %s, which is none within %s",
 					s.Population.PasswordChanges, s.OldestHashes()))
 			}
@@ -204,4 +205,15 @@ func (d *decoder) checkMix(s *Scenario) {
 			d.wrong("load.mix."+word, s.Load.Mix[intent].String(), fmt.Sprintf("0%%, or users who are %s: population.states gives that to none", state))
 		}
 	}
+}
+
+// agesKnown says whether it is certain how old hash stores get.
+func (d *decoder) agesKnown(s *Scenario) bool {
+	for i, f := range s.Faults {
+		path := fmt.Sprintf("faults[%d]", i)
+		if !d.sound(path+".kind") || f.Kind == StaleHashes && !d.sound(path+".age") {
+			return false
+		}
+	}
+	return !d.bad["faults"]
 }

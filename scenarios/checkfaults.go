@@ -33,15 +33,13 @@ func (d *decoder) nameFaults(s *Scenario) {
 func (d *decoder) checkFaults(s *Scenario) {
 	for i, f := range s.Faults {
 		path := fmt.Sprintf("faults[%d]", i)
-		if d.sound("connectors.count") {
-			d.checkTarget(s, f, path)
-		}
+		d.checkTarget(s, f, path)
 		if f.Kind == AddConnector && d.sound("connectors.count", "cloud.connector_limit", "cloud.several_per_host") &&
 			s.Connectors.Count < s.Cloud.ConnectorLimit && (f.Host == "" || bool(s.Cloud.SeveralPerHost)) {
 			d.wrong(path+".kind", string(f.Kind), fmt.Sprintf("a cloud that refuses the newcomer, whose answers are in nobody's books: "+
 				"cloud.connector_limit as connectors.count, which is %d, or host with cloud.several_per_host off", s.Connectors.Count))
 		}
-		if f.Kind == StaleHashes && d.sound(path+".age", "population") && f.Age != 0 && s.Population.ChangedUsers(f.Age) < 1 {
+		if f.Kind == StaleHashes && d.sound(path+".age", "population.users", "population.states", "population.password_changes") && f.Age != 0 && s.Population.ChangedUsers(f.Age) < 1 {
 			d.wrong(path+".age", f.Age.String(), fmt.Sprintf("an age within which somebody changed their password: population.password_changes is %s", s.Population.PasswordChanges))
 		}
 		if f.Until != 0 && d.sound(path+".until", "load.duration") && f.Until > s.Load.Duration {
@@ -52,17 +50,19 @@ func (d *decoder) checkFaults(s *Scenario) {
 
 // checkTarget looks for the processes that a fault names.
 func (d *decoder) checkTarget(s *Scenario, f Fault, path string) {
-	count := s.Connectors.Count
-	known := d.sound("directory.kind", "directory.servers", "federation.servers", "tenants") || within(f.Target, AllConnectors)
+	count, counted := s.Connectors.Count, d.sound("connectors.count")
 	switch {
-	case f.Kind == Nemesis && count < 2:
+	case f.Kind == Nemesis && counted && count < 2:
 		d.wrong(path+".kind", string(f.Kind), fmt.Sprintf("at least 2 connectors for it: connectors.count is %d", count))
-	case d.sound(path+".target") && known && !s.exists(f.Target):
-		d.wrong(path+".target", f.Target, s.targetsOf(f.Kind)+": "+s.missingWhy(f.Target))
-	case d.sound(path+".target", path+".kind") && known:
+	case d.sound(path+".target") && d.targetKnown(s, f.Target) && !s.exists(f.Target):
+		d.wrong(path+".target", f.Target, d.targetsOf(s, f.Kind)+": "+s.missingWhy(f.Target))
+	case d.sound(path+".target", path+".kind", "directory.kind") && (f.Target != HashStoreTarget || d.syncKnown(s)):
 		if value, expected := s.cannot(f); value != "" {
 			d.wrong(path+".kind", value, expected)
 		}
+	}
+	if !counted {
+		return
 	}
 	missing := func(name string) bool { return connectorNumber(name) > count }
 	if d.sound(path+".host") && missing(f.Host) {
@@ -111,18 +111,21 @@ func connectorsOf(count int) string {
 	return fmt.Sprintf("connector-1 to connector-%d: connectors.count is %d", count, count)
 }
 
-// targetsOf lists the targets there are for a kind.
-func (s *Scenario) targetsOf(kind FaultKind) string {
+// targetsOf lists the targets that there surely are for a kind.
+func (d *decoder) targetsOf(s *Scenario, kind FaultKind) string {
 	var all []string
 	for _, target := range kinds[kind].targets {
 		i := slices.IndexFunc(members, func(m member) bool { return m.stands == target })
 		if i < 0 {
-			if s.exists(target) {
+			if d.targetKnown(s, target) && s.exists(target) {
 				all = append(all, target)
 			}
 			continue
 		}
 		m := members[i]
+		if !d.targetKnown(s, m.name(1)) {
+			continue
+		}
 		switch n := s.several(m); {
 		case n > 1:
 			all = append(all, fmt.Sprintf("%s to %s", m.name(1), m.name(n)))
@@ -147,10 +150,24 @@ func (d *decoder) checkSchedule(s *Scenario) []Fault {
 		d.checkEnds(p)
 	}
 	d.checkConflicts(p)
-	if !d.sound("faults", "load.duration", "load.warmup", "seed", "connectors.count") {
+	if !d.sound("load.duration") || !d.timed(s) {
 		return nil
 	}
-	return p.faults()
+	return s.Schedule()
+}
+
+// timed says whether it is certain when faults begin and end, whatever they do.
+// Those of a nemesis depend on all that the others do, too.
+func (d *decoder) timed(s *Scenario) bool {
+	for i := range s.Faults {
+		for _, field := range []string{"name", "kind", "at", "after", "with", "for", "every", "until"} {
+			if !d.sound(fmt.Sprintf("faults[%d].%s", i, field)) {
+				return false
+			}
+		}
+	}
+	random := slices.ContainsFunc(s.Faults, func(f Fault) bool { return f.Kind == Nemesis })
+	return !d.bad["faults"] && (!random || d.sound("faults", "seed", "connectors.count"))
 }
 
 // placeable says whether enough of a fault is right to compare it with others.
@@ -250,9 +267,9 @@ func (d *decoder) checkObjectives(s *Scenario, schedule []Fault) {
 		if !d.sound(path) {
 			continue
 		}
-		if o.Tenant != "" && d.sound("tenants", "population.spread") && !slices.ContainsFunc(s.Loaded(), func(t Tenant) bool { return t.Name == o.Tenant }) {
-			d.add(d.at[path+".tenant"], path, o.Tenant, "a tenant that the load signs in to: "+oneOf(s.loadedNames()))
-			continue
+		nobodys := o.Tenant != "" && d.ofTenants(s, "name") && !slices.Contains(d.loadedNames(s), o.Tenant)
+		if nobodys {
+			d.add(d.at[path+".tenant"], path, o.Tenant, "a tenant that the load signs in to: "+oneOf(d.loadedNames(s)))
 		}
 		if o.Metric == "jain(connectors)" && s.Connectors.Count == 0 && d.sound("connectors.count") {
 			d.wrong(path, o.Text, "nothing about connectors: connectors.count is 0")
@@ -271,11 +288,14 @@ func (d *decoder) checkObjectives(s *Scenario, schedule []Fault) {
 			}
 			continue
 		}
-		if schedule != nil && o.Window.Name != Whole && d.sound("load.recovery") && len(s.spans(o.Window, schedule)) == 0 {
+		if !d.windowKnown(o.Window, schedule) {
+			continue
+		}
+		if o.Window.Name != Whole && len(s.spans(o.Window, schedule)) == 0 {
 			d.add(d.at[path+".window"], path, o.Window.String(), "a window that is not empty: "+s.whyEmpty(o.Window, schedule))
 			continue
 		}
-		if schedule != nil && d.sound("load.rate", "load.recovery") {
+		if !nobodys && d.sound("load.rate") {
 			d.checkSamples(s, o, path, schedule)
 		}
 	}

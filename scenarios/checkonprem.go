@@ -1,17 +1,19 @@
 package scenarios
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // checkOnPrem completes the directory, the hash sync agent and the federation
 // servers, and finds what they cannot be together.
 func (d *decoder) checkOnPrem(s *Scenario) {
 	d.fillOnPrem(s)
-	if !d.sound("directory.kind") {
-		return
+	if d.sound("directory.kind") {
+		d.checkDirectory(s)
 	}
+	d.checkUnused(s)
+}
+
+// checkDirectory finds what a directory of its kind cannot have beside it.
+func (d *decoder) checkDirectory(s *Scenario) {
 	kind, dir := s.Directory.Kind, s.Directory
 	if kind != Embedded && dir.Delay != 0 && d.sound("directory.delay") {
 		d.wrong("directory.delay", dir.Delay.String(), "0s: only the embedded directory can be told to be slow, and directory.kind is "+string(kind))
@@ -25,24 +27,25 @@ func (d *decoder) checkOnPrem(s *Scenario) {
 			d.wrong(path, o.DirectoryDelay.String(), "it not for directory.kind "+string(kind)+", which cannot be told to be slow")
 		}
 	}
-	if d.sound("tenants", "hash_sync") {
-		d.checkHashes(s)
+	d.checkHashes(s)
+	if len(s.Population.Events) > 0 && kind != Embedded {
+		d.wrong("population.events", "given for directory.kind "+string(kind), "it only for the embedded directory, whose users can be changed while it serves")
 	}
-	d.checkEvents(s)
 	if kind == Outside {
 		d.checkExternal(s)
-	} else if dir.External != (External{}) && d.sound("directory.external") {
+	} else if dir.External != (External{}) || d.below["directory.external"] && !d.bad["directory"] {
 		d.wrong("directory.external", "given for kind "+string(kind), "it only with directory.kind external")
 	}
 }
 
 // fillOnPrem fills in what depends on another field.
 func (d *decoder) fillOnPrem(s *Scenario) {
-	if _, given := d.at["hash_sync"]; given || d.sound("directory.kind", "tenants") && s.Directory.Kind == Samba && slices.ContainsFunc(s.Tenants, Tenant.NeedsHashes) {
-		if _, given := d.at["hash_sync.interval"]; !given {
+	needed, _ := d.hashesNeeded(s)
+	if _, given := d.at["hash_sync"]; given || needed && d.sound("directory.kind") && s.Directory.Kind == Samba {
+		if s.HashSync.Interval == 0 {
 			s.HashSync.Interval = hashSyncInterval
 		}
-		if _, given := d.at["hash_sync.standing_interval"]; !given {
+		if s.HashSync.StandingInterval == 0 {
 			s.HashSync.StandingInterval = standingInterval
 		}
 		if s.HashSync.Batch == 0 {
@@ -61,6 +64,20 @@ func (d *decoder) fillOnPrem(s *Scenario) {
 	}
 }
 
+// checkUnused finds the sections of what no tenant makes use of. Nothing of them
+// is started.
+func (d *decoder) checkUnused(s *Scenario) {
+	if needed, certain := d.hashesNeeded(s); certain && !needed && s.HashSync.On() && !d.bad["hash_sync"] {
+		d.wrong("hash_sync", "given", "it only where the load signs in to a tenant with method hash-sync, or pass-through with a fallback: no other's hashes are asked for")
+	}
+	if federates, certain := d.federates(s); certain && !federates {
+		if _, given := d.at["federation"]; given {
+			d.wrong("federation", "given", "it only beside a tenant with method federation")
+		}
+		s.Federation = Federation{} // there is none
+	}
+}
+
 // checkHashes looks for who could sync the hashes that tenants need. The roles
 // that fill a directory know them, whatever its kind; the agent reads them from
 // those that keep them.
@@ -75,16 +92,9 @@ func (d *decoder) checkHashes(s *Scenario) {
 		d.wrong("hash_sync", "given for an external directory", "it not: nothing is read out of one but where its users are")
 	}
 	for i, t := range s.Tenants {
-		if t.NeedsHashes() {
+		if t.NeedsHashes() && d.sound(fmt.Sprintf("tenants[%d].method", i), fmt.Sprintf("tenants[%d].fallback", i)) {
 			d.wrong(fmt.Sprintf("tenants[%d]", i), needsHashes(t), "pass-through with fallback off, or federation: no hashes are read out of an external directory")
 		}
-	}
-}
-
-// checkEvents looks for a directory in which anything can happen to users.
-func (d *decoder) checkEvents(s *Scenario) {
-	if len(s.Population.Events) > 0 && s.Directory.Kind != Embedded {
-		d.wrong("population.events", "given for directory.kind "+string(s.Directory.Kind), "it only for the embedded directory, whose users can be changed while it serves")
 	}
 }
 
@@ -121,7 +131,7 @@ func (d *decoder) checkExternal(s *Scenario) {
 	if s.Directory.Servers > 1 && d.sound("directory.servers") {
 		d.wrong("directory.servers", fmt.Sprint(s.Directory.Servers), "1 for external: its address is directory.external.url")
 	}
-	if len(s.Population.States) > 0 && d.sound("population") {
+	if len(s.Population.States) > 0 {
 		d.wrong("population.states", "given for an external directory", "it not: its users are active as far as is known, and nothing of them is changed")
 	}
 }

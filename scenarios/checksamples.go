@@ -40,7 +40,7 @@ func (d *decoder) checkSamples(s *Scenario, o Objective, path string, schedule [
 	need := o.LeastSamples()
 	planned := float64(s.Load.Rate) * seconds
 	if o.Tenant != "" {
-		if !d.sound("tenants", "population.spread") {
+		if !d.ofTenants(s, "name", "domains") || !d.sound("population.spread") {
 			return
 		}
 		planned *= s.ShareOf(o.Tenant)

@@ -42,7 +42,7 @@ func (DirectoryOrder) words() []string { return words(Ordered, Balanced) }
 // External is somebody's own directory. Nothing is started for it and nothing
 // in it is changed but what failing binds change: counts of bad passwords.
 type External struct {
-	URL     string `yaml:"url,omitempty" is:"ldaps" doc:"its address, such as ldaps://dc1.corp.example:636; 'ptabench run' must be told the same by --i-may-load"`
+	URL     string `yaml:"url,omitempty" is:"ldaps" doc:"its address, such as ldaps://dc1.corp.example:636; 'ptabench run' and 'matrix' must be told the same by --i-may-load"`
 	CA      string `yaml:"ca,omitempty" is:"text" doc:"PEM file with the authority that its certificate is verified by; the system's when not given"`
 	Account string `yaml:"account,omitempty" is:"dn" doc:"distinguished name of the account that looks users up; its password comes by the environment, PTABENCH_DIRECTORY_PASSWORD"`
 	Base    string `yaml:"base,omitempty" is:"dn" doc:"the distinguished name below which users are looked for"`
@@ -80,7 +80,8 @@ const (
 	hashSyncBatch    = 1000
 )
 
-// Federation is a farm of federation servers behind a balancer.
+// Federation is a farm of federation servers behind a balancer, of none where no
+// tenant signs in by federation.
 type Federation struct {
-	Servers int `yaml:"servers" default:"2" min:"1" max:"16" doc:"federation servers, named adfs-1 and so on, behind the process balancer; 2 by default, and none unless a tenant's method is federation"`
+	Servers int `yaml:"servers" default:"2" min:"1" max:"16" doc:"federation servers, named adfs-1 and so on, behind the process balancer; 2 by default; the section is only for scenarios in which a tenant's method is federation"`
 }

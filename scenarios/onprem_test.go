@@ -29,6 +29,9 @@ func TestDirectoriesAndAgents(t *testing.T) {
 		!slices.Equal(s.DirectoryNames(), []string{"directory"}) || s.ADFSNames() != nil {
 		t.Errorf("%+v, %v, %v", s.Directory, s.DirectoryNames(), s.ADFSNames())
 	}
+	if strings.Contains(string(s.YAML()), "federation") {
+		t.Errorf("federation servers of nobody:\n%s", s.YAML())
+	}
 	s = with("directory: {}", "directory: {kind: slapd, servers: 3, order: balanced}")
 	if !slices.Equal(s.DirectoryNames(), []string{"directory-1", "directory-2", "directory-3"}) || s.Directory.Order != Balanced {
 		t.Errorf("%+v, %v", s.Directory, s.DirectoryNames())
@@ -38,9 +41,12 @@ func TestDirectoriesAndAgents(t *testing.T) {
 		"hash_sync:":                            {Interval: 120 * second, StandingInterval: 1800 * second, Batch: 1000},
 		"hash_sync: {interval: 2s, batch: 100}": {Interval: 2 * second, StandingInterval: 1800 * second, Batch: 100},
 	} {
-		if s := with("directory: {}", text); s.HashSync != want || !s.HashSync.On() {
+		if s := with("directory: {}", text, "fallback: off", "fallback: manual"); s.HashSync != want || !s.HashSync.On() {
 			t.Errorf("%s: %+v", text, s.HashSync)
 		}
+	}
+	if s = with("directory: {}", "federation: {servers: 3}", "fallback: off", "method: federation"); s.Federation.Servers != 3 {
+		t.Errorf("%+v", s.Federation)
 	}
 	s = with("fallback: off", "method: federation")
 	if !s.Federates() || !slices.Equal(s.ADFSNames(), []string{"adfs-1", "adfs-2"}) || s.Tenants[0].Fallback != FallbackOff || s.Tenants[0].NeedsHashes() {
@@ -85,6 +91,10 @@ func TestDirectoriesAndAgentsRefused(t *testing.T) {
 		{[]string{"directory: {}", strings.Replace(external, "200/s", "0.5/s", 1), "100/s", "0.5/s", "faults: []", "capacity: {objective: p99(response) < 1s}"}, []string{"capacity.from: 1/s: expected at most 30/m"}},
 		{[]string{"directory: {}", external, "fallback: off", "fallback: automatic"}, []string{"tenants[0]: fallback automatic: expected pass-through with fallback off"}},
 		{[]string{"directory: {}", external + "\nhash_sync: {}\npopulation: {states: {locked: 1%}}"}, []string{"hash_sync: given for an external directory", "population.states: given for an external"}},
+		// Sections of what no tenant makes use of.
+		{[]string{"directory: {}", "hash_sync: {}\nfederation: {servers: 2}"}, []string{"x.yaml:3:12: hash_sync: given: expected it only where", "x.yaml:4:13: federation: given: expected it only beside a tenant with method federation"}},
+		{[]string{"directory: {}", "hash_sync: {}", "}\nload", "}\n  - {name: other, domains: [other.test], method: hash-sync}\nload"}, []string{"hash_sync: given: expected it only where the load signs in to a tenant"}},
+		{[]string{"directory: {}", "hash_sync: {}\nfederation: {servers: 2}", "fallback: off", "method: federate"}, []string{"tenants[0].method: federate"}},
 		{[]string{"fallback: off", "method: federation, fallback: automatic"}, []string{"tenants[0].fallback: automatic: expected off, or no such line"}},
 
 		{[]string{"faults: []", "faults: [crash(directory-1) at 1s for 1s]"}, []string{"directory-1: expected connector-1 to connector-3, connectors, directory, cloudsim, checker or all: directory.servers is 1"}},
@@ -96,7 +106,7 @@ func TestDirectoriesAndAgentsRefused(t *testing.T) {
 		{[]string{"directory: {}", "directory: {kind: slapd}", "faults: []",
 			"faults: [slow-directory(delay=1s) at 1s for 1s, 'block(connector-1, ports=ldaps, mode=stall) at 3s for 1s', 'block(connector-1, ports=ldaps, mode=drop) at 5s for 1s', 'limit-cpu(directory, cpu=10%) at 7s for 1s', freeze(directory) at 9s for 1s]"},
 			[]string{"slow-directory: expected directory.kind embedded, whose binds", "block: expected directory.kind embedded, whose ports have gates", "limit-cpu: expected directory.kind embedded, which is one process"}},
-		{[]string{"directory: {}", "hash_sync: {}", "faults: []", "faults: [missing-hashes(share=1%) at 1s for 1s]"}, []string{"missing-hashes: expected no section hash_sync beside it"}},
+		{[]string{"directory: {}", "hash_sync: {}", "fallback: off", "fallback: manual", "faults: []", "faults: [missing-hashes(share=1%) at 1s for 1s]"}, []string{"missing-hashes: expected no section hash_sync beside it"}},
 		// Conflicts between a group and one of it.
 		{[]string{"directory: {}", "directory: {servers: 2}", "faults: []",
 			"faults: [crash(directory) at 1s for 3s, freeze(directory-2) at 2s for 1s, hanging-directory(directory-1) at 6s for 2s, hanging-directory(directory-2) at 6s for 2s]"},

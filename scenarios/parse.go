@@ -34,7 +34,7 @@ func Readable(name string, text []byte, sets []string) *Scenario {
 				told.Faults = append(told.Faults, f)
 			}
 		}
-		if d.sound("tenants", "population.spread") {
+		if d.ofTenants(s, "domains") && d.sound("population.spread") {
 			told.Tenants, told.Population.Spread = s.Tenants, s.Population.Spread
 		}
 		if !d.sound("directory.kind") {

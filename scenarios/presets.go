@@ -140,13 +140,15 @@ func scaledHeartbeat(p Preset, scale int) Duration {
 // the heartbeat must be the preset's even by default: it is written as it runs,
 // and what it was before could not be told from it.
 func (d *decoder) checkPreset(s *Scenario) {
-	if !d.sound("preset", "time_scale") {
+	if !d.sound("preset") {
 		return
 	}
 	for _, setting := range presets[s.Preset] {
 		switch {
 		case setting.Field == fieldHeartbeat:
-			d.checkHeartbeat(s, setting)
+			if d.sound("time_scale") {
+				d.checkHeartbeat(s, setting)
+			}
 		case s.Preset == PresetDefault: // fixes nothing
 		case setting.Field == fieldFallback:
 			for i, t := range s.Tenants {

@@ -54,7 +54,7 @@ type Scenario struct {
 	Population  Population  `yaml:"population" doc:"who the users are"`
 	Directory   Directory   `yaml:"directory" doc:"which directory is used, and how it behaves"`
 	HashSync    SyncAgent   `yaml:"hash_sync,omitempty" doc:"the agent that reads changed accounts from the directory and syncs their hashes to the cloud; without this section the test directory pushes its hashes by itself"`
-	Federation  Federation  `yaml:"federation" doc:"the federation servers, where a tenant signs in by federation"`
+	Federation  Federation  `yaml:"federation,omitempty" doc:"the federation servers, where a tenant signs in by federation"`
 	Cloud       Cloud       `yaml:"cloud" doc:"settings of the cloud simulator"`
 	Tenants     []Tenant    `yaml:"tenants" need:"yes" doc:"customers of the cloud; the load signs in to the first one, or to all (see population.spread)"`
 	Connectors  Connectors  `yaml:"connectors" doc:"how many connectors to run, and how"`

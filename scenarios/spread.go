@@ -113,40 +113,59 @@ func (s *Scenario) TenantOf(n int) Tenant {
 
 // checkSpread finds what tenants cannot share.
 func (d *decoder) checkSpread(s *Scenario) {
-	if !d.sound("tenants", "connectors.count", "population.spread") {
-		return
-	}
-	given := 0
-	for i, t := range s.Tenants {
-		if i > 0 {
-			given += t.Connectors
-		}
-	}
-	first := &s.Tenants[0]
-	switch rest := s.Connectors.Count - given; {
-	case rest < 0:
-		d.wrong("tenants[1].connectors", fmt.Sprintf("%d in all", given), fmt.Sprintf("no more than connectors.count, which is %d", s.Connectors.Count))
-		return
-	case first.Connectors != 0 && first.Connectors != rest:
-		d.wrong("tenants[0].connectors", strconv.Itoa(first.Connectors), fmt.Sprintf("%d, or no such line: those of connectors.count that no other tenant takes", rest))
-		return
-	}
-	if !s.Population.Spread.Over() {
+	d.checkShares(s)
+	if !d.sound("population.spread") || !s.Population.Spread.Over() || !d.ofTenants(s, "domains") {
 		return
 	}
 	if domains, _ := s.Domains(); len(domains) > population.MaxDomains {
 		d.wrong("population.spread", string(s.Population.Spread), fmt.Sprintf("first with %d domains, or at most %d domains", len(domains), population.MaxDomains))
 	}
+}
+
+// checkShares compares the connectors that tenants are given with those that
+// there are.
+func (d *decoder) checkShares(s *Scenario) {
+	if !d.sound("connectors.count") || !d.ofTenants(s, "connectors") {
+		return
+	}
+	given, last := 0, 0 // the last tenant that is given any
 	for i, t := range s.Tenants {
-		if from, to := s.ConnectorsOf(i); t.Method == PassThrough && from > to {
-			d.wrong(fmt.Sprintf("tenants[%d].connectors", i), "0", "at least 1: its users sign in by pass-through")
+		if i > 0 && t.Connectors > 0 {
+			given, last = given+t.Connectors, i
+		}
+	}
+	first := &s.Tenants[0]
+	switch rest := s.Connectors.Count - given; {
+	case rest < 0:
+		d.wrong(fmt.Sprintf("tenants[%d].connectors", last), fmt.Sprintf("%d in all", given), fmt.Sprintf("no more than connectors.count, which is %d", s.Connectors.Count))
+		return
+	case first.Connectors != 0 && first.Connectors != rest:
+		d.wrong("tenants[0].connectors", strconv.Itoa(first.Connectors), fmt.Sprintf("%d, or no such line: those of connectors.count that no other tenant takes", rest))
+		return
+	}
+	if s.Connectors.Count == 0 || !d.sound("population.spread") || !s.Population.Spread.Over() {
+		return // nobody has any, which is a mistake of its own, or only the first needs some
+	}
+	for i, t := range s.Tenants {
+		if from, to := s.ConnectorsOf(i); t.Method != PassThrough || from <= to || !d.sound(fmt.Sprintf("tenants[%d].method", i)) {
+			continue
+		}
+		const expected = "at least 1: its users sign in by pass-through"
+		path := fmt.Sprintf("tenants[%d]", i)
+		switch _, written := d.at[path+".connectors"]; {
+		case written:
+			d.wrong(path+".connectors", "0", expected)
+		case i == 0:
+			d.wrong(path, "the others take all of connectors.count", "at least 1 for it: its users sign in by pass-through")
+		default:
+			d.wrong(path, "no line connectors", "connectors: 1 or more: its users sign in by pass-through")
 		}
 	}
 }
 
-// loadedNames are the names of Loaded.
-func (s *Scenario) loadedNames() (names []string) {
-	for _, t := range s.Loaded() {
+// loadedNames are the names of the tenants that the load signs in to.
+func (d *decoder) loadedNames(s *Scenario) (names []string) {
+	for _, t := range d.loaded(s) {
 		names = append(names, t.Name)
 	}
 	return names

@@ -72,7 +72,10 @@ func TestTenantsRefused(t *testing.T) {
 		{"of tailspin", "of nobody", "objectives[0]: nobody: expected a tenant that the load signs in to: contoso, fabrikam or tailspin"},
 		{"p99(response) < 1s of", "p99.99(response) < 1s of", "objectives[0]: about 1,200 sign-ins in tailspin in the load: expected at least"},
 		{"connectors: 2}", "connectors: 6}", "tenants[1].connectors: 6 in all: expected no more than connectors.count, which is 5"},
-		{"connectors: 2}", "connectors: 5}", "tenants[0].connectors: 0: expected at least 1: its users sign in by pass-through"},
+		{"connectors: 2}", "connectors: 5}", ":5:5: tenants[0]: the others take all of connectors.count: expected at least 1 for it: its users sign in by pass-through"},
+		{", connectors: 2}", "}", ":6:5: tenants[1]: no line connectors: expected connectors: 1 or more: its users sign in by pass-through"},
+		{"connectors: 2}", "connectors: 0}", ":6:60: tenants[1].connectors: 0: expected at least 1: its users sign in by pass-through"},
+		{", connectors: 2}", "}\n  - {name: fourth, domains: [fourth.test], connectors: 6, method: hash-sync}", "tenants[2].connectors: 6 in all: expected no more than connectors.count, which is 5"},
 		{"contoso.example]}", "contoso.example], connectors: 2}", "tenants[0].connectors: 2: expected 3, or no such line"},
 	} {
 		_, err := Parse("x.yaml", []byte(strings.Replace(spread, c.from, c.to, 1)), nil)

@@ -173,7 +173,7 @@ func (s *Scenario) checker() string {
 
 // resolveTargets puts names in place of words that depend on the scenario.
 func (d *decoder) resolveTargets(s *Scenario) {
-	if !d.sound("tenants") || len(s.Tenants) == 0 {
+	if len(s.Tenants) == 0 || !d.sound("tenants[0].method") {
 		return
 	}
 	for i := range s.Faults {

@@ -7,6 +7,7 @@ package churn
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"sync"
 	"time"
@@ -31,6 +32,8 @@ type Driver struct {
 // Counts is what became of the plan.
 type Counts struct {
 	Planned uint64
+	Asked   map[population.EventKind]uint64 // planned or left out; nobody writes it any more
+	Left    map[population.EventKind]uint64 // of these, that no user was in the state for; likewise
 	Applied map[population.EventKind]uint64 // that every directory server confirmed
 	Refused uint64                          // that one did not accept
 	Unknown uint64                          // asked for, and nobody said whether it happened
@@ -47,10 +50,15 @@ type step struct {
 
 const never = time.Duration(math.MaxInt64)
 
-// New prepares a plan.
-func New(people *population.Population, plan []population.Planned) *Driver {
+// New prepares a plan, of which some events were left out.
+func New(people *population.Population, plan []population.Planned, left map[population.EventKind]uint64) *Driver {
+	asked := make(map[population.EventKind]uint64)
+	maps.Copy(asked, left)
+	for _, e := range plan {
+		asked[e.Kind]++
+	}
 	return &Driver{people: people, plan: plan, of: make(map[int][]step),
-		counts: Counts{Planned: uint64(len(plan)), Applied: make(map[population.EventKind]uint64)}}
+		counts: Counts{Planned: uint64(len(plan)), Asked: asked, Left: left, Applied: make(map[population.EventKind]uint64)}}
 }
 
 // Run has each event happen when it is due, counted from zero, at every
@@ -164,9 +172,6 @@ func (d *Driver) Counts() Counts {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	c := d.counts
-	c.Applied = make(map[population.EventKind]uint64, len(d.counts.Applied))
-	for kind, n := range d.counts.Applied {
-		c.Applied[kind] = n
-	}
+	c.Applied = maps.Clone(d.counts.Applied)
 	return c
 }

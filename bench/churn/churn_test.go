@@ -27,7 +27,7 @@ func testPopulation(t *testing.T) *population.Population {
 
 // driverAt has steps of one user at given times, in ms.
 func driverAt(t *testing.T, user int, steps ...step) *Driver {
-	d := New(testPopulation(t), nil)
+	d := New(testPopulation(t), nil, nil)
 	d.zero = time.Unix(1000, 0)
 	for i := range steps {
 		steps[i].began *= time.Millisecond
@@ -117,7 +117,7 @@ func TestRun(t *testing.T) {
 		{At: 0, Kind: population.ChangePassword, User: 1}, {At: time.Millisecond, Kind: population.Lock, User: 12},
 		{At: 2 * time.Millisecond, Kind: population.Disable, User: 2}, {At: 3 * time.Millisecond, Kind: population.ChangePassword, User: 1},
 	}
-	d := New(people, plan)
+	d := New(people, plan, map[population.EventKind]uint64{population.Disable: 3})
 	var directories []*fakeDirectory
 	var servers []func() *observe.Client
 	for range 2 {
@@ -138,7 +138,7 @@ func TestRun(t *testing.T) {
 		}
 	}
 	n := d.Counts()
-	if n.Planned != 4 || n.Refused != 1 || n.Applied[population.ChangePassword] != 2 || n.Applied[population.Disable] != 1 || n.Applied[population.Lock] != 0 {
+	if n.Planned != 4 || n.Asked[population.Disable] != 4 || n.Left[population.Disable] != 3 || n.Asked[population.Lock] != 1 || n.Refused != 1 || n.Applied[population.ChangePassword] != 2 || n.Applied[population.Disable] != 1 || n.Applied[population.Lock] != 0 {
 		t.Errorf("counts %+v", n)
 	}
 	if d.Version(1) != 2 || d.now(12) != people.Account(12) || d.now(2).State != population.Disabled {
@@ -151,7 +151,7 @@ func TestRun(t *testing.T) {
 
 // TestRunEnds: with the context, also while nobody answers.
 func TestRunEnds(t *testing.T) {
-	d := New(testPopulation(t), []population.Planned{{Kind: population.Lock, User: 1}, {At: time.Hour, Kind: population.Lock, User: 2}})
+	d := New(testPopulation(t), []population.Planned{{Kind: population.Lock, User: 1}, {At: time.Hour, Kind: population.Lock, User: 2}}, nil)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	dead := httptest.NewServer(nil)
