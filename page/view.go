@@ -208,7 +208,8 @@ func barOf(o *results.Objective) *bar {
 	if o.Interval != nil {
 		low, high = o.Interval[0], o.Interval[1]
 	}
-	whole := max(o.Limit*1.25, high*1.05)
+	endless := high < 0 // up to sign-ins that nobody answered
+	whole := max(o.Limit*1.25, high*1.05, o.Value*1.05)
 	if o.Limit <= 0 || o.Value < 0 || low < 0 || math.IsNaN(whole) || math.IsInf(whole, 0) {
 		return nil
 	}
@@ -218,7 +219,9 @@ func barOf(o *results.Objective) *bar {
 	at := func(v float64) float64 { return math.Round(min(100*v/whole, 100)*100) / 100 }
 	b := &bar{Value: at(o.Value), Limit: at(o.Limit), Low: at(low)}
 	if o.Interval != nil {
-		b.Width = max(at(high)-b.Low, 0.5)
+		if b.Width = max(at(high)-b.Low, 0.5); endless {
+			b.Width = 100 - b.Low
+		}
 	}
 	return b
 }

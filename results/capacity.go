@@ -22,7 +22,7 @@ type Trial struct {
 	Duration int64   `json:"duration_ns"` // as planned
 	Held     bool    `json:"held"`
 	Why      string  `json:"why,omitempty"` // it did not hold
-	Value    float64 `json:"value"`         // of what the objective compares
+	Value    float64 `json:"value"`         // of what the objective compares; -1 of a percentile when so many had no answer
 	Unit     string  `json:"unit"`
 	Planned  uint64  `json:"planned"`
 	Answered uint64  `json:"answered"`    // accepted and refused

@@ -126,7 +126,8 @@ type Objective struct {
 	Limit   float64 `json:"limit"`   // what the value is compared with
 	Samples uint64  `json:"samples"` // sign-ins that it rests on
 	// Interval bounds the value with 95 % confidence; nil for what was counted
-	// whole.
+	// whole. Of a percentile, the value and the upper bound are -1 when so many
+	// sign-ins had no answer.
 	Interval *[2]float64 `json:"interval,omitempty"`
 	Method   string      `json:"method,omitempty"` // of the interval: order statistics, block bootstrap
 }
