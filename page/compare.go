@@ -265,7 +265,7 @@ func comparedCurves(courses []*results.Course, names []string) Chart {
 	c.Series = slices.DeleteFunc(c.Series, func(s Series) bool {
 		return !slices.ContainsFunc(s.Values, func(v float64) bool { return !math.IsNaN(v) })
 	})
-	c.Says = "How long the fastest share of sign-ins took, run by run."
+	c.Says = "How long the fastest share of sign-ins took until they were answered or given up, run by run."
 	if len(c.Series) == 0 {
 		c.Missing = "No run sent a sign-in."
 	}

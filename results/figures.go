@@ -435,6 +435,17 @@ func worstFault(list []FaultFigures) FaultFigures {
 // lost counts the sign-ins without a definite answer.
 func (n *SignIns) lost() uint64 { return n.Failed + n.Unknown }
 
+// unansweredText says that times are not those of answers alone; "" when they
+// are.
+func (n *SignIns) unansweredText() string {
+	if n.lost() == 0 {
+		return ""
+	}
+	return "Times are of every sign-in until it ended; " + n.unanswered() + ", and an error may come fast."
+}
+
+func (n *SignIns) unanswered() string { return Count(n.lost()) + " of them had no answer" }
+
 // wrong counts the answers that differ from the directory's in whether the
 // user came in.
 func (n *SignIns) wrong() uint64 { return n.WrongAccepts + n.WrongRefusals }

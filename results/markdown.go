@@ -231,6 +231,10 @@ func (m *markdown) signIns(r *Result) {
 	m.table([]string{"time", "p50", "p90", "p99", "p99.9", "max", "mean"}, 1, len(times), func(i int) []string {
 		return append([]string{times[i].name}, percentileCells(times[i].t)...)
 	})
+	if text := n.unansweredText(); text != "" {
+		m.line()
+		m.line(text)
+	}
 }
 
 func (m *markdown) faults(list []Fault) {

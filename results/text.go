@@ -216,6 +216,9 @@ func (p *page) times(r *Result) {
 	row("response", &r.Response)
 	row("service", &r.Service)
 	row("lag", &r.Lag)
+	if text := r.SignIns.unansweredText(); text != "" {
+		p.wrapped(plain, "  ", "  ", text)
+	}
 	if bounds := r.Response.P99Interval; bounds[1] > 0 {
 		if !boundsP99(r.Objectives) {
 			p.wrapped(plain, "  ", "  ", fmt.Sprintf("The response p99 lies from %s to %s, with 95 %% confidence if sign-ins were "+

@@ -192,3 +192,16 @@ func TestCSVKeepsWhatIsWhole(t *testing.T) {
 		t.Errorf("%d, %v: %s", load, err, &out)
 	}
 }
+
+// Nobody says that sign-ins were answered within a time when some never were.
+func TestEndedWithin(t *testing.T) {
+	for lost, want := range map[uint64][2]string{0: {"were answered within", ""}, 1200: {"ended within", "; 1,200 of them had no answer"}} {
+		n := SignIns{Accepted: 5000, Failed: lost / 2, Unknown: lost - lost/2}
+		if verb, but := n.EndedWithin(); [2]string{verb, but} != want {
+			t.Errorf("%d lost: %q, %q", lost, verb, but)
+		}
+		if text := n.unansweredText(); (text == "") != (lost == 0) {
+			t.Errorf("%d lost: %q", lost, text)
+		}
+	}
+}
