@@ -180,7 +180,7 @@ func faultWords(f *results.Fault) string {
 		parts = append(parts, "served another way after "+results.Duration(f.Failover))
 	}
 	if f.HandedOff > 0 {
-		parts = append(parts, results.Count(f.HandedOff)+" handed to others")
+		parts = append(parts, results.Count(f.HandedOff)+" answered after a handoff")
 	}
 	lost := "none lost"
 	if f.Lost > 0 {

@@ -288,7 +288,7 @@ func (v *compareView) figures(runs []*results.Run) {
 	row("sent", func(r *results.Result) string { return results.Count(r.SignIns.Sent) })
 	row("lost", func(r *results.Result) string { return results.Count(r.SignIns.Lost()) })
 	row("answered wrongly", func(r *results.Result) string { return results.Count(r.SignIns.Wrong()) })
-	row("handed off", func(r *results.Result) string { return results.Count(r.SignIns.HandedOff) })
+	row("after a handoff", func(r *results.Result) string { return results.Count(r.SignIns.HandedOff) })
 	row("by hash sync", func(r *results.Result) string { return results.Count(r.SignIns.ByPath.HashSync) })
 	row("by federation", func(r *results.Result) string { return results.Count(r.SignIns.ByPath.Federation) })
 	row("rate", func(r *results.Result) string { return results.PerSecond(r.Rate.AchievedPerS) })

@@ -256,7 +256,7 @@ func oddConnector(c *Connector) string {
 		parts = append(parts, "was started again "+plural(uint64(c.Restarts), "time", "times"))
 	}
 	if c.HandedOff > 0 {
-		parts = append(parts, "had "+plural(c.HandedOff, "sign-in", "sign-ins")+" taken from it")
+		parts = append(parts, "had "+plural(c.HandedOff, "handoff", "handoffs")+" to others")
 	}
 	if len(parts) == 0 {
 		return ""

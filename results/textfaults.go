@@ -324,7 +324,7 @@ func sentence(f *Fault) string {
 // servedWays says what became of sign-ins within a fault.
 func servedWays(handedOff, hashSync, lost uint64) (ways []string) {
 	if handedOff > 0 {
-		ways = append(ways, plural(handedOff, "was handed off", "were handed off"))
+		ways = append(ways, plural(handedOff, "was answered after a handoff", "were answered after a handoff"))
 	}
 	if hashSync > 0 {
 		ways = append(ways, plural(hashSync, "was answered by hash sync", "were answered by hash sync"))
