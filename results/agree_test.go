@@ -77,6 +77,8 @@ func saidByJSON(t *testing.T, r *Result) said {
 	}
 	seen := func(ns int64, should bool) string {
 		switch {
+		case ns == 0:
+			return "at once"
 		case ns >= 0:
 			return Duration(ns)
 		case should:

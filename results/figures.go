@@ -27,6 +27,14 @@ func moment(ns int64) string {
 	return Duration(ns)
 }
 
+// elapsed is a moment, counted from what it is the consequence of.
+func elapsed(ns int64) string {
+	if ns == 0 {
+		return "at once"
+	}
+	return moment(ns)
+}
+
 // measured is a time that is 0 when nothing was there to measure, and -1 when
 // it was not observed.
 func measured(ns int64) string {
@@ -360,7 +368,7 @@ func (f *FaultFigures) add(g FaultFigures) {
 var faultHeads = []string{"detected", "failover", "lost", "wrong", "p99", "recovered"}
 
 func (f *FaultFigures) cells() []string {
-	return []string{moment(f.Detect), moment(f.Failover), Count(f.Lost), Count(f.Wrong), measured(f.P99), moment(f.Recover)}
+	return []string{elapsed(f.Detect), elapsed(f.Failover), Count(f.Lost), Count(f.Wrong), measured(f.P99), elapsed(f.Recover)}
 }
 
 // faultCells are the figures of one fault, all "-" when it was not injected.
