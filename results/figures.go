@@ -53,7 +53,7 @@ func ObjectiveValue(o *Objective) string { return objectiveValue(o) }
 // objectiveLimit is what its value is compared with, "" when that was not
 // recorded, as in format 1.
 func objectiveLimit(o *Objective) string {
-	if o.Window == "" {
+	if o.Window == "" && o.Limit == 0 && !strings.HasSuffix(o.Text, " 0") { // those about a fault have no window either
 		return ""
 	}
 	return objectiveNumber(o, o.Limit)

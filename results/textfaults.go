@@ -375,7 +375,15 @@ func wrongByCause(list []Wrong) string {
 func wrongText(w *Wrong) string {
 	s := fmt.Sprintf("%s by %s: %s", strings.ReplaceAll(w.Kind, "-", " "), strings.ReplaceAll(w.Path, "hash-sync", "hash sync"), w.Cause)
 	if w.Event != "" {
-		s += fmt.Sprintf("; half of them within %s of that, the last after %s", Duration(w.AgeP50), Duration(w.AgeMax))
+		half, last := Duration(w.AgeP50), Duration(w.AgeMax)
+		switch {
+		case w.Count == 1:
+			s += fmt.Sprintf("; it came %s after that", last)
+		case half == last:
+			s += fmt.Sprintf("; all within %s of that", last)
+		default:
+			s += fmt.Sprintf("; half of them within %s of that, the last after %s", half, last)
+		}
 	}
 	return s
 }
