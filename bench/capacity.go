@@ -44,6 +44,7 @@ func (m *measurement) findCapacity(ctx context.Context) (found *results.Capacity
 			loads = append(loads, id)
 		}
 		if err != nil {
+			found.CutShort = true
 			found.Note = "The search was cut short: " + err.Error() + ". "
 			break
 		}
@@ -53,6 +54,7 @@ func (m *measurement) findCapacity(ctx context.Context) (found *results.Capacity
 		m.watch.harness(results.Event{Kind: "capacity-trial", Cause: trialText(&trial), Count: int64(trial.Answered)})
 	}
 	found.Held, found.Broken = search.Ends()
+	found.CutShort = found.CutShort || search.CutShort()
 	found.Note = strings.Join(strings.Fields(found.Note+search.Note()+" "+capacity.Few(asked.Limit(), found.Held, found.Trials)), " ")
 	return found, loads
 }

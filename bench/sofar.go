@@ -48,10 +48,7 @@ func (m *measurement) counted() results.Result {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r := m.recorder.Result()
-	histograms := map[string]*results.Histogram{"response": m.recorder.Response(), "service": m.recorder.Service(), "lag": m.recorder.Lag()}
-	r.Objectives = check.Standing(m.Scenario.Objectives, &r, func(kind string, percentile float64) int64 {
-		return histograms[kind].At(percentile)
-	})
+	r.Objectives = check.Standing(m.Scenario.Objectives, &r, m.recorder.AnsweredWithin)
 	return r
 }
 

@@ -27,7 +27,7 @@ func drawResponse(s *scene) {
 	if !s.empty() {
 		s.response(320, true, true)
 	}
-	s.foot("From when a sign-in was due until it was answered; a point is a second of arrivals" + s.thinned() + ".")
+	s.foot("From when a sign-in was due until it was answered or given up; a point is a second of arrivals" + s.thinned() + ".")
 }
 
 func drawOutcomes(s *scene) {

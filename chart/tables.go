@@ -96,9 +96,15 @@ func (s *scene) against(o *results.Objective, from, to float64, of role) {
 	s.rect(from, y+2, max(at(o.Value)-from, 2), 10, of, .85)
 	if o.Interval != nil {
 		x1, x2 := at(o.Interval[0]), at(o.Interval[1])
+		endless := o.Interval[1] < 0 // up to sign-ins that nobody answered
+		if endless {
+			x2 = to
+		}
 		s.line(x1, y+7, x2, y+7, ink, 1.4, "")
 		s.line(x1, y+3, x1, y+11, ink, 1.4, "")
-		s.line(x2, y+3, x2, y+11, ink, 1.4, "")
+		if !endless {
+			s.line(x2, y+3, x2, y+11, ink, 1.4, "")
+		}
 	}
 	if at(o.Value) >= to {
 		s.text(to+4, s.y, of, startAt, 12, "›", bold)
@@ -174,7 +180,7 @@ func faultWords(f *results.Fault) string {
 		parts = append(parts, "served another way after "+results.Duration(f.Failover))
 	}
 	if f.HandedOff > 0 {
-		parts = append(parts, results.Count(f.HandedOff)+" handed to others")
+		parts = append(parts, results.Count(f.HandedOff)+" answered after a handoff")
 	}
 	lost := "none lost"
 	if f.Lost > 0 {

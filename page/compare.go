@@ -265,7 +265,7 @@ func comparedCurves(courses []*results.Course, names []string) Chart {
 	c.Series = slices.DeleteFunc(c.Series, func(s Series) bool {
 		return !slices.ContainsFunc(s.Values, func(v float64) bool { return !math.IsNaN(v) })
 	})
-	c.Says = "How long the fastest share of sign-ins took, run by run."
+	c.Says = "How long the fastest share of sign-ins took until they were answered or given up, run by run."
 	if len(c.Series) == 0 {
 		c.Missing = "No run sent a sign-in."
 	}
@@ -288,7 +288,7 @@ func (v *compareView) figures(runs []*results.Run) {
 	row("sent", func(r *results.Result) string { return results.Count(r.SignIns.Sent) })
 	row("lost", func(r *results.Result) string { return results.Count(r.SignIns.Lost()) })
 	row("answered wrongly", func(r *results.Result) string { return results.Count(r.SignIns.Wrong()) })
-	row("handed off", func(r *results.Result) string { return results.Count(r.SignIns.HandedOff) })
+	row("after a handoff", func(r *results.Result) string { return results.Count(r.SignIns.HandedOff) })
 	row("by hash sync", func(r *results.Result) string { return results.Count(r.SignIns.ByPath.HashSync) })
 	row("by federation", func(r *results.Result) string { return results.Count(r.SignIns.ByPath.Federation) })
 	row("rate", func(r *results.Result) string { return results.PerSecond(r.Rate.AchievedPerS) })

@@ -89,6 +89,7 @@ func TestBar(t *testing.T) {
 		{"interval", results.Objective{Value: 50, Limit: 100, Unit: "ns", Interval: &[2]float64{25, 75}}, &bar{Value: 40, Limit: 80, Low: 20, Width: 40}},
 		{"beyond it", results.Objective{Value: 1000, Limit: 100, Unit: "ns"}, &bar{Value: 95.24, Limit: 9.52, Low: 95.24}},
 		{"nothing to compare with", results.Objective{Value: 3, Unit: "count"}, nil},
+		{"to never", results.Objective{Value: 50, Limit: 100, Unit: "ns", Interval: &[2]float64{25, -1}}, &bar{Value: 40, Limit: 80, Low: 20, Width: 80}},
 		{"never", results.Objective{Value: -1, Limit: 100, Unit: "ns"}, nil},
 	} {
 		got := barOf(&c.of)

@@ -189,7 +189,7 @@ func keyFigures(r *results.Result) []keyFigure {
 		{Name: "p99 response", Value: "–", Basis: "no sign-in was sent"},
 		{Name: "lost", Value: results.Count(n.Lost()), Basis: "of " + results.Count(n.Sent) + " sign-ins", Bad: n.Lost() > 0},
 		{Name: "answered wrongly", Value: results.Count(n.Wrong()), Basis: "of " + results.Count(decided) + " answers", Bad: n.Wrong() > 0},
-		{Name: "handed off", Value: results.Count(n.HandedOff), Basis: "to another connector"},
+		{Name: "after a handoff", Value: results.Count(n.HandedOff), Basis: "of " + results.Count(decided) + " answers"},
 		{Name: "by hash sync", Value: results.Count(n.ByPath.HashSync), Basis: "no answer yet"},
 		{Name: "rate", Value: results.PerSecond(r.Rate.AchievedPerS), Basis: "of " + results.PerSecond(r.Rate.PlannedPerS) + " planned"},
 	}
@@ -208,7 +208,8 @@ func barOf(o *results.Objective) *bar {
 	if o.Interval != nil {
 		low, high = o.Interval[0], o.Interval[1]
 	}
-	whole := max(o.Limit*1.25, high*1.05)
+	endless := high < 0 // up to sign-ins that nobody answered
+	whole := max(o.Limit*1.25, high*1.05, o.Value*1.05)
 	if o.Limit <= 0 || o.Value < 0 || low < 0 || math.IsNaN(whole) || math.IsInf(whole, 0) {
 		return nil
 	}
@@ -218,7 +219,9 @@ func barOf(o *results.Objective) *bar {
 	at := func(v float64) float64 { return math.Round(min(100*v/whole, 100)*100) / 100 }
 	b := &bar{Value: at(o.Value), Limit: at(o.Limit), Low: at(low)}
 	if o.Interval != nil {
-		b.Width = max(at(high)-b.Low, 0.5)
+		if b.Width = max(at(high)-b.Low, 0.5); endless {
+			b.Width = 100 - b.Low
+		}
 	}
 	return b
 }
@@ -241,7 +244,7 @@ func (v *view) counts(r *results.Result) {
 		{"failed", n.Failed, n.Planned}, {"unknown", n.Unknown, n.Planned}, {"unsent", n.Unsent, n.Planned},
 		{"by pass-through", n.ByPath.PassThrough, decided}, {"by hash sync", n.ByPath.HashSync, decided},
 		{"by federation", n.ByPath.Federation, decided},
-		{"handed off", n.HandedOff, decided}, {"wrong accepts", n.WrongAccepts, decided},
+		{"after a handoff", n.HandedOff, decided}, {"wrong accepts", n.WrongAccepts, decided},
 		{"wrong refusals", n.WrongRefusals, decided}, {"refused for another reason", n.OtherReason, decided},
 	} {
 		if c.name == "by federation" && c.n == 0 {
@@ -354,7 +357,7 @@ func (v *view) books(l *results.Ledgers) {
 		book := bookView{Name: b.name}
 		for _, name := range slices.Sorted(maps.Keys(b.entries)) {
 			if len(book.Entries) < mostRows {
-				book.Entries = append(book.Entries, pairView{strings.ReplaceAll(name, "_", " "), results.Count(b.entries[name]), ""})
+				book.Entries = append(book.Entries, pairView{results.BookWord(name), results.Count(b.entries[name]), ""})
 			}
 		}
 		v.Books = append(v.Books, book)

@@ -77,6 +77,8 @@ func saidByJSON(t *testing.T, r *Result) said {
 	}
 	seen := func(ns int64, should bool) string {
 		switch {
+		case ns == 0:
+			return "at once"
 		case ns >= 0:
 			return Duration(ns)
 		case should:
@@ -146,7 +148,7 @@ func saidByText(t *testing.T, r *Result) said {
 			s.faults[f.Name] = []string{"-", "-", "-", "-", "-", "-"}
 			continue
 		}
-		recovered := "0 ns"
+		recovered := "at once"
 		if !strings.Contains(sentence, "served again at once") {
 			recovered = find(sentence, `served again (.+?) after its end`, "never")
 		}
@@ -242,6 +244,8 @@ func saidByJUnit(t *testing.T, r *Result) said {
 				value = Count(uint64(n))
 			case n < 0:
 				value = "never"
+			case n == 0:
+				value = "at once"
 			default:
 				value = Duration(n)
 			}

@@ -9,9 +9,10 @@ import (
 // loads on the system of the run, after its own load: an interval, for a search
 // that ends knows no more.
 type Capacity struct {
-	Objective string  `json:"objective"`    // such as p99(response) < 200ms
-	Held      float64 `json:"held_per_s"`   // the highest rate that held; 0 when none did
-	Broken    float64 `json:"broken_per_s"` // the lowest rate above it that did not; 0 when all held
+	Objective string  `json:"objective"`           // such as p99(response) < 200ms
+	Held      float64 `json:"held_per_s"`          // the highest rate that held; 0 when none did
+	Broken    float64 `json:"broken_per_s"`        // the lowest rate above it that did not; 0 when all held
+	CutShort  bool    `json:"cut_short,omitempty"` // the time for the search ended before the ends were as close as asked
 	Note      string  `json:"note,omitempty"`
 	Trials    []Trial `json:"trials"` // in the order in which they were made
 }
@@ -22,7 +23,7 @@ type Trial struct {
 	Duration int64   `json:"duration_ns"` // as planned
 	Held     bool    `json:"held"`
 	Why      string  `json:"why,omitempty"` // it did not hold
-	Value    float64 `json:"value"`         // of what the objective compares
+	Value    float64 `json:"value"`         // of what the objective compares; -1 of a percentile when so many had no answer
 	Unit     string  `json:"unit"`
 	Planned  uint64  `json:"planned"`
 	Answered uint64  `json:"answered"`    // accepted and refused

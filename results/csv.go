@@ -9,7 +9,8 @@ import (
 )
 
 // csvHeader names the columns of the export. Times ending in _ns count from
-// time 0; empty cells are facts that a sign-in does not have. Of one that went
+// time 0; empty cells are facts that a sign-in does not have, such as the code of
+// one that nobody answered; 0 is that of one accepted. Of one that went
 // by federation, connector is the federation server.
 const csvHeader = "seq,user,intent,due_ns,sent_ns,done_ns,response_ns,outcome,code,path,judgement," +
 	"attempts,connector,queue_us,connector_us,directory_us,error,tenant\n"
@@ -64,7 +65,11 @@ func (c *csvLine) format(s *Sample) []byte {
 		}
 	}
 	c.text(s.Outcome.String())
-	c.number(int64(s.Code))
+	if s.Code == 0 && s.Outcome != OutcomeAccepted {
+		c.text("") // nobody said
+	} else {
+		c.number(int64(s.Code))
+	}
 	c.text(s.Path.String())
 	c.text(s.Judgement.String())
 	c.number(int64(s.Attempts))

@@ -27,6 +27,14 @@ func moment(ns int64) string {
 	return Duration(ns)
 }
 
+// elapsed is a moment, counted from what it is the consequence of.
+func elapsed(ns int64) string {
+	if ns == 0 {
+		return "at once"
+	}
+	return moment(ns)
+}
+
 // measured is a time that is 0 when nothing was there to measure, and -1 when
 // it was not observed.
 func measured(ns int64) string {
@@ -45,7 +53,7 @@ func ObjectiveValue(o *Objective) string { return objectiveValue(o) }
 // objectiveLimit is what its value is compared with, "" when that was not
 // recorded, as in format 1.
 func objectiveLimit(o *Objective) string {
-	if o.Window == "" {
+	if o.Window == "" && o.Limit == 0 && !strings.HasSuffix(o.Text, " 0") { // those about a fault have no window either
 		return ""
 	}
 	return objectiveNumber(o, o.Limit)
@@ -256,7 +264,7 @@ func oddConnector(c *Connector) string {
 		parts = append(parts, "was started again "+plural(uint64(c.Restarts), "time", "times"))
 	}
 	if c.HandedOff > 0 {
-		parts = append(parts, "had "+plural(c.HandedOff, "sign-in", "sign-ins")+" taken from it")
+		parts = append(parts, "had "+plural(c.HandedOff, "handoff", "handoffs")+" to others")
 	}
 	if len(parts) == 0 {
 		return ""
@@ -360,7 +368,7 @@ func (f *FaultFigures) add(g FaultFigures) {
 var faultHeads = []string{"detected", "failover", "lost", "wrong", "p99", "recovered"}
 
 func (f *FaultFigures) cells() []string {
-	return []string{moment(f.Detect), moment(f.Failover), Count(f.Lost), Count(f.Wrong), measured(f.P99), moment(f.Recover)}
+	return []string{elapsed(f.Detect), elapsed(f.Failover), Count(f.Lost), Count(f.Wrong), measured(f.P99), elapsed(f.Recover)}
 }
 
 // faultCells are the figures of one fault, all "-" when it was not injected.
@@ -434,6 +442,17 @@ func worstFault(list []FaultFigures) FaultFigures {
 
 // lost counts the sign-ins without a definite answer.
 func (n *SignIns) lost() uint64 { return n.Failed + n.Unknown }
+
+// unansweredText says that times are not those of answers alone; "" when they
+// are.
+func (n *SignIns) unansweredText() string {
+	if n.lost() == 0 {
+		return ""
+	}
+	return "Times are of every sign-in until it ended; " + n.unanswered() + ", and an error may come fast."
+}
+
+func (n *SignIns) unanswered() string { return Count(n.lost()) + " of them had no answer" }
 
 // wrong counts the answers that differ from the directory's in whether the
 // user came in.

@@ -43,6 +43,16 @@ func (h *Histogram) Record(ns int64) {
 	h.max = max(h.max, ns)
 }
 
+// RecordUnanswered counts a sign-in that nobody answered as slower than any
+// limit, for Within.
+func (h *Histogram) RecordUnanswered() { _ = h.counts.RecordValue(highestTime) }
+
+// Within is At, but not ok when so many were not answered.
+func (h *Histogram) Within(percentile float64) (ns int64, ok bool) {
+	v := h.counts.ValueAtPercentile(percentile)
+	return min(v, h.max), v < highestTime
+}
+
 // Reset empties the histogram.
 func (h *Histogram) Reset() {
 	h.counts.Reset()

@@ -25,6 +25,7 @@ type sheetBlock struct {
 	Title string
 	Heads []sheetCell
 	Rows  [][]sheetCell
+	Notes []string
 }
 
 type sheetCell struct {
@@ -50,7 +51,7 @@ func styleHash(style string) string {
 }
 
 func newSheetBlock(b *block) sheetBlock {
-	out := sheetBlock{Title: b.title}
+	out := sheetBlock{Title: b.title, Notes: b.notes}
 	for i, head := range b.heads {
 		if b.idle(i) {
 			continue

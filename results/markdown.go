@@ -209,7 +209,7 @@ func (m *markdown) signIns(r *Result) {
 		{"planned", n.Planned, n.Planned}, {"accepted", n.Accepted, n.Planned}, {"refused", n.Refused, n.Planned},
 		{"failed", n.Failed, n.Planned}, {"unknown", n.Unknown, n.Planned}, {"unsent", n.Unsent, n.Planned},
 		{"by pass-through", n.ByPath.PassThrough, n.decided()}, {"by hash sync", n.ByPath.HashSync, n.decided()},
-		{"by federation", n.ByPath.Federation, n.decided()}, {"handed off", n.HandedOff, n.decided()}, {"wrong accepts", n.WrongAccepts, n.decided()},
+		{"by federation", n.ByPath.Federation, n.decided()}, {"after a handoff", n.HandedOff, n.decided()}, {"wrong accepts", n.WrongAccepts, n.decided()},
 		{"wrong refusals", n.WrongRefusals, n.decided()}, {"other reason", n.OtherReason, n.decided()},
 	}
 	if n.ByPath.Federation == 0 {
@@ -231,6 +231,10 @@ func (m *markdown) signIns(r *Result) {
 	m.table([]string{"time", "p50", "p90", "p99", "p99.9", "max", "mean"}, 1, len(times), func(i int) []string {
 		return append([]string{times[i].name}, percentileCells(times[i].t)...)
 	})
+	if text := n.unansweredText(); text != "" {
+		m.line()
+		m.line(text)
+	}
 }
 
 func (m *markdown) faults(list []Fault) {
@@ -247,7 +251,7 @@ func (m *markdown) faults(list []Fault) {
 	if m.bullets(groups); len(groups) > 0 {
 		m.line()
 	}
-	heads := append(append([]string{"fault", "what", "at"}, faultHeads...), "handed off", "doubled binds", "would lock", "bad seconds", "rebalanced")
+	heads := append(append([]string{"fault", "what", "at"}, faultHeads...), "after a handoff", "doubled binds", "would lock", "bad seconds", "rebalanced")
 	m.table(heads, 2, len(list), func(i int) []string {
 		f := &list[i]
 		cells := append([]string{escapedName(f.Name), escapedText(f.Text), faultAt(f)}, faultCells(f)...)
@@ -264,7 +268,7 @@ func (m *markdown) balance(r *Result) {
 		return
 	}
 	m.heading(3, "Balance")
-	m.table([]string{"connector", "sign-ins", "share", "per capacity", "in-flight peak", "handed off", "restarts"}, 1, len(r.Connectors), func(i int) []string {
+	m.table([]string{"connector", "sign-ins", "share", "per capacity", "in-flight peak", "handoffs", "restarts"}, 1, len(r.Connectors), func(i int) []string {
 		c := &r.Connectors[i]
 		return []string{escapedName(c.Name), Count(c.SignIns), Percent(c.Share), perCapacity(c),
 			Count(uint64(max(c.InFlightPeak, 0))), Count(c.HandedOff), Count(uint64(max(c.Restarts, 0)))}

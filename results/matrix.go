@@ -65,7 +65,8 @@ type Cell struct {
 	P50      Spread       `json:"p50_ns,omitzero"`    // response, whole load
 	Held     Spread       `json:"held_per_s,omitzero"`
 	Broken   Spread       `json:"broken_per_s,omitzero"`
-	Costs    []CostSpread `json:"costs,omitempty"` // by role, of what the run started
+	CutShort int          `json:"cut_short,omitempty"` // runs whose search had no time to be as close as asked
+	Costs    []CostSpread `json:"costs,omitempty"`     // by role, of what the run started
 }
 
 // CostSpread is what all processes of a role cost for each sign-in.

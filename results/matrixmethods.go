@@ -19,6 +19,9 @@ func (c *Cell) capacity(runs []*Result) bool {
 			continue
 		}
 		c.Capacity = r.Capacity.Objective
+		if r.Capacity.CutShort {
+			c.CutShort++
+		}
 		if r.Capacity.Held > 0 {
 			held = append(held, r.Capacity.Held)
 		}
@@ -35,8 +38,15 @@ func (c *Cell) interval() string {
 	if c.Capacity == "" {
 		return "-"
 	}
-	return (&Capacity{Held: c.Held.Median, Broken: c.Broken.Median}).Interval()
+	text := (&Capacity{Held: c.Held.Median, Broken: c.Broken.Median}).Interval()
+	if c.CutShort > 0 {
+		text += " *"
+	}
+	return text
 }
+
+// cutShortLegend explains the mark of Cell.interval.
+const cutShortLegend = "* The search was cut short (capacity.within is its time): the capacity is somewhere in a wider interval than asked for."
 
 // costRoles are in the order in which a sign-in meets them. The harness, which
 // no user would have, is left out.
@@ -76,7 +86,7 @@ func (m *Matrix) costsText() string {
 	if !slices.ContainsFunc(m.Cells, func(c Cell) bool { return len(c.Costs) > 0 }) {
 		return ""
 	}
-	return "CPU is that of the load alone, shared among its sign-ins: of each role with what starting it again took, and without connectors that nobody asked."
+	return "CPU is that of the load alone, shared among its sign-ins: of each role with what starting it again took, and without connectors that nobody asked; \"-\" is a role that had no part."
 }
 
 // methodBlocks are the tables of what was carried and what it cost; none where
@@ -115,6 +125,9 @@ func (m *Matrix) methodBlocks(keys string) []block {
 			cells = append(cells, text)
 		}
 		cost.rows = append(cost.rows, blockRow{cells: append(cells, Duration(int64(all)))})
+	}
+	if slices.ContainsFunc(m.Cells, func(c Cell) bool { return c.CutShort > 0 }) {
+		carried.notes = []string{cutShortLegend}
 	}
 	return []block{carried, cost}
 }

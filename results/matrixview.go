@@ -13,6 +13,7 @@ type block struct {
 	heads []string
 	texts int
 	rows  []blockRow
+	notes []string // below the table
 }
 
 type blockRow struct {
@@ -32,7 +33,7 @@ type figure struct {
 }
 
 func timeFigure(s Spread) figure {
-	return figure{s, func(v float64) string { return moment(int64(v)) }}
+	return figure{s, func(v float64) string { return elapsed(int64(v)) }}
 }
 func p99Figure(s Spread) figure {
 	return figure{s, func(v float64) string { return measured(int64(v)) }}
@@ -138,7 +139,11 @@ func (m *Matrix) blocks(narrow bool) []block {
 	}
 	all := append([]block{whole}, m.methodBlocks(keys)...)
 	for _, name := range names {
-		all = append(all, block{title: name, heads: append([]string{keys}, faultHeads...), texts: 1, rows: rows[name]})
+		b := block{title: name, heads: append([]string{keys}, faultHeads...), texts: 1, rows: rows[name]}
+		if slices.ContainsFunc(b.rows, func(r blockRow) bool { return slices.Contains(r.cells[1:], "-") }) {
+			b.notes = []string{unneededLegend}
+		}
+		all = append(all, b)
 	}
 	return all
 }
@@ -193,6 +198,9 @@ func (m *Matrix) about() string {
 	return s + "."
 }
 
+// unneededLegend explains what is not there of a fault.
+const unneededLegend = "- That did not have to happen: no sign-in needed what was broken, or all were answered as ever."
+
 // block writes a table of a matrix or a suite.
 func (p *page) block(b *block) {
 	p.section(b.title, "")
@@ -210,6 +218,9 @@ func (p *page) block(b *block) {
 		}
 	}
 	p.table(b.heads, rows)
+	for _, note := range b.notes {
+		p.wrapped(dim, "  ", "    ", note)
+	}
 }
 
 // MatrixText writes a matrix for people, in 80 columns.
@@ -278,6 +289,7 @@ func (m *markdown) block(b *block) {
 		}
 		return cells
 	})
+	m.paragraphs(b.notes)
 }
 
 // blocksBytes bounds the tables of figures in a Markdown document: none begins

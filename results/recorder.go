@@ -33,6 +33,7 @@ type Recorder struct {
 	tenants []tenantCount // by tenant; empty of a load on one
 
 	response, service, lag *Histogram
+	answers                [2]*Histogram // of response and service, unanswered ones told apart; nil when alone
 
 	// Sums over pass-through sign-ins; queue, connector, directory in µs.
 	queue, connector, directory, passed uint64
@@ -58,6 +59,7 @@ func NewRecorder(h Header, log *IntervalLog) *Recorder {
 		servers:  make([]uint64, len(h.Connectors)+1),
 		tenants:  newTenantCounts(h.Tenants),
 		response: NewHistogram(), service: NewHistogram(), lag: NewHistogram(),
+		answers: [...]*Histogram{NewHistogram(), NewHistogram()},
 		seconds: newSeconds(len(h.Connectors), time.Duration(h.Timeout), log),
 		recent:  second{by: make([]uint32, len(h.Connectors))},
 		times:   NewHistogram(),
@@ -68,7 +70,7 @@ func NewRecorder(h Header, log *IntervalLog) *Recorder {
 // count all of it twice.
 func unwatched(h Header) *Recorder {
 	r := NewRecorder(h, nil)
-	r.alone = true
+	r.alone, r.answers = true, [2]*Histogram{}
 	return r
 }
 
@@ -115,8 +117,23 @@ func (r *Recorder) Record(s Sample) {
 	r.response.Record(response)
 	r.service.Record(service)
 	r.lag.Record(lag)
+	if !r.alone {
+		r.answer(&s, response, service)
+	}
 	if in != nil {
 		in.record(times{response, service, lag})
+	}
+}
+
+// answer counts the times of a sign-in for AnsweredWithin.
+func (r *Recorder) answer(s *Sample, times ...int64) {
+	lost := s.Outcome == OutcomeFailed || s.Outcome == OutcomeUnknown && s.Error != ErrorCanceled
+	for i, h := range r.answers {
+		if lost {
+			h.RecordUnanswered()
+		} else {
+			h.Record(times[i])
+		}
 	}
 }
 
@@ -155,6 +172,23 @@ func (r *Recorder) Service() *Histogram { return r.service }
 
 // Lag is the histogram of sent - due, to read.
 func (r *Recorder) Lag() *Histogram { return r.lag }
+
+// AnsweredWithin is the time at a percentile, from 0 to 100, of response,
+// service or lag, in which a sign-in that nobody answered counts as slower than
+// any: Unseen when that many had no answer. Of the lag it does not matter.
+func (r *Recorder) AnsweredWithin(kind string, percentile float64) int64 {
+	h := r.lag
+	switch kind {
+	case "response":
+		h = r.answers[0]
+	case "service":
+		h = r.answers[1]
+	}
+	if ns, ok := h.Within(percentile); ok {
+		return ns
+	}
+	return Unseen
+}
 
 // Recent is what came in since its last call, of the warm-up too: for somebody
 // who watches. At is when the last sign-in of the load was due.

@@ -200,6 +200,34 @@ func TestEmptySummary(t *testing.T) {
 	}
 }
 
+// Whoever gets an error at once has no fast answer, and whom the end of the run
+// cut off has waited so long at least.
+func TestAnsweredWithin(t *testing.T) {
+	r := NewRecorder(testHeader(), nil)
+	for i := range 100 {
+		s := Sample{Due: 0, Sent: 1e6, Done: 5e6, Outcome: OutcomeAccepted, Path: PathPassThrough, Server: 1}
+		switch i {
+		case 1, 2:
+			s.Outcome, s.Path, s.Server = OutcomeFailed, PathNone, 0
+		case 3:
+			s.Outcome, s.Path, s.Server, s.Error, s.Done = OutcomeUnknown, PathNone, 0, ErrorCanceled, 7e6
+		}
+		r.Record(s)
+	}
+	for _, c := range []struct {
+		kind       string
+		percentile float64
+		want       int64
+	}{{"response", 97, 5e6}, {"response", 98, 7e6}, {"response", 99, Unseen}, {"service", 98, 6e6}, {"service", 99, Unseen}, {"lag", 99, 1e6}} {
+		if got := r.AnsweredWithin(c.kind, c.percentile); got-c.want > c.want/1000 || got < c.want {
+			t.Errorf("p%v of %s: %s, expected %s", c.percentile, c.kind, moment(got), moment(c.want))
+		}
+	}
+	if got := r.Response().Percentiles(); got.Max != 7e6 || got.Samples != 100 {
+		t.Errorf("the response itself: %+v", got)
+	}
+}
+
 func TestLateAnswersAndFarDues(t *testing.T) {
 	h := complete(testHeader())
 	h.Timeout = int64(2 * time.Second)

@@ -70,7 +70,7 @@ type SignIns struct {
 	Failed        uint64            `json:"failed"`     // definite, the path broke
 	Unknown       uint64            `json:"unknown"`    // no answer: it may have happened
 	Unsent        uint64            `json:"unsent"`     // the generator could not send it
-	HandedOff     uint64            `json:"handed_off"` // answered after more than one attempt
+	HandedOff     uint64            `json:"handed_off"` // answered after more than one attempt, that is, after a handoff
 	WrongAccepts  uint64            `json:"wrong_accepts"`
 	WrongRefusals uint64            `json:"wrong_refusals"`
 	OtherReason   uint64            `json:"other_reason"` // rightly refused, with another code than the directory's
@@ -126,7 +126,8 @@ type Objective struct {
 	Limit   float64 `json:"limit"`   // what the value is compared with
 	Samples uint64  `json:"samples"` // sign-ins that it rests on
 	// Interval bounds the value with 95 % confidence; nil for what was counted
-	// whole.
+	// whole. Of a percentile, the value and the upper bound are -1 when so many
+	// sign-ins had no answer.
 	Interval *[2]float64 `json:"interval,omitempty"`
 	Method   string      `json:"method,omitempty"` // of the interval: order statistics, block bootstrap
 }
@@ -164,7 +165,7 @@ type Connector struct {
 	SignIns      uint64  `json:"sign_ins"` // answered by it
 	Share        float64 `json:"share_ratio"`
 	InFlightPeak int     `json:"in_flight_peak"`
-	HandedOff    uint64  `json:"handed_off"` // taken from it
+	HandedOff    uint64  `json:"handed_off"` // handoffs: attempts taken from it and given to another
 	Restarts     int     `json:"restarts"`
 	Capacity     int     `json:"capacity"`           // sign-ins it takes at once
 	DelayNS      int64   `json:"directory_delay_ns"` // what its directory takes longer
@@ -199,9 +200,9 @@ type Fault struct {
 	DoubledBinds uint64  `json:"doubled_binds"`   // binds made again for sign-ins handed to another connector
 	WouldLock    uint64  `json:"would_lock"`      // accounts that only these would have locked, at LockThreshold
 	Wrong        []Wrong `json:"wrong"`           // answered differently from the directory, by cause
-	HandedOff    uint64  `json:"handed_off"`
-	HashSync     uint64  `json:"hash_sync"` // answered by hash sync within it
-	P99          int64   `json:"p99_ns"`    // response of sign-ins due within it
+	HandedOff    uint64  `json:"handed_off"`      // answered after a handoff
+	HashSync     uint64  `json:"hash_sync"`       // answered by hash sync within it
+	P99          int64   `json:"p99_ns"`          // response of sign-ins due within it
 	Healed       bool    `json:"healed"`
 	Idle         bool    `json:"idle,omitempty"` // no sign-in needs its target while all is well
 	Note         string  `json:"note,omitempty"`

@@ -43,8 +43,8 @@ func (r *SuiteRun) cells() []string {
 	if !r.Measured {
 		return []string{"-", "-", "-", "-", "-", "-", "-"}
 	}
-	return []string{Duration(r.DurationNS), moment(r.Worst.Detect), moment(r.Worst.Failover), Count(r.Lost), Count(r.Wrong),
-		measured(r.P99), moment(r.Worst.Recover)}
+	return []string{Duration(r.DurationNS), elapsed(r.Worst.Detect), elapsed(r.Worst.Failover), Count(r.Lost), Count(r.Wrong),
+		measured(r.P99), elapsed(r.Worst.Recover)}
 }
 
 // of is the scenario of a run with what was set in it.

@@ -117,6 +117,15 @@ func (p *Percentiles) Cells() []string { return percentileCells(p) }
 // Lost counts the sign-ins without a definite answer.
 func (n *SignIns) Lost() uint64 { return n.lost() }
 
+// EndedWithin is what can be said of a share of the sign-ins sent and a time,
+// and what has to be added to it, "" when all were answered.
+func (n *SignIns) EndedWithin() (verb, but string) {
+	if n.lost() == 0 {
+		return "were answered within", ""
+	}
+	return "ended within", "; " + n.unanswered()
+}
+
 // Wrong counts the answers that differ from the directory's in whether the
 // user came in.
 func (n *SignIns) Wrong() uint64 { return n.wrong() }

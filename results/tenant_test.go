@@ -2,6 +2,7 @@ package results
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 )
@@ -129,10 +130,34 @@ func TestMatrixOfMethods(t *testing.T) {
 	for _, want := range []string{
 		"the highest rate that holds p99(response) < 200ms, and the times of the load", "pass-through 1,000 to 1,150/s", "federation ≥ 300/s",
 		"tenants[0].method adfs cloudsim connector all pass-through - 200 µs 200 µs 400 µs", // connectors that nobody asks are left out
-		"federation 500 µs 200 µs - 700 µs", "without connectors that nobody asked.",
+		"federation 500 µs 200 µs - 700 µs", "without connectors that nobody asked; \"-\" is a role that had no part.",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+	if strings.Contains(text, "*") {
+		t.Errorf("a search that came to its end has no mark:\n%s", b.String())
+	}
+	cut, late := run("pass-through", 1000, 1500, 0), run("federation", 300, 0, 5e5)
+	cut.Result.Capacity.CutShort = true
+	cut.Result.Faults = []Fault{{Name: "killed", Target: "connector-1", Kind: "crash", Recover: 0, Failover: Unseen, Detect: 5, Injections: 1, Healed: true}}
+	m = NewMatrix("methods", []string{"tenants[0].method"}, []MatrixInput{cut, late})
+	for name, write := range map[string]func(io.Writer, *Matrix) error{
+		"text": func(w io.Writer, m *Matrix) error { return MatrixText(w, m, false) }, "Markdown": MatrixMarkdown, "HTML": MatrixHTML,
+	} {
+		var out bytes.Buffer
+		if err := write(&out, m); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(strings.Fields(strings.ReplaceAll(out.String(), "\\", "")), " ")
+		for _, want := range []string{"1,000 to 1,500/s *", "* The search was cut short", "≥ 300/s", "at once", "- That did not have to happen"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: no %q in\n%s", name, want, out.String())
+			}
+		}
+		if strings.Contains(text, "300/s *") {
+			t.Errorf("%s: the search of the other one came to its end", name)
 		}
 	}
 	if strings.Contains(text, "900 µs") {

@@ -138,7 +138,7 @@ func (p *page) signIns(r *Result) {
 	}
 	p.line(cell("accepted", n.Accepted, n.Planned, false), cell("by pass-through", n.ByPath.PassThrough, decided, false))
 	p.line(cell("refused", n.Refused, n.Planned, false), cell("by hash sync", n.ByPath.HashSync, decided, false))
-	p.line(cell("failed", n.Failed, n.Planned, true), cell("handed off", n.HandedOff, decided, false))
+	p.line(cell("failed", n.Failed, n.Planned, true), cell("after a handoff", n.HandedOff, decided, false))
 	p.line(cell("unknown", n.Unknown, n.Planned, true), cell("wrong accepts", n.WrongAccepts, decided, true))
 	p.line(cell("unsent", n.Unsent, n.Planned, true), cell("wrong refusals", n.WrongRefusals, decided, true))
 	if n.OtherReason > 0 {
@@ -216,6 +216,9 @@ func (p *page) times(r *Result) {
 	row("response", &r.Response)
 	row("service", &r.Service)
 	row("lag", &r.Lag)
+	if text := r.SignIns.unansweredText(); text != "" {
+		p.wrapped(plain, "  ", "  ", text)
+	}
 	if bounds := r.Response.P99Interval; bounds[1] > 0 {
 		if !boundsP99(r.Objectives) {
 			p.wrapped(plain, "  ", "  ", fmt.Sprintf("The response p99 lies from %s to %s, with 95 %% confidence if sign-ins were "+

@@ -153,11 +153,18 @@ func TestCSV(t *testing.T) {
 			}
 			return n
 		}
-		if number("seq") != int64(s.Seq) || number("user") != int64(s.User) || number("due_ns") != s.Due || number("code") != int64(s.Code) ||
+		if number("seq") != int64(s.Seq) || number("user") != int64(s.User) || number("due_ns") != s.Due ||
 			number("attempts") != int64(s.Attempts) || number("queue_us") != int64(s.Queue) || number("connector_us") != int64(s.Connector) ||
 			number("directory_us") != int64(s.Directory) || row[column["intent"]] != h.Intents[s.Intent] ||
 			row[column["outcome"]] != s.Outcome.String() || row[column["path"]] != s.Path.String() || row[column["judgement"]] != s.Judgement.String() {
 			t.Errorf("row %d: %q of %+v", i+1, row, s)
+		}
+		code := strconv.Itoa(int(s.Code))
+		if s.Code == 0 && s.Outcome != OutcomeAccepted {
+			code = ""
+		}
+		if row[column["code"]] != code {
+			t.Errorf("row %d: code %q of %+v", i+1, row[column["code"]], s)
 		}
 		names := h.Connectors
 		if s.Path == PathFederation {
@@ -190,5 +197,44 @@ func TestCSVKeepsWhatIsWhole(t *testing.T) {
 	})
 	if !errors.Is(err, bad) || load != 1 || strings.Count(out.String(), "\n") != 2 {
 		t.Errorf("%d, %v: %s", load, err, &out)
+	}
+}
+
+// Nobody says that sign-ins were answered within a time when some never were.
+func TestEndedWithin(t *testing.T) {
+	for lost, want := range map[uint64][2]string{0: {"were answered within", ""}, 1200: {"ended within", "; 1,200 of them had no answer"}} {
+		n := SignIns{Accepted: 5000, Failed: lost / 2, Unknown: lost - lost/2}
+		if verb, but := n.EndedWithin(); [2]string{verb, but} != want {
+			t.Errorf("%d lost: %q, %q", lost, verb, but)
+		}
+		if text := n.unansweredText(); (text == "") != (lost == 0) {
+			t.Errorf("%d lost: %q", lost, text)
+		}
+	}
+}
+
+func TestObjectiveLimit(t *testing.T) {
+	for want, o := range map[string]Objective{
+		"0":      {Text: "lost(crash-1) == 0", Unit: "count"},
+		"100 ms": {Text: "time_to_detect(crash-1) < 100ms", Unit: "ns", Limit: 1e8},
+		"200 ms": {Text: "p99(response) < 200ms in steady", Unit: "ns", Limit: 2e8, Window: "steady"},
+		"":       {Text: "p99(response) < 200ms", Unit: "ns"}, // of format 1
+	} {
+		if got := objectiveLimit(&o); got != want {
+			t.Errorf("%s: %q, expected %q", o.Text, got, want)
+		}
+	}
+}
+
+func TestAgeOfWrongAnswers(t *testing.T) {
+	for want, w := range map[string]Wrong{
+		"; it came 7.90 s after that":                                 {Count: 1, AgeP50: 7.9e9, AgeMax: 7.9e9},
+		"; all within 7.90 s of that":                                 {Count: 3, AgeP50: 7.9e9, AgeMax: 7.9e9},
+		"; half of them within 2.00 s of that, the last after 7.90 s": {Count: 3, AgeP50: 2e9, AgeMax: 7.9e9},
+	} {
+		w.Kind, w.Path, w.Cause, w.Event = "wrong-accept", "hash-sync", "an old hash", "disable"
+		if got := wrongText(&w); got != "wrong accept by hash sync: an old hash"+want {
+			t.Errorf("%d: %q, expected %q at its end", w.Count, got, want)
+		}
 	}
 }

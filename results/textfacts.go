@@ -75,10 +75,19 @@ func entries(book map[string]uint64, shown []string) string {
 	var parts []string
 	for _, name := range shown {
 		if n, ok := book[name]; ok {
-			parts = append(parts, Count(n)+" "+strings.ReplaceAll(name, "_", " "))
+			parts = append(parts, Count(n)+" "+BookWord(name))
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// BookWord is an entry of a ledger in words. What the cloud's book calls handed
+// off are attempts, and so not the sign-ins answered after a handoff.
+func BookWord(name string) string {
+	if name == "handed_off" {
+		return "handoffs"
+	}
+	return strings.ReplaceAll(name, "_", " ")
 }
 
 // named lists the first of some sign-ins.

@@ -324,7 +324,7 @@ func sentence(f *Fault) string {
 // servedWays says what became of sign-ins within a fault.
 func servedWays(handedOff, hashSync, lost uint64) (ways []string) {
 	if handedOff > 0 {
-		ways = append(ways, plural(handedOff, "was handed off", "were handed off"))
+		ways = append(ways, plural(handedOff, "was answered after a handoff", "were answered after a handoff"))
 	}
 	if hashSync > 0 {
 		ways = append(ways, plural(hashSync, "was answered by hash sync", "were answered by hash sync"))
@@ -375,7 +375,15 @@ func wrongByCause(list []Wrong) string {
 func wrongText(w *Wrong) string {
 	s := fmt.Sprintf("%s by %s: %s", strings.ReplaceAll(w.Kind, "-", " "), strings.ReplaceAll(w.Path, "hash-sync", "hash sync"), w.Cause)
 	if w.Event != "" {
-		s += fmt.Sprintf("; half of them within %s of that, the last after %s", Duration(w.AgeP50), Duration(w.AgeMax))
+		half, last := Duration(w.AgeP50), Duration(w.AgeMax)
+		switch {
+		case w.Count == 1:
+			s += fmt.Sprintf("; it came %s after that", last)
+		case half == last:
+			s += fmt.Sprintf("; all within %s of that", last)
+		default:
+			s += fmt.Sprintf("; half of them within %s of that, the last after %s", half, last)
+		}
 	}
 	return s
 }

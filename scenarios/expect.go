@@ -94,7 +94,7 @@ var probed = []Phase{PhaseSettled, PhaseAfter}
 var expectables = []expectable{
 	{name: "lost", unit: Count, phase: PhaseRow, meaning: "sign-ins that failed or got no answer"},
 	{name: "availability", unit: Ratio, phase: PhaseRow, meaning: "share of the sign-ins sent that got an answer"},
-	{name: "handed_off", unit: Count, phase: PhaseRow, meaning: "sign-ins that a second connector answered"},
+	{name: "handed_off", unit: Count, phase: PhaseRow, meaning: "sign-ins answered after a handoff"},
 	{name: "share", of: whoServed, unit: Ratio, phase: PhaseSettled, meaning: "of the answers, those of a connector, of pass_through or of hash_sync"},
 
 	{name: "attached", of: someone, unit: Count, phase: PhaseSettled, meaning: "connectors with a session, at the end of the phase"},

@@ -195,7 +195,7 @@ func objectives(e emitter, r *results.Result) {
 			unit = "per_second"
 		}
 		e.gauge(descLimit, limit, o.Text, unit)
-		if o.Samples > 0 || o.Verdict != results.Inconclusive {
+		if never := o.Unit == "ns" && o.Value < 0; !never && (o.Samples > 0 || o.Verdict != results.Inconclusive) {
 			e.gauge(descValue, value, o.Text, unit)
 		}
 		switch o.Verdict {

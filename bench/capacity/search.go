@@ -175,9 +175,15 @@ func (s *Search) Ends() (held, broken float64) {
 	return held, broken
 }
 
+// CutShort says that the search ended for lack of time, before its ends were as
+// close as planned.
+func (s *Search) CutShort() bool {
+	held, broken := s.Ends()
+	return s.hasty && held > 0 && (broken == 0 || broken/held > 1+s.plan.Precision)
+}
+
 // Note says what there is to know of the interval; "" when it is as planned.
 func (s *Search) Note() string {
-	held, broken := s.Ends()
 	var differ []float64
 	for _, rate := range slices.Sorted(maps.Keys(s.tried)) {
 		if r := s.tried[rate]; r.held > 0 && r.broken > 0 {
@@ -185,7 +191,7 @@ func (s *Search) Note() string {
 		}
 	}
 	text := ""
-	if s.hasty && held > 0 && (broken == 0 || broken/held > 1+s.plan.Precision) {
+	if s.CutShort() {
 		text = fmt.Sprintf("The search ended after %v, before its ends were within %.0f %%.", s.spent.Round(time.Second), 100*s.plan.Precision)
 	}
 	for _, rate := range differ {

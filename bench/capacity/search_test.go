@@ -34,7 +34,7 @@ func TestSearchFindsTheInterval(t *testing.T) {
 		if !s.tried[held].full() || !s.tried[broken].full() || trials > 25 {
 			t.Errorf("limit %v: the ends were not tried at full length, or it took %d trials", limit, trials)
 		}
-		if s.Note() != "" {
+		if s.Note() != "" || s.CutShort() {
 			t.Errorf("limit %v: %s", limit, s.Note())
 		}
 	}
@@ -71,11 +71,11 @@ func TestSearchKeepsToItsTime(t *testing.T) {
 	if s.spent > p.Within {
 		t.Errorf("it took %v", s.spent)
 	}
-	if s.Note() == "" {
+	if s.Note() == "" || !s.CutShort() {
 		t.Error("nothing is said of an interval that is too wide")
 	}
 	p.Within = time.Millisecond // one trial is made in any case
-	if s, trials := search(p, func(float64) bool { return true }); trials != 1 || s.Note() == "" {
+	if s, trials := search(p, func(float64) bool { return true }); trials != 1 || s.Note() == "" || !s.CutShort() {
 		t.Errorf("%d trials: %q", trials, s.Note())
 	}
 }

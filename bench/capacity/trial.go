@@ -2,6 +2,7 @@ package capacity
 
 import (
 	"fmt"
+	"math"
 
 	"ptabench/results"
 	"ptabench/scenarios"
@@ -54,13 +55,20 @@ func (t *Tally) Count(s *results.Sample) {
 	if t.argument == "service" {
 		took = s.Done - s.Sent
 	}
-	t.times.Record(took)
 	t.lag.Record(s.Sent - s.Due)
-	if t.quantile > 0 && !compare(float64(took), t.objective.Op, t.objective.Value) {
+	compared := float64(took)
+	answered := s.Outcome == results.OutcomeAccepted || s.Outcome == results.OutcomeRefused
+	if t.quantile > 0 && !answered { // an error is no fast answer
+		t.times.RecordUnanswered()
+		compared = math.Inf(1)
+	} else {
+		t.times.Record(took)
+	}
+	if t.quantile > 0 && !compare(compared, t.objective.Op, t.objective.Value) {
 		t.missed++
 	}
-	switch s.Outcome {
-	case results.OutcomeAccepted, results.OutcomeRefused:
+	switch {
+	case answered:
 		t.answered++
 		if int(s.Tenant) < len(t.paths) && s.Path != t.paths[s.Tenant] {
 			t.elsewise++
@@ -84,11 +92,15 @@ func (t *Tally) Hopeless() bool {
 // Cut notes that the trial was ended early.
 func (t *Tally) Cut() { t.cut = true }
 
-// value is what the objective compares.
+// value is what the objective compares: of a percentile without end when so
+// many had no answer.
 func (t *Tally) value() float64 {
 	switch {
 	case t.quantile > 0:
-		return float64(t.times.At(100 * t.quantile))
+		if within, ok := t.times.Within(100 * t.quantile); ok {
+			return float64(within)
+		}
+		return math.Inf(1)
 	case t.name == "max":
 		return float64(t.times.Percentiles().Max)
 	case t.name == "mean":
@@ -101,8 +113,12 @@ func (t *Tally) value() float64 {
 
 // Result judges the trial.
 func (t *Tally) Result() results.Trial {
-	r := results.Trial{Value: t.value(), Unit: string(t.objective.Unit), Planned: t.planned, Answered: t.answered, Lost: t.lost,
+	value := t.value()
+	r := results.Trial{Value: value, Unit: string(t.objective.Unit), Planned: t.planned, Answered: t.answered, Lost: t.lost,
 		Unsent: t.unsent, Elsewise: t.elsewise, LagP99: t.lag.At(99)}
+	if math.IsInf(value, 1) {
+		r.Value = results.Unseen
+	}
 	allowed := tolerated * float64(t.planned)
 	share := func(n uint64) string { return results.Percent(float64(n) / float64(max(t.planned, 1))) }
 	switch {
@@ -112,8 +128,10 @@ func (t *Tally) Result() results.Trial {
 		r.Why = share(t.lost) + " were lost"
 	case float64(t.elsewise) > allowed:
 		r.Why = share(t.elsewise) + " were answered by another path"
-	case !compare(r.Value, t.objective.Op, t.objective.Value):
-		r.Why = fmt.Sprintf("%s was %s", t.objective.Metric, shown(r.Value, t.objective.Unit))
+	case math.IsInf(value, 1) && !compare(value, t.objective.Op, t.objective.Value):
+		r.Why = share(t.lost) + " had no answer, which counts as slower than any limit"
+	case !compare(value, t.objective.Op, t.objective.Value):
+		r.Why = fmt.Sprintf("%s was %s", t.objective.Metric, shown(value, t.objective.Unit))
 	case !t.cut && float64(t.unsent) > allowed:
 		r.Why = share(t.unsent) + " could not be sent"
 	case t.cut:

@@ -15,7 +15,7 @@ const (
 )
 
 // percentile claims or refutes that a percentile is on the right side of the
-// limit.
+// limit, which no sign-in is within that nobody answered.
 func (o *objective) percentile(out *results.Objective) {
 	times := o.tally.timing[o.kind]
 	n, over := times.all.Count(), o.limit.total
@@ -24,15 +24,26 @@ func (o *objective) percentile(out *results.Objective) {
 		out.Verdict, out.Reason = results.Inconclusive, "no sign-in was sent in "+inWords(o.Window)
 		return
 	}
-	out.Value = float64(times.all.At(o.quantile * 100))
-	if low, high, capped, ok := times.interval(o.quantile); ok {
-		out.Interval, out.Method = &[2]float64{min(low, out.Value), max(high, out.Value)}, byOrder
-		if capped {
+	value := times.at(o.quantile)
+	out.Value = orNever(value)
+	if low, high, capped, ok := times.interval(o.quantile); ok && !math.IsInf(min(low, value), 1) {
+		out.Interval, out.Method = &[2]float64{min(low, value), orNever(max(high, value))}, byOrder
+		if capped && !math.IsInf(high, 1) {
 			out.Method += ", up to the greatest time"
 		}
 	}
+	is := "it is " + o.shown(out.Value)
+	if silent := o.tally.silent(); silent > 0 && o.argument != "lag" {
+		is = fmt.Sprintf("%s had no answer, which counts as slower than any limit", results.Percent(float64(silent)/float64(n)))
+		if out.Value != Never {
+			is = "it is " + o.shown(out.Value) + ", and " + is
+		}
+	}
 	if o.Op == "==" || o.Op == "!=" {
-		o.census(out, out.Value)
+		if o.census(out, value); out.Verdict == results.Fail {
+			out.Reason = is
+		}
+		out.Value = orNever(value)
 		return
 	}
 	effect := designEffect(times.n, o.limit.over)
@@ -46,9 +57,20 @@ func (o *objective) percentile(out *results.Objective) {
 			out.Verdict = results.Pass
 		}
 	}
-	if out.Verdict == results.Inconclusive {
-		out.Reason = fmt.Sprintf("it is %s, but %s", o.shown(out.Value), undecided(n, independent, o.quantile, o.Op))
+	switch out.Verdict {
+	case results.Fail:
+		out.Reason = is
+	case results.Inconclusive:
+		out.Reason = is + ", but " + undecided(n, independent, o.quantile, o.Op)
 	}
+}
+
+// orNever is a time as results have it.
+func orNever(v float64) float64 {
+	if math.IsInf(v, 1) {
+		return Never
+	}
+	return v
 }
 
 // estimated concludes from a figure and its interval.
@@ -186,7 +208,7 @@ func faultFigure(name string, f *results.Fault) (value float64, never string) {
 	if f.At == Never {
 		return 0, "it was not injected"
 	}
-	orNever := func(t int64, why string) (float64, string) {
+	seen := func(t int64, why string) (float64, string) {
 		if t == Never {
 			return 0, why
 		}
@@ -211,13 +233,13 @@ func faultFigure(name string, f *results.Fault) (value float64, never string) {
 		}
 		return value, ""
 	case "time_to_detect":
-		return orNever(f.Detect, "nobody noticed anything of it")
+		return seen(f.Detect, "nobody noticed anything of it")
 	case "time_to_failover":
-		return orNever(f.Failover, "no sign-in was served another way")
+		return seen(f.Failover, "no sign-in was served another way")
 	case "time_to_recover":
-		return orNever(f.Recover, "its target was not seen to serve again")
+		return seen(f.Recover, "its target was not seen to serve again")
 	case "time_to_rebalance":
-		return orNever(f.Rebalance, "the shares of the connectors did not become what they were, and stay so")
+		return seen(f.Rebalance, "the shares of the connectors did not become what they were, and stay so")
 	}
 	return 0, "it is not known how to measure " + name
 }

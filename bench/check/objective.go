@@ -225,7 +225,7 @@ func (t *tally) counted(name string) (n, of uint64, ok bool) {
 	case "other_reason":
 		n = t.otherReason
 	case "repeated":
-		n = t.failed + t.unknown - t.canceled // those need not repeat it: the run was stopped
+		n = t.silent()
 	case "bad_seconds":
 		n = uint64(t.badSeconds())
 	default:

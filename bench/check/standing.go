@@ -1,6 +1,8 @@
 package check
 
 import (
+	"math"
+
 	"ptabench/results"
 	"ptabench/scenarios"
 )
@@ -14,9 +16,9 @@ const (
 // Standing is how objectives stand while the load goes on, of what has ended so
 // far: for somebody who watches. Verdicts are of now; it takes the samples of
 // the whole run to conclude. Objectives about a fault, or about a part of the
-// load, are told at the end only. At is the time at a percentile, from 0 to
-// 100, of a kind of time.
-func Standing(list []scenarios.Objective, r *results.Result, at func(kind string, percentile float64) int64) []results.Objective {
+// load, are told at the end only. Within is the time at a percentile,
+// from 0 to 100, of a kind of time: Recorder.AnsweredWithin.
+func Standing(list []scenarios.Objective, r *results.Result, within func(kind string, percentile float64) int64) []results.Objective {
 	all := make([]results.Objective, len(list))
 	for i, o := range list {
 		out := &all[i]
@@ -24,13 +26,17 @@ func Standing(list []scenarios.Objective, r *results.Result, at func(kind string
 		if o.Fault() == "" {
 			out.Window = o.Window.String()
 		}
-		value, known, grows := standing(o, r, at)
+		value, known, grows := standing(o, r, within)
 		if !known {
 			continue
 		}
 		out.Value, out.Samples, out.Reason = value, r.SignIns.Sent, ""
+		compared := value
+		if value == Never { // nobody answered so many, which is slower than any limit
+			compared = math.Inf(1)
+		}
 		switch {
-		case compare(value, o.Op, o.Value):
+		case compare(compared, o.Op, o.Value):
 			out.Verdict = results.Pass
 		case grows && value < o.Value || grows && value == o.Value && o.Op == ">":
 			out.Reason = notYet
@@ -42,13 +48,13 @@ func Standing(list []scenarios.Objective, r *results.Result, at func(kind string
 }
 
 // standing is the value of an objective so far, and whether it can only grow.
-func standing(o scenarios.Objective, r *results.Result, at func(string, float64) int64) (value float64, known, grows bool) {
+func standing(o scenarios.Objective, r *results.Result, within func(string, float64) int64) (value float64, known, grows bool) {
 	if o.Fault() != "" || o.Tenant != "" || o.Window.Name != scenarios.Whole || r.SignIns.Sent == 0 {
 		return 0, false, false
 	}
 	name, argument := o.Split()
 	if q := quantile(name); q > 0 {
-		return float64(at(argument, 100*q)), true, false
+		return float64(within(argument, 100*q)), true, false
 	}
 	n := &r.SignIns
 	if count, ok := map[string]uint64{

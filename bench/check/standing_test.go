@@ -22,6 +22,8 @@ func TestStanding(t *testing.T) {
 		"accepted >= 5000":                     {results.Inconclusive, 900, notYet},
 		"repeated <= 10":                       {results.Fail, 20, ""},
 		"p99(response) < 50ms":                 {results.Pass, 40e6, ""},
+		"p99(service) < 50ms":                  {results.Fail, Never, ""},
+		"p99(service) > 50ms":                  {results.Pass, Never, ""},
 		"p99(lag) < 50us":                      {results.Fail, 60e3, ""},
 		"max(response) < 50ms":                 {results.Fail, 80e6, ""},
 		"mean(response) < 50ms":                {results.Pass, 30e6, ""},
@@ -42,13 +44,13 @@ func TestStanding(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		at := func(kind string, percentile float64) int64 {
+		within := func(kind string, percentile float64) int64 {
 			if percentile != 99 {
 				t.Errorf("%s: asked for p%v", text, percentile)
 			}
-			return map[string]int64{"response": 40e6, "lag": 60e3}[kind]
+			return map[string]int64{"response": 40e6, "service": Never, "lag": 60e3}[kind]
 		}
-		got := Standing([]scenarios.Objective{o}, soFar, at)[0]
+		got := Standing([]scenarios.Objective{o}, soFar, within)[0]
 		if got.Verdict != want.verdict || got.Value != want.value || got.Reason != want.reason || got.Text != text {
 			t.Errorf("%s: %s, %v, %q; want %s, %v, %q", text, got.Verdict, got.Value, got.Reason, want.verdict, want.value, want.reason)
 		}

@@ -142,11 +142,13 @@ func (t *tally) count(s *results.Sample) {
 			c.lost++
 		}
 	}
+	// Of one that the end of the run cut off, it is known how long it took so far.
+	answered := decided(s) || canceled(s)
 	for kind, v := range timesOf(s) {
 		in.times[kind] += v
 		t.max[kind] = max(t.max[kind], v)
 		if t.timing[kind] != nil {
-			t.timing[kind].count(own, v)
+			t.timing[kind].count(own, v, answered || timeKinds[kind] == "lag")
 		}
 	}
 }
@@ -169,6 +171,10 @@ func (t *tally) decided(s *results.Sample, in *interval, own int64) {
 		}
 	}
 }
+
+// silent is how many had no answer, but for those that the end of the run cut
+// off.
+func (t *tally) silent() uint64 { return t.failed + t.unknown - t.canceled }
 
 func (t *tally) sent() uint64 { return t.planned - t.unsent }
 

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"math"
 	"math/bits"
 	"sort"
 
@@ -9,7 +10,8 @@ import (
 
 // A timing holds the times of one kind of a window's sign-ins: all in a
 // histogram, and by bin, roughly, because the sign-ins of one stall are not
-// independent, which only shows over time.
+// independent, which only shows over time. What nobody answered is among the
+// slowest, however soon that was known: an error is no fast answer.
 type timing struct {
 	all    *results.Histogram
 	width  int64    // of a bin
@@ -40,10 +42,15 @@ func (t *timing) wantLimit(at int64, strict bool) *limit {
 }
 
 // count takes in a time at a moment of the window's own time.
-func (t *timing) count(own, v int64) {
+func (t *timing) count(own, v int64, answered bool) {
 	bin := int(own / t.width)
-	t.all.Record(v)
 	t.n[bin]++
+	if answered {
+		t.all.Record(v)
+	} else {
+		t.all.RecordUnanswered()
+		v = math.MaxInt64
+	}
 	t.grid[bin*classes+class(v)]++
 	for _, l := range t.limits {
 		if v > l.at || l.strict && v == l.at {
@@ -51,6 +58,15 @@ func (t *timing) count(own, v int64) {
 			l.over[bin]++
 		}
 	}
+}
+
+// at is the time within which a share of all was answered, from 0 to 1;
+// infinite when fewer were.
+func (t *timing) at(q float64) float64 {
+	if v, ok := t.all.Within(100 * q); ok {
+		return float64(v)
+	}
+	return math.Inf(1)
 }
 
 // classes is the number of classes of times: four to each doubling, from 16 µs
@@ -102,12 +118,10 @@ func (t *timing) interval(q float64) (low, high float64, capped, ok bool) {
 	}
 	independent := max(uint64(float64(n)/designEffect(t.n, t.beyond(q))), 1)
 	lower, upper, enough := results.QuantileRanks(independent, q, 1-doubt)
-	at := func(rank uint64) float64 {
-		return float64(t.all.At(100 * float64(rank) / float64(independent)))
-	}
+	at := func(rank uint64) float64 { return t.at(float64(rank) / float64(independent)) }
 	if enough {
 		return at(lower), at(upper), false, true
 	}
 	lower = uint64(sort.Search(int(independent), func(k int) bool { return results.AtMost(uint64(k), independent, q) > doubt/2 }))
-	return at(lower), float64(t.all.At(100)), true, true
+	return at(lower), t.at(1), true, true
 }

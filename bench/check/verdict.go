@@ -31,7 +31,8 @@ func judge(in Input, r *results.Result) {
 	}
 	for i := range r.Objectives {
 		o := &r.Objectives[i]
-		if o.Verdict == results.Fail && late != "" && aboutTime(in.Objectives[i]) {
+		unanswered := o.Value == Never // no lateness explains that
+		if o.Verdict == results.Fail && late != "" && aboutTime(in.Objectives[i]) && !unanswered {
 			o.Verdict = results.Inconclusive
 			o.Reason += ", and " + late
 		}

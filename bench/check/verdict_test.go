@@ -127,6 +127,19 @@ func TestVerdicts(t *testing.T) {
 			reasons: []string{`The objective "failed > 0" is missed: it is 0.`,
 				`The objective "p99(response) < 50ms" is undecided: it is 60.0 ms, and the load generator itself was late.`, "The load generator sent late"},
 		},
+		"late, and most sign-ins without an answer": {
+			change: func(w *world) {
+				late(w)
+				w.objectives = []string{"p50(response) < 50ms"}
+				for i := range w.samples {
+					if s := &w.samples[i]; i%4 > 0 {
+						s.Outcome, s.Path, s.Code, s.Judgement = results.OutcomeFailed, results.PathNone, 80001, results.NotJudged
+					}
+				}
+			},
+			verdict: results.Fail,
+			reasons: []string{`The objective "p50(response) < 50ms" is missed: 75.0 % had no answer, which counts as slower than any limit.`, "The load generator sent late"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
