@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -171,6 +172,9 @@ func (m *measurement) conclude(g *load.Generator, records []fault.Record, seen m
 	result.Processes = m.processes(b, result.SignIns.Sent)
 	result.Preset, result.TimeScale, result.Network = string(m.Scenario.Preset), m.Scenario.TimeScale, string(m.Scenario.Network)
 	result.Ceiling, result.Capacity = m.ceiling, b.capacity
+	for _, section := range m.Scenario.Unused {
+		result.Warnings = append(result.Warnings, fmt.Sprintf("No tenant's method makes use of the scenario's section %s: nothing of it ran.", section))
+	}
 	if m.Notes != nil {
 		result.Warnings = append(result.Warnings, m.Notes()...)
 	}

@@ -60,8 +60,12 @@ func validate(file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s, %s for %s, %s, %s", s.Name, s.Load.Rate, s.Load.Duration,
-		plural(len(s.Faults), "fault"), plural(len(s.Objectives), "objective")), nil
+	what := fmt.Sprintf("%s, %s for %s, %s, %s", s.Name, s.Load.Rate, s.Load.Duration,
+		plural(len(s.Faults), "fault"), plural(len(s.Objectives), "objective"))
+	for _, section := range s.Unused {
+		what += fmt.Sprintf("; no tenant's method makes use of %s", section)
+	}
+	return what, nil
 }
 
 func plural(n int, noun string) string {

@@ -9,7 +9,7 @@ func (d *decoder) checkOnPrem(s *Scenario) {
 	if d.sound("directory.kind") {
 		d.checkDirectory(s)
 	}
-	d.checkUnused(s)
+	d.leaveUnused(s)
 }
 
 // checkDirectory finds what a directory of its kind cannot have beside it.
@@ -64,17 +64,21 @@ func (d *decoder) fillOnPrem(s *Scenario) {
 	}
 }
 
-// checkUnused finds the sections of what no tenant makes use of. Nothing of them
-// is started.
-func (d *decoder) checkUnused(s *Scenario) {
-	if needed, certain := d.hashesNeeded(s); certain && !needed && s.HashSync.On() && !d.bad["hash_sync"] {
-		d.wrong("hash_sync", "given", "it only where the load signs in to a tenant with method hash-sync, or pass-through with a fallback: no other's hashes are asked for")
+// leaveUnused has what no tenant makes use of not be there, and notes the
+// sections of it: where methods are compared one file has those of all.
+func (d *decoder) leaveUnused(s *Scenario) {
+	unused := func(section string) {
+		if _, given := d.at[section]; given {
+			s.Unused = append(s.Unused, section)
+		}
+	}
+	if needed, certain := d.hashesNeeded(s); certain && !needed {
+		unused("hash_sync")
+		s.HashSync = SyncAgent{}
 	}
 	if federates, certain := d.federates(s); certain && !federates {
-		if _, given := d.at["federation"]; given {
-			d.wrong("federation", "given", "it only beside a tenant with method federation")
-		}
-		s.Federation = Federation{} // there is none
+		unused("federation")
+		s.Federation = Federation{}
 	}
 }
 

@@ -83,5 +83,5 @@ const (
 // Federation is a farm of federation servers behind a balancer, of none where no
 // tenant signs in by federation.
 type Federation struct {
-	Servers int `yaml:"servers" default:"2" min:"1" max:"16" doc:"federation servers, named adfs-1 and so on, behind the process balancer; 2 by default; the section is only for scenarios in which a tenant's method is federation"`
+	Servers int `yaml:"servers" default:"2" min:"1" max:"16" doc:"federation servers, named adfs-1 and so on, behind the process balancer; 2 by default; none unless a tenant's method is federation"`
 }

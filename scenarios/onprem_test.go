@@ -48,6 +48,18 @@ func TestDirectoriesAndAgents(t *testing.T) {
 	if s = with("directory: {}", "federation: {servers: 3}", "fallback: off", "method: federation"); s.Federation.Servers != 3 {
 		t.Errorf("%+v", s.Federation)
 	}
+	// A file for several methods has the sections of all.
+	for pairs, want := range map[[2]string][]string{
+		{"fallback: off", "fallback: off"}:      {"hash_sync", "federation"},
+		{"fallback: off", "method: hash-sync"}:  {"federation"},
+		{"fallback: off", "method: federation"}: {"hash_sync"},
+		{"}\nload", "}\n  - {name: other, domains: [other.test], method: hash-sync}\nload"}: {"hash_sync", "federation"}, // nobody signs in there
+	} {
+		s := parse(t, strings.NewReplacer("directory: {}", "hash_sync: {}\nfederation: {servers: 3}", pairs[0], pairs[1]).Replace(onPrem))
+		if !slices.Equal(s.Unused, want) || s.HashSync.On() == slices.Contains(want, "hash_sync") || (s.Federation.Servers == 0) != slices.Contains(want, "federation") {
+			t.Errorf("%v: unused are %q, expected %q; %+v, %+v", pairs, s.Unused, want, s.HashSync, s.Federation)
+		}
+	}
 	s = with("fallback: off", "method: federation")
 	if !s.Federates() || !slices.Equal(s.ADFSNames(), []string{"adfs-1", "adfs-2"}) || s.Tenants[0].Fallback != FallbackOff || s.Tenants[0].NeedsHashes() {
 		t.Errorf("%+v, %v", s.Tenants, s.ADFSNames())
@@ -91,9 +103,6 @@ func TestDirectoriesAndAgentsRefused(t *testing.T) {
 		{[]string{"directory: {}", strings.Replace(external, "200/s", "0.5/s", 1), "100/s", "0.5/s", "faults: []", "capacity: {objective: p99(response) < 1s}"}, []string{"capacity.from: 1/s: expected at most 30/m"}},
 		{[]string{"directory: {}", external, "fallback: off", "fallback: automatic"}, []string{"tenants[0]: fallback automatic: expected pass-through with fallback off"}},
 		{[]string{"directory: {}", external + "\nhash_sync: {}\npopulation: {states: {locked: 1%}}"}, []string{"hash_sync: given for an external directory", "population.states: given for an external"}},
-		// Sections of what no tenant makes use of.
-		{[]string{"directory: {}", "hash_sync: {}\nfederation: {servers: 2}"}, []string{"x.yaml:3:12: hash_sync: given: expected it only where", "x.yaml:4:13: federation: given: expected it only beside a tenant with method federation"}},
-		{[]string{"directory: {}", "hash_sync: {}", "}\nload", "}\n  - {name: other, domains: [other.test], method: hash-sync}\nload"}, []string{"hash_sync: given: expected it only where the load signs in to a tenant"}},
 		{[]string{"directory: {}", "hash_sync: {}\nfederation: {servers: 2}", "fallback: off", "method: federate"}, []string{"tenants[0].method: federate"}},
 		{[]string{"fallback: off", "method: federation, fallback: automatic"}, []string{"tenants[0].fallback: automatic: expected off, or no such line"}},
 

@@ -64,6 +64,9 @@ type Scenario struct {
 	Vary        []string    `yaml:"vary,omitempty" is:"text" doc:"what 'ptabench matrix' varies when it is not told, such as preset=default,entra; a line for each field"`
 	Capacity    Capacity    `yaml:"capacity,omitempty" doc:"looks for the highest rate at which an objective holds, after the load and on the same system"`
 	Objectives  []Objective `yaml:"objectives,omitempty" doc:"what must hold for the verdict pass, one comparison a line, such as: failed == 0"`
+	// Unused are the sections that no tenant's method makes use of: nothing of them
+	// is started, and they are not in the scenario as it is run.
+	Unused []string `yaml:"-"`
 }
 
 // Population says who the users are. Their domain is that of the first tenant,
