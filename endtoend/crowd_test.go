@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"ptabench/bench/proc"
 	"ptabench/observe"
 )
 
@@ -38,7 +39,8 @@ const actWithin = 3 * time.Minute
 func launch(tb testing.TB, env []string, args ...string) *actor {
 	tb.Helper()
 	a := &actor{cmd: exec.Command(program, args...)}
-	a.cmd.Env, a.cmd.Stderr = append(os.Environ(), env...), &a.stderr
+	a.cmd.Stderr = &a.stderr
+	a.cmd.Env, _ = proc.WithSysmon(append(os.Environ(), env...)) // as in a run
 	out, err := a.cmd.StdoutPipe()
 	if err == nil {
 		err = a.cmd.Start()

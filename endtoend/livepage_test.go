@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"ptabench/bench/proc"
 	"ptabench/page/pagetest"
 	"ptabench/results"
 )
@@ -33,6 +35,10 @@ func TestStopFromTheLivePage(t *testing.T) {
 		at = address.FindStringSubmatch(string(text))
 		return at != nil
 	})
+	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", cmd.Process.Pid))
+	if naps := strings.Contains(string(env), "GODEBUG=schedtrace="); err != nil || naps == proc.SysmonTraces() {
+		t.Errorf("the monitor thread of the load generator naps on: %t, %v", naps, err)
+	}
 	tab.Run(t, chromedp.Navigate(at[1]))
 	tab.Until(t, `Number(document.documentElement.dataset.updates) > 1 && document.getElementById("part-faults").innerText.includes("connector-1")`)
 	tab.Shot(t, "live-fault.png")

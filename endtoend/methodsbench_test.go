@@ -19,7 +19,6 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
-	"ptabench/bench/proc"
 	"ptabench/observe"
 	"ptabench/population"
 )
@@ -121,9 +120,9 @@ func newPlainStage(b *testing.B, kind string) *plainStage {
 	at := func(name ...string) string { return filepath.Join(append([]string{st.dir}, name...)...) }
 	// As 'ptabench run' has each: threads that look for work on another's
 	// processor take it from the directory, and so do those that watch.
-	env := []string{stageObserve, stageDirectory, proc.Sysmon(), fmt.Sprintf("GOMAXPROCS=%d", max(1, 2*runtime.NumCPU()/5))}
+	env := []string{stageObserve, stageDirectory, fmt.Sprintf("GOMAXPROCS=%d", max(1, 2*runtime.NumCPU()/5))}
 	st.directory = launch(b, env, "directory", "--kind", kind, "--state", at("directory"), "--users", fmt.Sprint(compared)).await(b)
-	st.cloud = launch(b, []string{stageObserve, proc.Sysmon()}, "cloudsim", "--state", at("cloud"), "--several-per-host", "--tenant", "name=contoso,domain=contoso.test,fallback=off",
+	st.cloud = launch(b, []string{stageObserve}, "cloudsim", "--state", at("cloud"), "--several-per-host", "--tenant", "name=contoso,domain=contoso.test,fallback=off",
 		"--deadline", slowestAnswer.String(), "--attempt-timeout", slowestAnswer.String()).await(b)
 	st.observe = &observe.Client{Address: st.cloud.Ports["observe"], Token: strings.TrimPrefix(stageObserve, "PTABENCH_OBSERVE_TOKEN="), HTTP: http.DefaultClient}
 	connectors := make([]*actor, 2)

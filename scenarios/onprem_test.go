@@ -50,9 +50,9 @@ func TestDirectoriesAndAgents(t *testing.T) {
 	}
 	// A file for several methods has the sections of all.
 	for pairs, want := range map[[2]string][]string{
-		{"fallback: off", "fallback: off"}:      {"hash_sync", "federation"},
-		{"fallback: off", "method: hash-sync"}:  {"federation"},
-		{"fallback: off", "method: federation"}: {"hash_sync"},
+		{"fallback: off", "fallback: off"}:                                                  {"hash_sync", "federation"},
+		{"fallback: off", "method: hash-sync"}:                                              {"federation"},
+		{"fallback: off", "method: federation"}:                                             {"hash_sync"},
 		{"}\nload", "}\n  - {name: other, domains: [other.test], method: hash-sync}\nload"}: {"hash_sync", "federation"}, // nobody signs in there
 	} {
 		s := parse(t, strings.NewReplacer("directory: {}", "hash_sync: {}\nfederation: {servers: 3}", pairs[0], pairs[1]).Replace(onPrem))

@@ -320,7 +320,8 @@ func (p *Process) fork() (_ *incarnation, ready *os.File, err error) {
 // env is the environment of the next start. Of a variable that is there twice
 // the last counts.
 func (p *Process) env() []string {
-	env := slices.Concat(inheritedEnv(), []string{Sysmon()}, p.spec.Env)
+	inherited, _ := WithSysmon(inheritedEnv())
+	env := slices.Concat(inherited, p.spec.Env)
 	p.mu.Lock()
 	again := p.starts > 0
 	p.mu.Unlock()

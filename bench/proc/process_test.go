@@ -3,6 +3,7 @@ package proc
 import (
 	"errors"
 	"os"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -162,12 +163,24 @@ func TestEnvAgain(t *testing.T) {
 	}
 }
 
-// A child's monitor thread naps on, whatever else the runtime is to do.
+// A child's monitor thread naps on, whatever else the runtime is told.
 func TestSysmon(t *testing.T) {
-	t.Setenv("GODEBUG", "gctrace=1")
-	p := newProcess(nil, Spec{})
-	env := p.env()
-	if want := "GODEBUG=schedtrace=2147483647,gctrace=1"; env[len(env)-1] != want {
-		t.Errorf("the last is %s, want %s", env[len(env)-1], want)
+	const naps = "GODEBUG=schedtrace=2147483647"
+	for _, c := range []struct{ told, want string }{
+		{"", naps},
+		{"gctrace=1", naps + ",gctrace=1"},
+		{"schedtrace=1000", "GODEBUG=schedtrace=1000"},
+		{"schedtrace=2147483647,gctrace=1", naps + ",gctrace=1"},
+	} {
+		t.Setenv("GODEBUG", c.told)
+		if env := newProcess(nil, Spec{}).env(); !slices.Contains(env, c.want) {
+			t.Errorf("told %q: %s is not in %q", c.told, c.want, env)
+		}
+	}
+	if env, changed := WithSysmon([]string{"A=1"}); !changed || !slices.Equal(env, []string{"A=1", naps}) {
+		t.Errorf("%q, %t", env, changed)
+	}
+	if _, changed := WithSysmon([]string{"A=1", naps}); changed {
+		t.Error("changed though it is there")
 	}
 }
