@@ -210,6 +210,8 @@ func (srv *server) refuseUnread(w http.ResponseWriter, requestID string, err err
 	switch {
 	case errors.As(err, &tooLarge):
 		srv.refuse(w, requestID, http.StatusRequestEntityTooLarge, "oversized-sign-in", codeMalformed)
+	case errors.Is(err, errRepeated):
+		srv.refuse(w, requestID, http.StatusBadRequest, "repeated-parameter", codeRepeated)
 	case errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF): // too slow, or gone
 		srv.refuse(w, requestID, http.StatusBadRequest, "unfinished-sign-in", codeMalformed)
 	default:
