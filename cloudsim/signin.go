@@ -117,6 +117,7 @@ func (srv *server) answerSignIn(w http.ResponseWriter, t *tenant, form *signInFo
 	case a.code != 0:
 		srv.answerError(w, requestID, http.StatusBadRequest, "invalid_grant", a.code)
 	default:
+		form.user = principalName(form.user)
 		srv.answerTokens(w, t, form, requestID)
 	}
 }

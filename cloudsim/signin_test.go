@@ -154,7 +154,7 @@ func TestTokens(t *testing.T) {
 		if err := claims.Validate(expected); err != nil {
 			t.Errorf("%s token: %v", what, err)
 		}
-		if more.Name != user || more.Tenant != token.TenantID("contoso") || claims.Subject == "" {
+		if more.Name != `ünsal o'neil "the 1st"@example.test` || more.Tenant != token.TenantID("contoso") || claims.Subject == "" {
 			t.Errorf("%s token: %+v %+v", what, claims, more)
 		}
 	}
