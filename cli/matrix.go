@@ -108,7 +108,7 @@ func matrix(cmd *cobra.Command, r runner, nameOrFile string, f matrixFlags) erro
 	if err != nil {
 		return err
 	}
-	ctx, stop := interruptible(cmd.Context(), cmd.ErrOrStderr(), func() string { return *s.at.Load() })
+	ctx, stop := interruptible(cmd.Context(), cmd.ErrOrStderr(), ofRun(func() string { return *s.at.Load() }))
 	defer stop()
 
 	var inputs []results.MatrixInput
