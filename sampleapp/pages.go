@@ -26,9 +26,9 @@ const (
 
 // view is what the page shows.
 type view struct {
-	User  *user
-	At    string
-	Error string
+	User          *user
+	At            string
+	Error, Detail string // what went wrong, for users and for who helps them
 }
 
 func (a *app) handler() http.Handler {
@@ -104,7 +104,8 @@ func (a *app) signedIn(w http.ResponseWriter, r *http.Request) {
 	u, err := a.finish(r.Context(), browser, r.URL.Query())
 	if err != nil {
 		a.log.Warn("sign-in", "error", err)
-		a.show(w, http.StatusBadRequest, view{Error: err.Error()})
+		text, detail := explained(err)
+		a.show(w, http.StatusBadRequest, view{Error: text, Detail: detail})
 		return
 	}
 	a.forget(r)
