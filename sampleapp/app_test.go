@@ -250,6 +250,7 @@ func TestSignInAndOut(t *testing.T) {
 	}
 	b.expect(b.get("https://"+s.cloud.Ports["443"]+"/", 200), "Hello, zoë")
 	b.expect(s.browser().get(s.home(), 200), "<h1>Welcome</h1>") // nobody else is
+	b.expect(b.get(s.home()+"nowhere", 404), "<h1>Page not found</h1>", `href="/"`)
 	p = b.send(b.get(s.home(), 200), 200)
 	b.expect(p, "<h1>Welcome</h1>")
 	if p.at.Host != s.app.Ports["http"] {
