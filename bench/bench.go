@@ -41,6 +41,10 @@ type Options struct {
 	// MayLoad is the address of somebody's own directory that whoever starts the
 	// run says may be loaded; empty for none.
 	MayLoad string
+	// Clients and ClientSecretFiles are programs of one's own that people may sign
+	// in to, as 'ptabench cloudsim' is told of them.
+	Clients, ClientSecretFiles []string
+
 	Profile bool // leave a CPU profile of each process in the run directory
 	// Ceiling is what the load generator reaches on this machine, when that is
 	// known; nil has it measured first, unless SkipCeiling.

@@ -57,6 +57,7 @@ type commands struct {
 	secrets  secrets
 	meeting  *meeting
 	updates  *updates // nil for a run without any
+	clients  []string // flags of the cloud that register programs of one's own
 	// watch reaches the observe listener that a ready line names.
 	watch func(observe.Ready) *observe.Client
 	// token is by which a connector is to register when it must; nil for always
@@ -117,6 +118,7 @@ func (c *commands) cloud(balancer *observe.Ready) proc.Spec {
 		"--several-per-host=" + strconv.FormatBool(bool(s.SeveralPerHost) || c.meeting.source(1) == ""),
 	}
 	flags = append(flags, c.updates.cloudFlags(s.UpdateEvery)...)
+	flags = append(flags, c.clients...)
 	for _, t := range c.scenario.Tenants {
 		tenant := fmt.Sprintf("name=%s,domain=%s,method=%s,fallback=%s", t.Name, strings.Join(t.Domains, "+"), t.Method, t.Fallback)
 		if t.Method == scenarios.Federated {

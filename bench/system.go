@@ -52,6 +52,7 @@ func newSystem(r *run) *system {
 	s := &system{
 		roles: r.roles,
 		commands: commands{program: r.Program, scenario: r.Scenario, dir: r.Dir,
+			clients: clientFlags(r.Clients, r.ClientSecretFiles),
 			secrets: newSecrets(r.Scenario), meeting: &meeting{kind: r.Scenario.Network}},
 		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2}},
 	}

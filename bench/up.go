@@ -24,6 +24,8 @@ type Standing struct {
 	ObserveToken string // of the roles' observe listeners
 	Processes    []observe.Ready
 	Users        *population.Population // nil for those of somebody's own directory
+	// AdministratorPassword is the file that has the administrators'.
+	AdministratorPassword string
 }
 
 // Up starts the system of a scenario without load or faults, and the sample app
@@ -64,6 +66,17 @@ func (c *commands) app() proc.Spec {
 	}
 }
 
+// clientFlags are those of the cloud for programs of one's own.
+func clientFlags(clients, secretFiles []string) (flags []string) {
+	for _, c := range clients {
+		flags = append(flags, "--client", c)
+	}
+	for _, file := range secretFiles {
+		flags = append(flags, "--client-secret-file", file)
+	}
+	return flags
+}
+
 // authority is a file with that of the cloud and that of the federation servers,
 // which share one, if there are any: a browser meets both.
 func (s *system) authority() (string, error) {
@@ -77,7 +90,7 @@ func (s *system) authority() (string, error) {
 func (s *system) standing(app *proc.Process, users *population.Population) Standing {
 	all := Standing{
 		App: app.Ready().Info["home"], Cloud: "https://" + s.cloud.Ready().Ports["443"] + "/",
-		ObserveToken: s.commands.secrets.observe,
+		ObserveToken: s.commands.secrets.observe, AdministratorPassword: s.cloud.Ready().Info["administrator_password_file"],
 	}
 	if s.commands.scenario.Directory.Kind != scenarios.Outside {
 		all.Users = users

@@ -5,6 +5,9 @@ import (
 	"os"
 	"strings"
 
+	"github.com/spf13/pflag"
+
+	"ptabench/cloudsim"
 	"ptabench/cloudsim/signin"
 )
 
@@ -52,5 +55,16 @@ func parseClients(redirects, secrets []string) ([]signin.Client, error) {
 		}
 		c.Secret, c.Devices = signin.NewSecret(secret), false
 	}
+	if err := cloudsim.CheckClients(clients); err != nil {
+		return nil, err
+	}
 	return clients, nil
+}
+
+// clientFlags are the programs of one's own that a cloud is to know.
+type clientFlags struct{ redirects, secrets []string }
+
+func (c *clientFlags) register(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&c.redirects, "client", nil, "a program that people may sign in to, besides those that every cloud knows: ID=REDIRECT, where answers may be sent; repeatable, also for one ID")
+	flags.StringArrayVar(&c.secrets, "client-secret-file", nil, "ID=FILE: a client that has a server of its own, and its secret in one line; repeatable")
 }

@@ -19,7 +19,8 @@ import (
 
 func cloudsimCommand() *cobra.Command {
 	cfg := cloudsim.Config{Version: version}
-	var tenants, ports, clients, secrets []string
+	var tenants, ports []string
+	var clients clientFlags
 	var handoff, locks string
 	var severalPerHost bool
 	cmd := &cobra.Command{
@@ -53,7 +54,7 @@ Secrets come by the environment:
 			if cfg.Queue.Handoff, err = parseSwitch("handoff", handoff); err != nil {
 				return err
 			}
-			if cfg.Clients, err = parseClients(clients, secrets); err != nil {
+			if cfg.Clients, err = parseClients(clients.redirects, clients.secrets); err != nil {
 				return err
 			}
 			if cfg.Lockout, err = lockout.ParseRule(locks); err != nil {
@@ -122,8 +123,7 @@ Secrets come by the environment:
 	f.DurationVar(&cfg.UpdateLease, "update-lease", rollout.DefaultTerm, "how long a connector that updates, and is not heard of, holds up the others of its tenant")
 	f.StringArrayVar(&cfg.Administrators, "administrator", nil, "an administrator, NAME@DOMAIN; repeatable; admin@ and its first domain for a tenant that has none")
 	f.StringVar(&cfg.AdministratorPasswordFile, "administrator-password-file", "", "file with the administrators' password in one line; by default DIR/administrator.password (0600), made at random when absent")
-	f.StringArrayVar(&clients, "client", nil, "a program that people may sign in to, besides those that every cloud knows: ID=REDIRECT, where answers may be sent; repeatable, also for one ID")
-	f.StringArrayVar(&secrets, "client-secret-file", nil, "ID=FILE: a client that has a server of its own, and its secret in one line; repeatable")
+	clients.register(f)
 	f.StringVar(&locks, "lockout", "on", "when wrong passwords lock an account: FAILURES/DURATION, the duration growing with each failure that follows; on is 10/60s, off is never")
 	f.StringVar(&cfg.SignInLog, "sign-in-log", "", "file to append a CSV line for each sign-in to")
 	return cmd

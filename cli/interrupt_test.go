@@ -29,7 +29,7 @@ func TestInterrupts(t *testing.T) {
 		stopped := make(chan struct{})
 		go func() {
 			defer close(stopped)
-			interrupts(signals, done, &said, func() string { return "runs/it" }, func(err error) { cause = err }, func(s os.Signal) { died = s })
+			interrupts(signals, done, &said, ofRun(func() string { return "runs/it" }), func(err error) { cause = err }, func(s os.Signal) { died = s })
 		}()
 		for range sent {
 			select {
@@ -57,7 +57,7 @@ func TestInterrupts(t *testing.T) {
 }
 
 func TestOneInterruptEndsTheContext(t *testing.T) {
-	ctx, stop := interruptible(context.Background(), &bytes.Buffer{}, func() string { return "run" })
+	ctx, stop := interruptible(context.Background(), &bytes.Buffer{}, ofRun(func() string { return "run" }))
 	defer stop()
 	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
 		t.Fatal(err)

@@ -112,7 +112,7 @@ func matrix(cmd *cobra.Command, r runner, nameOrFile string, f matrixFlags) erro
 		return err
 	}
 	s.mayLoad = f.mayLoad
-	ctx, stop := interruptible(cmd.Context(), cmd.ErrOrStderr(), func() string { return *s.at.Load() })
+	ctx, stop := interruptible(cmd.Context(), cmd.ErrOrStderr(), ofRun(func() string { return *s.at.Load() }))
 	defer stop()
 
 	var inputs []results.MatrixInput

@@ -137,7 +137,7 @@ func run(cmd *cobra.Command, r runner, nameOrFile string, f runFlags) error {
 		dir = newRunDirectory(scenario.Name, time.Now())
 	}
 	stderr := &redirected{to: cmd.ErrOrStderr()}
-	ctx, stop := interruptible(cmd.Context(), stderr, func() string { return dir })
+	ctx, stop := interruptible(cmd.Context(), stderr, ofRun(func() string { return dir }))
 	defer stop()
 	return judge(ctx, cmd, stderr, r, f, bench.Options{
 		Scenario: scenario, Dir: dir, Version: version, Profile: f.profile,

@@ -100,7 +100,7 @@ func suite(cmd *cobra.Command, r runner, nameOrFile string, f suiteFlags) error 
 	if err != nil {
 		return err
 	}
-	ctx, stop := interruptible(cmd.Context(), cmd.ErrOrStderr(), func() string { return *s.at.Load() })
+	ctx, stop := interruptible(cmd.Context(), cmd.ErrOrStderr(), ofRun(func() string { return *s.at.Load() }))
 	defer stop()
 
 	var inputs []results.SuiteInput

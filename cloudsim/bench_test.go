@@ -175,6 +175,9 @@ func benchmarkHandler(b *testing.B, result wire.Result) {
 	}
 	t := srv.tenants["contoso"]
 	t.issuer = srv.signer.Issuer("127.0.0.1:443", t.Name)
+	if err := srv.openSurface("127.0.0.1:443"); err != nil {
+		b.Fatal(err)
+	}
 	s := &session{tenant: t, server: srv, log: srv.log, peer: peerIdentity{name: "connector-1"}}
 	s.connector = dispatch.NewConnector("connector-1", 1<<20, s)
 	s.done, s.ended = context.WithCancelCause(context.Background())

@@ -1,6 +1,7 @@
 package cloudsim
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -15,6 +16,17 @@ const (
 	maxClientID  = 128 // bytes
 	maxRedirects = 20  // of a client
 )
+
+// CheckClients reports everything that is wrong with clients, for who is told of
+// them long before a cloud is.
+func CheckClients(clients []signin.Client) error {
+	var errs []error
+	c := Config{Clients: clients}
+	c.validateClients(func(field string, value any, expected string) {
+		errs = append(errs, fmt.Errorf("--%s: %v: expected %s", field, value, expected))
+	})
+	return errors.Join(errs...)
+}
 
 // validateClients reports what is wrong with the clients.
 func (c *Config) validateClients(bad func(field string, value any, expected string)) {

@@ -14,6 +14,7 @@ const (
 	codeUnknownTenant     = 90002
 	codeNoTenantForDomain = 50059
 	codeMalformed         = 90014
+	codeRepeated          = 9000411
 	codeWrongMethod       = 900561
 
 	codeUnknownUser   = 50034
@@ -33,6 +34,7 @@ var descriptions = map[int]string{
 	codeUnknownTenant:     "Tenant not found. Check that you have the correct tenant name.",
 	codeNoTenantForDomain: "No tenant-identifying information found in the request or implied by any provided credentials.",
 	codeMalformed:         "The request could not be read.",
+	codeRepeated:          "A parameter is given twice.",
 	codeWrongMethod:       "The endpoint does not accept requests of this method.",
 
 	codeUnknownUser:   "The user account does not exist in the directory.",

@@ -235,7 +235,7 @@ func (c theCloud) vouched(ctx context.Context, t *tenant, arrived time.Time, at 
 		return signin.Answer{Code: assertionCodes[r.Reason]}
 	}
 	by, a := c.assert(ctx, bearer{document, arrived, at.RequestID, t})
-	return signin.Answer{Code: a.code, Failed: a.failed, Method: string(a.by), User: by.User, SignedIn: by.SignedIn}
+	return signin.Answer{Code: a.code, Failed: a.failed, Method: string(a.by), User: principalName(by.User), SignedIn: by.SignedIn}
 }
 
 // discover reads where a federated tenant's users are to be sent, if that is not

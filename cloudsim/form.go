@@ -13,7 +13,10 @@ import (
 // formType is the media type of a form, as nearly everybody writes it.
 const formType = "application/x-www-form-urlencoded"
 
-var errForm = errors.New("a field of the form is not encoded as it must be")
+var (
+	errForm     = errors.New("a field of the form is not encoded as it must be")
+	errRepeated = errors.New("a field of the form is there twice")
+)
 
 // signInForm is the fields of a sign-in's form that matter here.
 type signInForm struct {
@@ -26,10 +29,11 @@ type signInForm struct {
 // passes through them.
 var bodies = sync.Pool{New: func() any { return new([usualBody + 1]byte) }}
 
-// readForm reads the form in a request's body, which the caller has limited. It is what ParseForm and PostForm.Get are, without their maps, which
-// cost a sign-in more than the queue does. A body that is no form has no
-// fields; of a field given twice the first counts. The whole body is for other
-// grants than the password's.
+// readForm reads the form in a request's body, which the caller has limited. It
+// is what ParseForm and PostForm.Get are, without their maps, which cost a
+// sign-in more than the queue does. A body that is no form has no fields. A
+// field that is known may be there once (RFC 6749 section 3.2); others are not
+// looked at. The whole body is for other grants than the password's.
 func readForm(r *http.Request) (f signInForm, body string, err error) {
 	if kind := r.Header.Get("Content-Type"); kind != formType {
 		if parsed, _, err := mime.ParseMediaType(kind); err != nil || parsed != formType {
@@ -65,8 +69,9 @@ func readForm(r *http.Request) (f signInForm, body string, err error) {
 }
 
 func parseForm(body string) (f signInForm, err error) {
-	found := [6]bool{}
-	fields := [6]*string{&f.grant, &f.client, &f.user, &f.password, &f.scope, &f.info}
+	var secret string // whoever needs it reads it from the body
+	found := [7]bool{}
+	fields := [7]*string{&f.grant, &f.client, &f.user, &f.password, &f.scope, &f.info, &secret}
 	for body != "" {
 		var pair string
 		pair, body, _ = strings.Cut(body, "&")
@@ -94,10 +99,16 @@ func parseForm(body string) (f signInForm, err error) {
 			i = 4
 		case "client_info":
 			i = 5
+		case "client_secret":
+			i = 6
 		}
-		if i >= 0 && !found[i] {
-			*fields[i], found[i] = value, true
+		if i < 0 {
+			continue
 		}
+		if found[i] {
+			return signInForm{}, errRepeated
+		}
+		*fields[i], found[i] = value, true
 	}
 	return f, nil
 }

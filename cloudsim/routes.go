@@ -28,7 +28,7 @@ func (srv *server) userMux() http.Handler {
 	srv.manager().Routes(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		srv.denied("unknown-path", 1)
-		http.NotFound(w, r)
+		srv.surface.NotFound(w, r)
 	})
 	return srv.withUpdates(mux)
 }

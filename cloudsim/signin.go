@@ -117,6 +117,7 @@ func (srv *server) answerSignIn(w http.ResponseWriter, t *tenant, form *signInFo
 	case a.code != 0:
 		srv.answerError(w, requestID, http.StatusBadRequest, "invalid_grant", a.code)
 	default:
+		form.user = principalName(form.user)
 		srv.answerTokens(w, t, form, requestID)
 	}
 }
@@ -210,6 +211,8 @@ func (srv *server) refuseUnread(w http.ResponseWriter, requestID string, err err
 	switch {
 	case errors.As(err, &tooLarge):
 		srv.refuse(w, requestID, http.StatusRequestEntityTooLarge, "oversized-sign-in", codeMalformed)
+	case errors.Is(err, errRepeated):
+		srv.refuse(w, requestID, http.StatusBadRequest, "repeated-parameter", codeRepeated)
 	case errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF): // too slow, or gone
 		srv.refuse(w, requestID, http.StatusBadRequest, "unfinished-sign-in", codeMalformed)
 	default:

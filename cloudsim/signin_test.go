@@ -154,7 +154,7 @@ func TestTokens(t *testing.T) {
 		if err := claims.Validate(expected); err != nil {
 			t.Errorf("%s token: %v", what, err)
 		}
-		if more.Name != user || more.Tenant != token.TenantID("contoso") || claims.Subject == "" {
+		if more.Name != `ünsal o'neil "the 1st"@example.test` || more.Tenant != token.TenantID("contoso") || claims.Subject == "" {
 			t.Errorf("%s token: %+v %+v", what, claims, more)
 		}
 	}
@@ -236,6 +236,8 @@ func TestBadSignIns(t *testing.T) {
 		{"empty user", with("username", ""), 400, 900144, "missing-parameter", nil},
 		{"another grant", with("grant_type", "client_credentials"), 400, 70003, "unsupported-grant", nil},
 		{"grant in capitals", with("grant_type", "Password"), 400, 70003, "unsupported-grant", nil},
+		{"grant twice", form(user, secret).Encode() + "&grant_type=refresh_token", 400, 9000411, "repeated-parameter", nil},
+		{"password twice", form(user, secret).Encode() + "&password=" + secret, 400, 9000411, "repeated-parameter", nil},
 		{"bad escape", "grant_type=password&username=" + user + "&password=" + secret + "%zz", 400, 90014, "malformed-sign-in", nil},
 		{"semicolon", "grant_type=password;username=" + user + "&password=" + secret, 400, 90014, "malformed-sign-in", nil},
 		{"NUL in the name", with("username", "ann\x00@contoso.test"), 400, 90014, "malformed-sign-in", nil},

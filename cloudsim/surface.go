@@ -87,8 +87,13 @@ func (c theCloud) SignIn(ctx context.Context, at signin.Attempt) signin.Answer {
 		return c.vouched(ctx, t, arrived, at)
 	}
 	a := c.attempt(t, arrived, at.RequestID, at.User, at.Password)
-	return signin.Answer{Code: a.code, Failed: a.failed, Method: string(a.by), Connector: a.connector}
+	return signin.Answer{Code: a.code, Failed: a.failed, Method: string(a.by), Connector: a.connector, User: principalName(at.User)}
 }
+
+// principalName is how the cloud writes the name of a user who has signed in,
+// however it was typed: as its accounts are kept, in lower case. Hash sync keeps
+// no other spelling, and a connector tells none.
+func principalName(user string) string { return strings.ToLower(user) }
 
 // Denied implements signin.Cloud.
 func (c theCloud) Denied(reason string) { c.denied(reason, 1) }

@@ -374,3 +374,22 @@ func TestAdministratorConfiguration(t *testing.T) {
 		t.Errorf("administrators %+v", list)
 	}
 }
+
+// Where nothing is, people find a page, and programs a line.
+func TestNothingThere(t *testing.T) {
+	t.Parallel()
+	c := start(t)
+	for accept, want := range map[string]string{
+		"text/html,application/xhtml+xml": "<h1>Page not found</h1>", "application/json": "404 page not found", "": "404 page not found",
+	} {
+		q, err := http.NewRequest(http.MethodGet, c.url("/contoso/nothing"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Header.Set("Accept", accept)
+		if r := c.do(q); r.status != 404 || !strings.Contains(string(r.body), want) || strings.Contains(string(r.body), "<h1>") != strings.HasPrefix(want, "<") {
+			t.Errorf("Accept %q: %v %s", accept, r, r.body)
+		}
+	}
+	c.denied("unknown-path", 3)
+}

@@ -175,6 +175,31 @@ var (
 	errNonce = errors.New("the token is not that of this sign-in")
 )
 
+// A refusal is what the issuer says against a sign-in, at a place.
+type refusal struct{ place, word, text string }
+
+func (r *refusal) Error() string { return r.place + ": " + r.said() }
+
+// said is in the issuer's words, as far as they belong on a page.
+func (r *refusal) said() string {
+	return fmt.Sprintf("%.100s: %.300s", printable(r.word), printable(r.text))
+}
+
+// explained is what a user is told of a sign-in that came to nothing, and the
+// issuer's own words for it where it has any.
+func explained(err error) (text, detail string) {
+	var said *refusal
+	switch {
+	case errors.Is(err, errState):
+		return "This sign-in was not begun in this browser, or it took too long.", ""
+	case errors.As(err, &said) && said.word == "access_denied":
+		return "The sign-in was cancelled or refused.", said.said()
+	case errors.As(err, &said):
+		return "The sign-in service did not complete the sign-in.", said.said()
+	}
+	return "The answer of the sign-in service could not be used.", err.Error()
+}
+
 // finish takes the issuer's answer to a sign-in.
 func (a *app) finish(ctx context.Context, browser string, answer url.Values) (*user, error) {
 	p, found := a.pending.take(answer.Get("state"))
@@ -182,7 +207,7 @@ func (a *app) finish(ctx context.Context, browser string, answer url.Values) (*u
 		return nil, errState
 	}
 	if word := answer.Get("error"); word != "" {
-		return nil, fmt.Errorf("the sign-in page answered %.100q: %.300s", word, printable(answer.Get("error_description")))
+		return nil, &refusal{"the sign-in page", word, answer.Get("error_description")}
 	}
 	if iss := answer.Get("iss"); iss != "" && iss != a.cfg.Issuer { // RFC 9207
 		return nil, fmt.Errorf("the answer is of another issuer: %.200q", iss)
@@ -193,7 +218,7 @@ func (a *app) finish(ctx context.Context, browser string, answer url.Values) (*u
 	if err != nil {
 		var refused *oauth2.RetrieveError
 		if errors.As(err, &refused) { // its text has the whole answer
-			return nil, fmt.Errorf("exchanging the code: %.100q: %.300s", refused.ErrorCode, printable(refused.ErrorDescription))
+			return nil, &refusal{"exchanging the code", refused.ErrorCode, refused.ErrorDescription}
 		}
 		return nil, fmt.Errorf("exchanging the code: %w", err)
 	}

@@ -250,6 +250,7 @@ func TestSignInAndOut(t *testing.T) {
 	}
 	b.expect(b.get("https://"+s.cloud.Ports["443"]+"/", 200), "Hello, zoë")
 	b.expect(s.browser().get(s.home(), 200), "<h1>Welcome</h1>") // nobody else is
+	b.expect(b.get(s.home()+"nowhere", 404), "<h1>Page not found</h1>", `href="/"`)
 	p = b.send(b.get(s.home(), 200), 200)
 	b.expect(p, "<h1>Welcome</h1>")
 	if p.at.Host != s.app.Ports["http"] {
@@ -272,16 +273,16 @@ func TestMixedUp(t *testing.T) {
 		request          func(*url.URL)
 		answer           func(url.Values)
 	}{
-		{"another state", user, "none to a sign-in", nil, func(q url.Values) { q.Set("state", "x") }},
-		{"no state", user, "none to a sign-in", nil, func(q url.Values) { q.Del("state") }},
-		{"another nonce", user, "not that of this sign-in", change("nonce", "other"), nil},
-		{"no nonce", user, "not that of this sign-in", change("nonce", ""), nil},
-		{"another challenge", user, "exchanging the code", change("code_challenge", strings.Repeat("x", 43)), nil},
-		{"another code", user, "exchanging the code", nil, func(q url.Values) { q.Set("code", "x") }},
+		{"another state", user, "was not begun in this browser", nil, func(q url.Values) { q.Set("state", "x") }},
+		{"no state", user, "was not begun in this browser", nil, func(q url.Values) { q.Del("state") }},
+		{"another nonce", user, "The answer of the sign-in service could not be used.", change("nonce", "other"), nil},
+		{"no nonce", user, "The answer of the sign-in service could not be used.", change("nonce", ""), nil},
+		{"another challenge", user, "invalid_grant: AADSTS", change("code_challenge", strings.Repeat("x", 43)), nil},
+		{"another code", user, "invalid_grant: AADSTS", nil, func(q url.Values) { q.Set("code", "x") }},
 		{"another tenant", "ben@fabrikam.test", "of another issuer", func(u *url.URL) { u.Path = strings.Replace(u.Path, "contoso", "fabrikam", 1) }, nil},
-		{"another tenant that is not named", "ben@fabrikam.test", "exchanging the code", func(u *url.URL) { u.Path = strings.Replace(u.Path, "contoso", "fabrikam", 1) },
+		{"another tenant that is not named", "ben@fabrikam.test", "invalid_grant: AADSTS", func(u *url.URL) { u.Path = strings.Replace(u.Path, "contoso", "fabrikam", 1) },
 			func(q url.Values) { q.Del("iss") }},
-		{"a problem", user, "access_denied", nil, func(q url.Values) {
+		{"a problem", user, "The sign-in was cancelled or refused.</p>\n<p class=\"detail\">access_denied: ", nil, func(q url.Values) {
 			q.Del("code")
 			q.Set("error", "access_denied")
 			q.Set("error_description", "<b>no</b>\x00\u202e")
@@ -318,8 +319,8 @@ func TestMixedUp(t *testing.T) {
 	b.held = func(at *url.URL) bool { return at.Path == "/signed-in" }
 	away := b.signIn(b.get(s.home()+"sign-in", 200), user, 303).next.String()
 	other.get(s.home()+"sign-in", 200)
-	b.expect(other.get(away, 400), "none to a sign-in")
-	b.expect(b.get(away, 400), "none to a sign-in")
+	b.expect(other.get(away, 400), "was not begun in this browser")
+	b.expect(b.get(away, 400), "was not begun in this browser")
 	// Nor signed out by another site.
 	q, err := http.NewRequest(http.MethodPost, s.home()+"sign-out", nil)
 	if err != nil {

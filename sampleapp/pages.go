@@ -26,9 +26,10 @@ const (
 
 // view is what the page shows.
 type view struct {
-	User  *user
-	At    string
-	Error string
+	User          *user
+	At            string
+	Error, Detail string // what went wrong, for users and for who helps them
+	Missing       bool   // the page itself
 }
 
 func (a *app) handler() http.Handler {
@@ -37,6 +38,9 @@ func (a *app) handler() http.Handler {
 	mux.HandleFunc("GET /sign-in", a.signIn)
 	mux.HandleFunc("GET /signed-in", a.signedIn)
 	mux.HandleFunc("POST /sign-out", a.signOut)
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
+		a.show(w, http.StatusNotFound, view{Missing: true})
+	})
 	mux.HandleFunc("GET /app.css", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/css; charset=utf-8")
 		_, _ = w.Write([]byte(pageStyle))
@@ -104,7 +108,8 @@ func (a *app) signedIn(w http.ResponseWriter, r *http.Request) {
 	u, err := a.finish(r.Context(), browser, r.URL.Query())
 	if err != nil {
 		a.log.Warn("sign-in", "error", err)
-		a.show(w, http.StatusBadRequest, view{Error: err.Error()})
+		text, detail := explained(err)
+		a.show(w, http.StatusBadRequest, view{Error: text, Detail: detail})
 		return
 	}
 	a.forget(r)

@@ -24,6 +24,9 @@ type Mistake struct {
 	order int // of the file among the sources: the document, then the overrides
 }
 
+// Override is the number of the override at fault, from 1; 0 for the document.
+func (m Mistake) Override() int { return m.order }
+
 // Error has the form compilers use: where, what, what was expected, and below
 // it the line with a caret.
 func (m Mistake) Error() string {

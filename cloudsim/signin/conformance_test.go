@@ -135,7 +135,7 @@ func TestDeviceCode(t *testing.T) {
 	page = b.signIn(page, adminUser, adminPassword)
 	b.expect(page, 200, "Are you trying to sign in to ptabench setup?", adminUser)
 	page = b.send(page, "continue")
-	b.expect(page, 200, "<h1>Signed in on your device</h1>", "You have signed in")
+	b.expect(page, 200, "<h1>Signed in</h1>", "where the code was shown")
 	ctx, stop := context.WithTimeout(a.ctx, 30*time.Second)
 	defer stop()
 	tokens, err := a.config.DeviceAccessToken(ctx, auth)

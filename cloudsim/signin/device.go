@@ -305,7 +305,7 @@ func (s *Surface) devicePage(v *visit) {
 				return
 			}
 			s.log.Info("device signed in", "client", d.client.ID, "tenant", in.Tenant, "user", in.User, "request_id", v.id)
-			s.tell(v, "Signed in on your device", "You have signed in to "+d.client.Name+" on your device. You may now close this page.")
+			s.tell(v, "Signed in", "You have signed in to "+d.client.Name+". You may now close this page, and go on where the code was shown.")
 		},
 		cancel: func(v *visit) {
 			s.devices.settle(userCode, v.now, deviceDeclined, grant{})

@@ -168,7 +168,7 @@ func TestFederationForADevice(t *testing.T) {
 	page := b.send(b.get("/device"), "code", "user_code", started.UserCode)
 	page = b.comeBack(b.goAway(page, fedUser), fedUser)
 	b.expect(page, 200, "Are you trying to sign in to")
-	b.expect(b.send(page, "continue"), 200, "Signed in on your device")
+	b.expect(b.send(page, "continue"), 200, "Signed in")
 }
 
 // What comes back is refused when it is not what was sent away, and nobody is

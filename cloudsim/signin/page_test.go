@@ -39,6 +39,8 @@ func TestHeaders(t *testing.T) {
 	}
 	page = b.signIn(page, annUser, annPassword)
 	b.expect(page, 200, "Hello, ann", "connector-1", "pass-through")
+	other := o.browser()
+	other.expect(other.signIn(other.get("/"), strings.ToUpper(annUser), annPassword), 200, "Hello, ann", annUser) // however it is typed
 	for _, name := range []string{sessionCookie, formCookie} {
 		if !strings.HasPrefix(name, "__Host-") {
 			t.Errorf("cookie %s", name)

@@ -77,8 +77,8 @@ type Answer struct {
 	Failed    bool
 	Method    string // who decided; empty when nobody did
 	Connector string // that served, if one did
-	// Of a response: who signed in, and when, as the server says.
-	User     string
+	User      string // who signed in, as the cloud writes the name
+	// Of a response: when, as the server says.
 	SignedIn time.Time
 }
 

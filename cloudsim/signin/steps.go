@@ -166,14 +166,14 @@ func (s *Surface) takePassword(v *visit, p *purpose, user, password string) {
 		again(a.Code)
 		return
 	}
-	in := session{Tenant: t.Name, User: user, Method: a.Method, Connector: a.Connector, Administrator: administrator, SignedIn: v.now, Stays: stays}
+	in := session{Tenant: t.Name, User: a.User, Method: a.Method, Connector: a.Connector, Administrator: administrator, SignedIn: v.now, Stays: stays}
 	v.begin(in)
 	switch {
 	case p.administrative() && !administrator:
 		s.denied("sign-in-no-administrator", v)
 		s.ask(v, p, view{Step: stepUser, Code: codeNotAdministrator}, http.StatusOK)
 	case p.agree:
-		s.ask(v, p, view{Step: stepContinue, User: user}, http.StatusOK)
+		s.ask(v, p, view{Step: stepContinue, User: in.User}, http.StatusOK)
 	default:
 		p.finish(v, &in)
 	}
@@ -188,7 +188,7 @@ func (s *Surface) decide(v *visit, t Tenant, user, password string, administrato
 	if !administrator {
 		return s.cloud.SignIn(v.r.Context(), Attempt{RequestID: v.id, Tenant: t.Name, User: user, Password: password})
 	}
-	a, account := Answer{Method: MethodCloud}, "account "+t.Name+" "+user
+	a, account := Answer{Method: MethodCloud, User: strings.ToLower(user)}, "account "+t.Name+" "+user
 	switch {
 	case !s.administratorFailures.enter(account, v.now):
 		s.denied("sign-in-locked", v)

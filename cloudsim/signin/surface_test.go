@@ -187,7 +187,9 @@ func (o *office) SignIn(_ context.Context, a Attempt) Answer {
 	if a.Password != annPassword {
 		return Answer{Code: codeWrongPassword, Method: "pass-through"}
 	}
-	return o.answer
+	answer := o.answer
+	answer.User = strings.ToLower(a.User)
+	return answer
 }
 
 // Denied implements Cloud.

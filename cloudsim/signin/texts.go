@@ -53,7 +53,7 @@ var texts = map[int]string{
 	codeRepeated:         "The app that sent you here asked in a way that can't be read. Close this page.",
 	codeBusy:             "That was too much at once. Wait a moment, and try again.",
 	codeDeviceUnknown:    "That code didn't work. Check the code, and try again.",
-	codeDeviceExpired:    "That code has expired. Get a new one on your other device.",
+	codeDeviceExpired:    "That code has expired. Get a new one where it was shown.",
 }
 
 // UserText is what a user is told of a code.

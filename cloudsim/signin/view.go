@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"ptabench/cloudsim/token"
 )
@@ -117,6 +118,18 @@ func (s *Surface) show(v *visit, data view, status int) {
 func (s *Surface) refusePage(v *visit, status int, reason string, code int) {
 	s.denied(reason, v)
 	s.show(v, view{Step: pageMessage, Code: code}, status)
+}
+
+// NotFound says that there is nothing at an address: to browsers by a page.
+func (s *Surface) NotFound(w http.ResponseWriter, r *http.Request) {
+	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		http.NotFound(w, r)
+		return
+	}
+	s.page(func(v *visit) {
+		s.show(v, view{Step: pageMessage, Title: "Page not found",
+			Text: "There is nothing at this address. Check it, or begin again where you came from."}, http.StatusNotFound)
+	}).ServeHTTP(w, r)
 }
 
 // tell says something that is no error, under a title of its own.
