@@ -226,7 +226,7 @@ func (s *scene) outcomes(height float64, names, last bool) {
 		}},
 		{"refused", "by pass-through", unknown, func(i int) float64 { return float64(refused(i)) }},
 		{"hash sync", count(n.ByPath.HashSync), retry, func(i int) float64 { return float64(list[i].HashSync) }},
-		{"federation", count(n.ByPath.Federation), other, func(i int) float64 { return float64(list[i].Federation) }},
+		{"federation", count(n.ByPath.Federation), c4, func(i int) float64 { return float64(list[i].Federation) }},
 		{"failed", count(n.Failed), bad, func(i int) float64 { return float64(list[i].Failed) }},
 		{"unknown", count(n.Unknown), p95, func(i int) float64 { return float64(list[i].Unknown) }},
 	}
@@ -350,30 +350,32 @@ func drawInFlight(s *scene) {
 }
 
 func drawTimeSpent(s *scene) {
-	s.head("Where the time went", "Mean time of a sign-in through a connector, split into queue, connector, directory and the rest."+s.faultsInWords())
+	spent := s.result.Spent()
+	s.head("Where the time went", "Mean time of a "+spent.Of+" sign-in, split into queue, "+spent.Server+", directory and the rest."+s.faultsInWords())
 	stretches := s.course.Stretches
 	if len(stretches) == 0 {
 		s.nothing("The samples of the run are needed for this.")
 		s.foot()
 		return
 	}
-	mean := &s.result.Time
+	mean := &spent.Mean
 	about := func(ns int64) string { return results.Duration(ns) + " overall" }
 	layers := []layer{
-		{"directory", about(mean.Directory), c3, func(i int) float64 { return float64(stretches[i].Time.Directory) }},
-		{"connector", about(mean.Connector), c1, func(i int) float64 { return float64(stretches[i].Time.Connector) }},
-		{"queue", about(mean.Queue), c2, func(i int) float64 { return float64(stretches[i].Time.Queue) }},
-		{"rest", about(mean.Rest), c8, func(i int) float64 { return float64(stretches[i].Time.Rest) }},
+		{"directory", about(mean.Directory), c3, func(i int) float64 { return float64(spent.In(&stretches[i]).Directory) }},
+		{spent.Server, about(mean.Connector), c1, func(i int) float64 { return float64(spent.In(&stretches[i]).Connector) }},
+		{"queue", about(mean.Queue), c2, func(i int) float64 { return float64(spent.In(&stretches[i]).Queue) }},
+		{"rest", about(mean.Rest), c8, func(i int) float64 { return float64(spent.In(&stretches[i]).Rest) }},
 	}
 	greatest := 0.0
-	for _, f := range stretches {
-		greatest = max(greatest, float64(f.Time.Queue+f.Time.Connector+f.Time.Directory+f.Time.Rest))
+	for i := range stretches {
+		t := spent.In(&stretches[i])
+		greatest = max(greatest, float64(t.Queue+t.Connector+t.Directory+t.Rest))
 	}
-	p := s.plot("Mean time of a pass-through sign-in", 320, true)
+	p := s.plot("Mean time of a "+spent.Of+" sign-in", 320, true)
 	y, ticks := linear(greatest, p.bottom, p.top, 7, roundTime)
 	p.over(true)
 	p.up(y, ticks)
 	p.stack(layers, len(stretches), func(i int) int64 { return stretches[i].At }, s.course.Width)
 	p.frame()
-	s.foot("Service time: from when a sign-in was sent. The rest is network, TLS, tokens and scheduling. Where nothing is drawn no connector answered.")
+	s.foot("Service time: from when a sign-in was sent. The rest is network, TLS, tokens and scheduling. Where nothing is drawn no " + spent.Server + " answered.")
 }

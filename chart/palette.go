@@ -18,7 +18,6 @@ const (
 	muted
 	grid
 	good
-	other
 	retry
 	bad
 	unknown
@@ -65,7 +64,6 @@ var palette = [roles]Colour{
 	muted:       {"muted", "#59636e", "#9198a1"},
 	grid:        {"grid", "#d1d9e0", "#30363d"},
 	good:        {"good", "#0072B2", "#56B4E9"},
-	other:       {"other", "#009E73", "#2FC79A"},
 	retry:       {"retry", "#B26E00", "#E69F00"},
 	bad:         {"bad", "#C44601", "#FF7A3D"},
 	unknown:     {"unknown", "#59636e", "#9198a1"},
@@ -118,9 +116,9 @@ func faultRole(kind string) role {
 	switch kind {
 	case "crash", "stop", "power-loss", "kill":
 		return faultStop
-	case "freeze", "hanging-directory":
+	case "freeze", "hanging-directory", "hanging-adfs":
 		return faultFreeze
-	case "slow-directory", "degrade", "crowded-directory", "limit-cpu", "limit-memory":
+	case "slow-directory", "slow-adfs", "degrade", "crowded-directory", "limit-cpu", "limit-memory":
 		return faultSlow
 	case "block", "partition":
 		return faultBlock

@@ -270,25 +270,26 @@ func (in *Input) heat() Chart {
 }
 
 func (in *Input) timeSpent() Chart {
-	c := Chart{ID: "time-spent", Title: "Where the time of a pass-through sign-in went", Kind: Stack, Unit: "ns"}
+	spent := in.Result.Spent()
+	c := Chart{ID: "time-spent", Title: "Where the time of a " + spent.Of + " sign-in went", Kind: Stack, Unit: "ns"}
 	if in.Course == nil || len(in.Course.Stretches) == 0 {
 		c.Missing = "There are no samples, so where the time went is known as a whole only."
 		return c
 	}
 	c.Step = float64(in.Course.Width) / 1e9
 	layers := []struct {
-		name string
-		of   func(t *results.TimeSpent) int64
+		name, role string
+		of         func(t *results.TimeSpent) int64
 	}{
-		{"directory", func(t *results.TimeSpent) int64 { return t.Directory }},
-		{"connector", func(t *results.TimeSpent) int64 { return t.Connector }},
-		{"queue", func(t *results.TimeSpent) int64 { return t.Queue }},
-		{"rest", func(t *results.TimeSpent) int64 { return t.Rest }},
+		{"directory", "directory", func(t *results.TimeSpent) int64 { return t.Directory }},
+		{spent.Server, "connector", func(t *results.TimeSpent) int64 { return t.Connector }},
+		{"queue", "queue", func(t *results.TimeSpent) int64 { return t.Queue }},
+		{"rest", "rest", func(t *results.TimeSpent) int64 { return t.Rest }},
 	}
 	for _, l := range layers {
-		s := Series{Name: l.name, Role: l.name}
+		s := Series{Name: l.name, Role: l.role}
 		for i := range in.Course.Stretches {
-			t := &in.Course.Stretches[i].Time
+			t := spent.In(&in.Course.Stretches[i])
 			if t.Queue+t.Connector+t.Directory+t.Rest == 0 {
 				s.Values = append(s.Values, math.NaN())
 				continue
@@ -300,12 +301,12 @@ func (in *Input) timeSpent() Chart {
 	for i := range in.Course.Stretches {
 		c.X = append(c.X, float64(in.Course.Stretches[i].At)/1e9)
 	}
-	t := &in.Result.Time
-	if n := &in.Result.SignIns; n.ByPath.PassThrough == 0 && n.ByPath.HashSync+n.ByPath.Federation > 0 {
+	t := &spent.Mean
+	if n := &in.Result.SignIns; spent.Of == "pass-through" && n.ByPath.PassThrough == 0 && n.ByPath.HashSync+n.ByPath.Federation > 0 {
 		return Chart{ID: c.ID, Title: c.Title, Kind: c.Kind, Unit: c.Unit, Missing: "No sign-in was decided by pass-through."}
 	}
-	c.Says = fmt.Sprintf("On average a sign-in by pass-through took %s: %s in the directory, %s in the connector, %s in the queue and %s elsewhere (network, TLS, tokens, scheduling).",
-		results.Duration(t.Queue+t.Connector+t.Directory+t.Rest), results.Duration(t.Directory), results.Duration(t.Connector),
+	c.Says = fmt.Sprintf("On average a %s sign-in took %s: %s in the directory, %s in the %s, %s in the queue and %s elsewhere (network, TLS, tokens, scheduling).",
+		spent.Of, results.Duration(t.Queue+t.Connector+t.Directory+t.Rest), results.Duration(t.Directory), results.Duration(t.Connector), spent.Server,
 		results.Duration(t.Queue), results.Duration(t.Rest))
 	return c
 }

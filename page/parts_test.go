@@ -3,6 +3,7 @@ package page
 import (
 	"bytes"
 	"html"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,17 +46,23 @@ func TestPartsOfSomeRuns(t *testing.T) {
 	}
 }
 
-// Where nobody was asked by pass-through, no chart says how long that took.
+// Where nobody was asked by pass-through, no chart says how long that took, but
+// how long federation did.
 func TestNoPassThrough(t *testing.T) {
 	run := kinds["short"].run(t, "federated")
 	run.Result.SignIns.ByPath = results.ByPath{Federation: 10}
-	d, err := Of(run)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range d.Charts {
-		if c.ID == "time-spent" && c.Missing == "" {
-			t.Errorf("it says %q", c.Says)
+	spent := func() *Chart {
+		d, err := Of(run)
+		if err != nil {
+			t.Fatal(err)
 		}
+		return &d.Charts[slices.IndexFunc(d.Charts, func(c Chart) bool { return c.ID == "time-spent" })]
+	}
+	if c := spent(); c.Missing == "" { // as in runs that did not record it
+		t.Errorf("it says %q", c.Says)
+	}
+	run.Result.FederationTime = &results.TimeSpent{Connector: 7_770_000, Rest: 1_000_000}
+	if c := spent(); c.Missing != "" || !strings.Contains(c.Says, "a federated sign-in took 8.77 ms") || c.Series[1].Name != "federation server" {
+		t.Errorf("missing %q, says %q, %+v", c.Missing, c.Says, c.Series)
 	}
 }

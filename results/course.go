@@ -42,7 +42,7 @@ type Stretch struct {
 	HashSyncRefused       uint64 // of those by hash sync alone
 	Failed, Unknown       uint64
 	Unsent                uint64
-	Time                  TimeSpent // of pass-through sign-ins, on average
+	Time, FederationTime  TimeSpent // of pass-through and of federated sign-ins, on average
 	// SignIns are those that each connector answered, InFlight how many it had
 	// in hand on average, by Little's law; both as Course.Connectors. Both are
 	// nil where there are too many connectors to draw.
@@ -52,6 +52,7 @@ type Stretch struct {
 	Heat []uint32
 
 	passed, queue, connector, directory, served uint64 // sums: µs, but served ns
+	federated                                   federated
 	busy                                        []uint64
 }
 
@@ -237,6 +238,7 @@ func (c *Stretch) count(s *Sample) {
 		}
 	case s.Path == PathFederation:
 		c.Federation++
+		c.federated.count(s, clamp(s.Done-s.Sent))
 	case s.Path == PathPassThrough:
 		c.PassThrough++
 		c.passed++
@@ -253,7 +255,7 @@ func (c *Stretch) count(s *Sample) {
 
 // finish makes means of sums.
 func (c *Stretch) finish(width int64) {
-	c.Time = meanTimes(c.passed, c.queue, c.connector, c.directory, c.served)
+	c.Time, c.FederationTime = meanTimes(c.passed, c.queue, c.connector, c.directory, c.served), c.federated.mean()
 	if c.busy == nil {
 		return
 	}

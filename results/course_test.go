@@ -216,3 +216,32 @@ func bigRun(b *testing.B, n int, length time.Duration) *Run {
 	}
 	return run
 }
+
+// The stretches of a run by federation say where its time went, second by second.
+func TestCourseOfFederation(t *testing.T) {
+	h := testHeader()
+	list := madeUp(t, 4, h, 2_000)
+	for i := range list {
+		if list[i].decided() {
+			list[i].Path, list[i].Server, list[i].Connector, list[i].Directory = PathFederation, 0, 3_000, 1_000
+		}
+	}
+	run := opened(t, h, list)
+	c, err := run.Course()
+	if err != nil {
+		t.Fatal(err)
+	}
+	spent, drawn := run.Result.Spent(), 0
+	for i := range c.Stretches {
+		if c.Stretches[i].Federation == 0 {
+			continue
+		}
+		drawn++
+		if got := spent.In(&c.Stretches[i]); got.Connector != 2_000_000 || got.Directory != 1_000_000 || got.Queue != 0 {
+			t.Errorf("stretch %d: %+v", i, got)
+		}
+	}
+	if drawn == 0 || spent.Of != "federated" || spent.Mean.Connector != 2_000_000 {
+		t.Errorf("%d stretches drawn, %+v", drawn, spent)
+	}
+}

@@ -330,12 +330,13 @@ func (f *federated) count(s *Sample, service int64) {
 	f.served += uint64(service)
 }
 
+func (f *federated) mean() TimeSpent { return meanTimes(f.signIns, 0, f.server, f.directory, f.served) }
+
 // federationTime is nil of a run without federation.
 func (r *Recorder) federationTime() *TimeSpent {
-	f := &r.federated
-	if f.signIns == 0 {
+	if r.federated.signIns == 0 {
 		return nil
 	}
-	t := meanTimes(f.signIns, 0, f.server, f.directory, f.served)
+	t := r.federated.mean()
 	return &t
 }

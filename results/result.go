@@ -107,6 +107,22 @@ type Rate struct {
 	AnsweredPerS float64 `json:"answered_per_s"` // accepted and refused
 }
 
+// Spent is where the time went of the sign-ins that are drawn over time.
+type Spent struct {
+	Of, Server string // pass-through, connector or federated, federation server
+	Mean       TimeSpent
+	In         func(*Stretch) *TimeSpent
+}
+
+// Spent is of pass-through sign-ins; of federated ones where those are all that
+// anybody but the cloud decided.
+func (r *Result) Spent() Spent {
+	if r.FederationTime != nil && r.SignIns.ByPath.PassThrough == 0 {
+		return Spent{"federated", "federation server", *r.FederationTime, func(s *Stretch) *TimeSpent { return &s.FederationTime }}
+	}
+	return Spent{"pass-through", "connector", r.Time, func(s *Stretch) *TimeSpent { return &s.Time }}
+}
+
 // TimeSpent is where the time of pass-through sign-ins went, on average.
 type TimeSpent struct {
 	Queue     int64 `json:"queue"`     // in the tenant's queue
