@@ -37,7 +37,7 @@ func refuseExternal(s *scenarios.Scenario, mayLoad string) (errs []error) {
 		if given == "" {
 			given = "missing"
 		}
-		wrong("--i-may-load: %s: expected %s, as directory.external.url has it, which says that you may load it with sign-ins, wrong passwords among them; 'ptabench suite' does not take it",
+		wrong("--i-may-load: %s: expected %s, as directory.external.url has it, which says that you may load it with sign-ins, wrong passwords among them (a flag of run and matrix, not of suite)",
 			given, e.URL)
 	}
 	if os.Getenv(directoryPassword) == "" {

@@ -198,7 +198,7 @@ func (d *theirs) testRefused(t *testing.T) {
 		"no flag":              {nil, []string{noFlag}},
 		"another address":      {[]string{"--i-may-load", "ldaps://127.0.0.1:636"}, []string{"--i-may-load: ldaps://127.0.0.1:636: expected " + d.url()}},
 		"readable by others":   {append(slices.Clone(allowed), "--set", users+readable), []string{"mode 0644 lets others read passwords, expected 0600"}},
-		"of no tenant":         {append(slices.Clone(allowed), "--set", users+stranger), []string{"users of elsewhere.example: expected users of a domain of corp"}},
+		"of no tenant":         {append(slices.Clone(allowed), "--set", users+stranger), []string{"strangers.csv:1: users of elsewhere.example: expected users of corp.example"}},
 		"too high a rate":      {append(slices.Clone(allowed), "--set", "load.rate=21/s"), []string{"load.rate: 21/s: " + limit}},
 		"too high a capacity":  {append(slices.Clone(allowed), "--set", "capacity={objective: p99(response) < 1s, from: 1/s, to: 30/s}"), []string{"capacity.to: 30/s: " + limit}},
 		"from too high a rate": {append(slices.Clone(allowed), "--set", "capacity={objective: p99(response) < 1s, from: 30/s}"), []string{"capacity.from: 30/s: " + limit}},
