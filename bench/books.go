@@ -172,6 +172,9 @@ func (m *measurement) conclude(g *load.Generator, records []fault.Record, seen m
 	result.Processes = m.processes(b, result.SignIns.Sent)
 	result.Preset, result.TimeScale, result.Network = string(m.Scenario.Preset), m.Scenario.TimeScale, string(m.Scenario.Network)
 	result.Ceiling, result.Capacity = m.ceiling, b.capacity
+	if proc.SysmonTraces() {
+		result.Warnings = append(result.Warnings, "The host is up for so long that the load generator takes more CPU than on others: its monitor thread is woken for each sign-in.")
+	}
 	for _, section := range m.Scenario.Unused {
 		result.Warnings = append(result.Warnings, fmt.Sprintf("No tenant's method makes use of the scenario's section %s: nothing of it ran.", section))
 	}

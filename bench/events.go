@@ -64,11 +64,11 @@ func (m *measurement) explain(result *results.Result) {
 	}
 	results.SortHappened(result.Events)
 	if left > 0 {
-		result.Warnings = append(result.Warnings, fmt.Sprintf("Of the events of the population that were asked for, %d found no user in the state that they need: %s.", left, leftText(n.Left)))
+		result.Warnings = append(result.Warnings, fmt.Sprintf("Of the events of the population that were asked for, %s found no user in the state that they need: %s.", results.Count(left), leftText(n.Left)))
 	}
 	switch {
 	case n.Refused > 0:
-		result.Warnings = append(result.Warnings, fmt.Sprintf("The directory did not accept %d of %d events of the population.", n.Refused, n.Planned))
+		result.Warnings = append(result.Warnings, fmt.Sprintf("The directory did not accept %s of %s events of the population.", results.Count(n.Refused), results.Count(n.Planned)))
 	case n.LateMax > lateEvent:
 		result.Warnings = append(result.Warnings, fmt.Sprintf("Events of the population came up to %s late.", n.LateMax.Round(time.Millisecond)))
 	}

@@ -93,7 +93,12 @@ const tryPatience = 10 * time.Second
 // tryExternal asks somebody's own directory about one user, as a connector would,
 // before anything is started: a load with wrong passwords would lock its users
 // out, and one that nobody answers shows nothing.
-func tryExternal(ctx context.Context, e scenarios.External, users *population.Population) error {
+func tryExternal(ctx context.Context, e scenarios.External, users *population.Population) (err error) {
+	defer func() {
+		if ctx.Err() != nil { // then nothing else is to blame
+			err = context.Cause(ctx)
+		}
+	}()
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if e.CA != "" {
 		text, err := os.ReadFile(e.CA)

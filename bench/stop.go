@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -51,10 +52,11 @@ func (l *limits) count(s *results.Sample) {
 	switch s.Outcome {
 	case results.OutcomeAccepted, results.OutcomeRefused:
 		l.answered++
+		l.response.Record(s.Done - s.Due)
 	default:
 		l.lost++
+		l.response.RecordUnanswered() // an error is no fast answer
 	}
-	l.response.Record(s.Done - s.Due)
 	l.lag.Record(s.Sent - s.Due)
 }
 
@@ -153,7 +155,10 @@ func (l *limits) value(metric string, overdue int) (value float64, known bool) {
 	case "share(failed)":
 		return float64(l.lost) / float64(max(l.ended, 1)), l.ended > 0
 	case "p99(response)":
-		return float64(l.response.At(99)), l.ended > 0
+		if within, ok := l.response.Within(99); ok {
+			return float64(within), l.ended > 0
+		}
+		return math.Inf(1), l.ended > 0
 	case "p99(lag)":
 		return float64(l.lag.At(99)), l.ended > 0
 	case unsentMetric:
@@ -183,12 +188,14 @@ func crosses(value float64, op string, limit float64) bool {
 }
 
 func limitValue(value float64, unit scenarios.Unit) string {
-	switch unit {
-	case scenarios.Time:
+	switch {
+	case math.IsInf(value, 1):
+		return "too many had no answer"
+	case unit == scenarios.Time:
 		return results.Duration(int64(value))
-	case scenarios.Ratio:
+	case unit == scenarios.Ratio:
 		return results.Percent(value)
-	case scenarios.PerSecond:
+	case unit == scenarios.PerSecond:
 		return results.PerSecond(value)
 	}
 	return results.Count(uint64(max(value, 0)))

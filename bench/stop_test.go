@@ -52,6 +52,7 @@ func TestLimits(t *testing.T) {
 		"seconds of nothing":            {[]scenarios.Limit{failing}, []secondOf{bad, none, bad, none, bad}, 5, "75.0 %"},
 		"exactly the limit":             {[]scenarios.Limit{failing}, []secondOf{{accepted: 1, failed: 1}, {accepted: 1, failed: 1}, {accepted: 1, failed: 1}}, 0, ""},
 		"a second when nothing is said": {[]scenarios.Limit{slow}, []secondOf{{accepted: 1, response: 3 * time.Second}}, 1, "p99(response) > 2s: 3.00 s"},
+		"errors are not fast":           {[]scenarios.Limit{slow}, []secondOf{{accepted: 200}, {accepted: 97, failed: 3}}, 2, "p99(response) > 2s: too many had no answer"},
 		"times are of one second":       {[]scenarios.Limit{failing, slow}, []secondOf{good, {accepted: 1, response: time.Second}, good}, 0, ""},
 		"the generator's lag":           {[]scenarios.Limit{late}, []secondOf{good, {accepted: 1, lag: time.Second, response: time.Second}}, 2, "p99(lag) >= 100ms: 1.00 s"},
 		"not sent":                      {[]scenarios.Limit{unsent}, []secondOf{{accepted: 1, overdue: 10}, {accepted: 1, overdue: 11}}, 2, "unsent > 10: 11"},

@@ -103,7 +103,10 @@ var ofUp = farewell{
 }
 
 // A setting is an override, and the flag that it was written as.
-type setting struct{ text, flag string } // no flag for --set, and for what nobody wrote
+type setting struct {
+	text, flag string // no flag for --set, and for what nobody wrote
+	follows    bool   // from the flag, which says something else
+}
 
 func texts(sets []setting) (list []string) {
 	for _, s := range sets {
@@ -122,7 +125,7 @@ func byFlag(err error, sets []setting) error {
 	for i, m := range mistakes {
 		if n := m.Override(); n > 0 && sets[n-1].flag != "" {
 			mistakes[i] = scenarios.Mistake{File: sets[n-1].flag, Value: m.Value, Expected: m.Expected}
-			if key, _, _ := strings.Cut(sets[n-1].text, "="); m.Path != key {
+			if key, _, _ := strings.Cut(sets[n-1].text, "="); m.Path != key || sets[n-1].follows {
 				mistakes[i].Path = m.Path
 			}
 		}
@@ -135,13 +138,13 @@ func byFlag(err error, sets []setting) error {
 func (f *upFlags) settings() []setting {
 	sets := []setting{{text: "faults=[]"}, {text: "objectives=[]"}, {text: "directory.delay=0s"}}
 	if f.method != "" {
-		sets = append(sets, setting{"tenants[0].method=" + f.method, "--method"})
+		sets = append(sets, setting{text: "tenants[0].method=" + f.method, flag: "--method"})
 	}
 	if f.method == string(scenarios.Federated) {
-		sets = append(sets, setting{"tenants[0].fallback=off", "--method"}) // nobody else can answer
+		sets = append(sets, setting{text: "tenants[0].fallback=off", flag: "--method", follows: true}) // nobody else can answer
 	}
 	if f.directory != "" {
-		sets = append(sets, setting{"directory.kind=" + f.directory, "--directory"})
+		sets = append(sets, setting{text: "directory.kind=" + f.directory, flag: "--directory"})
 	}
 	for _, text := range f.sets {
 		sets = append(sets, setting{text: text})
@@ -182,9 +185,13 @@ func standing(scenario *scenarios.Scenario, s bench.Standing) string {
 		fmt.Fprintf(lines, "  the users of %s\tpasswords there\n", scenario.Directory.External.Users)
 	default:
 		for _, t := range scenario.Tenants {
-			if i, found := oneOf(s.Users, t); found {
+			i, found := oneOf(s.Users, t)
+			switch {
+			case found:
 				user(i)
-			} else {
+			case scenario.Population.Spread.Over():
+				fmt.Fprintf(lines, "  nobody of %s is active\n", t.Name)
+			default:
 				fmt.Fprintf(lines, "  nobody of %s\tpopulation.spread=even gives it users\n", t.Name)
 			}
 		}

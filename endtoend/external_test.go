@@ -206,7 +206,7 @@ func (d *theirs) testRefused(t *testing.T) {
 			[]string{"nothing of it is touched", "hash_sync: given for an external directory", "population.events: given for directory.kind external"}},
 		"everything": {[]string{"--i-may-load", "ldaps://dc2", "--set", users + readable, "--set", "directory.external.ca=/no/such.pem", "--set", "directory.external.confirm=", "--set", "load.rate=21/s",
 			"--set", "capacity={objective: p99(response) < 1s, to: 30/s}", "--set", "tenants[0].fallback=automatic"},
-			[]string{"--i-may-load: ldaps://dc2", "mode 0644", "/no/such.pem", "directory.external.confirm: ", "load.rate: 21/s", "capacity.to: 30/s", "tenants[0]: fallback automatic"}},
+			[]string{"--i-may-load: ldaps://dc2", "mode 0644", "/no/such.pem", "directory.external.confirm: ", "load.rate: 21/s", "capacity.to: 30/s", "tenants[0].fallback: automatic"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := filepath.Join(d.dir, "refused")

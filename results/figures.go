@@ -3,6 +3,7 @@ package results
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,11 +54,14 @@ func ObjectiveValue(o *Objective) string { return objectiveValue(o) }
 // objectiveLimit is what its value is compared with, "" when that was not
 // recorded, as in format 1.
 func objectiveLimit(o *Objective) string {
-	if o.Window == "" && o.Limit == 0 && !strings.HasSuffix(o.Text, " 0") { // those about a fault have no window either
+	if o.Window == "" && o.Limit == 0 && !limitIsNought.MatchString(o.Text) { // those about a fault have no window either
 		return ""
 	}
 	return objectiveNumber(o, o.Limit)
 }
+
+// limitIsNought says that a comparison is with 0, in whatever unit.
+var limitIsNought = regexp.MustCompile(`[<>=] *0(\.0*)?[a-zµ%]*$`)
 
 // objectiveInterval bounds its value, "" when it was counted whole.
 func objectiveInterval(o *Objective) string {
@@ -130,7 +134,8 @@ func objectiveWindow(o *Objective) string {
 // objectiveBasis tells what a value rests on: window, sign-ins, limit and
 // interval; "" when its text and value say all there is.
 func objectiveBasis(o *Objective) string {
-	if o.Interval == nil && objectiveWindow(o) == "whole" {
+	never := o.Samples > 0 && o.Unit == "ns" && o.Value < 0 // so many had no answer
+	if o.Interval == nil && objectiveWindow(o) == "whole" && !never {
 		return ""
 	}
 	parts := []string{"in " + objectiveWindow(o)}

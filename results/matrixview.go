@@ -119,7 +119,7 @@ func (m *Matrix) blocks(narrow bool) []block {
 		whole.heads, whole.texts = slices.Delete(whole.heads, 1, 2), 1
 	}
 	var names []string
-	rows := map[string][]blockRow{}
+	rows, unasked := map[string][]blockRow{}, map[string]bool{} // by fault
 	for i := range m.Cells {
 		c := &m.Cells[i]
 		cells, ends := cellsOf(c.whole(), narrow)
@@ -133,6 +133,7 @@ func (m *Matrix) blocks(narrow bool) []block {
 			if rows[f.Name] == nil {
 				names = append(names, f.Name)
 			}
+			unasked[f.Name] = unasked[f.Name] || f.Lost.Runs > 0 && min(f.Detect.Runs, f.Failover.Runs, f.Recover.Runs) == 0
 			cells, ends := cellsOf(f.figures(), narrow)
 			rows[f.Name] = append(rows[f.Name], blockRow{cells: append([]string{c.label()}, cells...), ends: ends})
 		}
@@ -140,7 +141,7 @@ func (m *Matrix) blocks(narrow bool) []block {
 	all := append([]block{whole}, m.methodBlocks(keys)...)
 	for _, name := range names {
 		b := block{title: name, heads: append([]string{keys}, faultHeads...), texts: 1, rows: rows[name]}
-		if slices.ContainsFunc(b.rows, func(r blockRow) bool { return slices.Contains(r.cells[1:], "-") }) {
+		if unasked[name] {
 			b.notes = []string{unneededLegend}
 		}
 		all = append(all, b)

@@ -224,6 +224,15 @@ func TestObjectiveLimit(t *testing.T) {
 			t.Errorf("%s: %q, expected %q", o.Text, got, want)
 		}
 	}
+	for _, nought := range []string{"lost(crash-1)==0", "error_window(crash-1) == 0s", "share(failed) <= 0.0%"} {
+		if o := (Objective{Text: nought}); objectiveLimit(&o) == "" {
+			t.Errorf("%s: no limit", nought)
+		}
+	}
+	never := Objective{Text: "p99(response) < 200ms", Unit: "ns", Value: -1, Limit: 2e8, Window: "whole", Samples: 7}
+	if got := objectiveBasis(&never); !strings.Contains(got, "7 sign-ins") || !strings.Contains(got, "limit 200 ms") {
+		t.Errorf("an objective that nothing came near rests on %q", got)
+	}
 }
 
 func TestAgeOfWrongAnswers(t *testing.T) {

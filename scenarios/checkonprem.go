@@ -97,16 +97,17 @@ func (d *decoder) checkHashes(s *Scenario) {
 	}
 	for i, t := range s.Tenants {
 		if t.NeedsHashes() && d.sound(fmt.Sprintf("tenants[%d].method", i), fmt.Sprintf("tenants[%d].fallback", i)) {
-			d.wrong(fmt.Sprintf("tenants[%d]", i), needsHashes(t), "pass-through with fallback off, or federation: no hashes are read out of an external directory")
+			field, value := needsHashes(t)
+			d.wrong(fmt.Sprintf("tenants[%d].%s", i, field), value, "pass-through with fallback off, or federation: no hashes are read out of an external directory")
 		}
 	}
 }
 
-func needsHashes(t Tenant) string {
+func needsHashes(t Tenant) (field, value string) {
 	if t.Method == HashSync {
-		return "method hash-sync"
+		return "method", string(t.Method)
 	}
-	return "fallback " + string(t.Fallback)
+	return "fallback", string(t.Fallback)
 }
 
 // checkExternal holds the load against what somebody's own directory may be

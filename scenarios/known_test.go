@@ -90,6 +90,10 @@ func TestMistakesHideNoOthers(t *testing.T) {
 10:56: tenants[0].fallback: off: expected none-left, as preset okta has it, or no such line, or another preset
 10:73: tenants[0].connectors: 9: expected 3, or no such line: those of connectors.count that no other tenant takes
 11:32: tenants[1].domains[0]: fabrikam: expected a domain in lower case, such as contoso.test`},
+		{"a tenant without connectors, an objective and a federation server", []string{"method: federation", "fallback: off", "of fabrikam", "of nobody", "adfs-1", "hashsync", "cloud:", "hash_sync: {}\ncloud:"}, `
+10:5: tenants[1].connectors: missing: expected at least 1: its users sign in by pass-through
+15:12: faults[1].target: hashsync: expected connector-1 to connector-3, connectors, directory, directory-1 to directory-2, cloudsim, checker or all: no tenant that the load signs in to needs hashes
+17:20: objectives[0]: nobody: expected a tenant that the load signs in to: contoso or fabrikam`},
 		{"what is not for a kind, with mistakes of its own", []string{"servers: 2}\nfed", "servers: 2, external: {url: x}}\nfed"}, `
 4:51: directory.external: given for kind embedded: expected it only with directory.kind external
 4:57: directory.external.url: x: expected an address such as ldaps://dc1.corp.example:636`},

@@ -101,7 +101,7 @@ func TestDirectoriesAndAgentsRefused(t *testing.T) {
 		{[]string{"directory: {}", external, "100/s", "200/s", "faults: []", "capacity: {objective: p99(response) < 1s, from: 200/s, to: 201/s}"}, []string{"capacity.to: 201/s: expected at most 200/s"}},
 		{[]string{"directory: {}", external, "100/s", "201/s", "faults: []", "capacity: {objective: p99(response) < 1s, from: 300/s}"}, []string{"load.rate: 201/s: expected at most 200/s", "capacity.from: 300/s: expected at most 200/s"}},
 		{[]string{"directory: {}", strings.Replace(external, "200/s", "0.5/s", 1), "100/s", "0.5/s", "faults: []", "capacity: {objective: p99(response) < 1s}"}, []string{"capacity.from: 1/s: expected at most 30/m"}},
-		{[]string{"directory: {}", external, "fallback: off", "fallback: automatic"}, []string{"tenants[0]: fallback automatic: expected pass-through with fallback off"}},
+		{[]string{"directory: {}", external, "fallback: off", "fallback: automatic"}, []string{"tenants[0].fallback: automatic: expected pass-through with fallback off"}},
 		{[]string{"directory: {}", external + "\nhash_sync: {}\npopulation: {states: {locked: 1%}}"}, []string{"hash_sync: given for an external directory", "population.states: given for an external"}},
 		{[]string{"directory: {}", "hash_sync: {}\nfederation: {servers: 2}", "fallback: off", "method: federate"}, []string{"tenants[0].method: federate"}},
 		{[]string{"fallback: off", "method: federation, fallback: automatic"}, []string{"tenants[0].fallback: automatic: expected off, or no such line"}},

@@ -151,14 +151,14 @@ func (d *decoder) checkShares(s *Scenario) {
 			continue
 		}
 		const expected = "at least 1: its users sign in by pass-through"
-		path := fmt.Sprintf("tenants[%d]", i)
-		switch _, written := d.at[path+".connectors"]; {
+		path := fmt.Sprintf("tenants[%d].connectors", i)
+		switch _, written := d.at[path]; {
 		case written:
-			d.wrong(path+".connectors", "0", expected)
+			d.wrong(path, "0", expected)
 		case i == 0:
-			d.wrong(path, "the others take all of connectors.count", "at least 1 for it: its users sign in by pass-through")
+			d.wrong(path, "the others take all of connectors.count", expected)
 		default:
-			d.wrong(path, "no line connectors", "connectors: 1 or more: its users sign in by pass-through")
+			d.wrong(path, "missing", expected)
 		}
 	}
 }

@@ -143,6 +143,8 @@ func (s *Scenario) missingWhy(target string) string {
 		return "directory.kind is external, and nothing of it is touched"
 	case n > 0 && m.stands == oneDirectory:
 		return fmt.Sprintf("%s is %d", m.field, s.Directory.Servers)
+	case target == HashSyncTarget && slices.Contains(s.Unused, "hash_sync"):
+		return "no tenant that the load signs in to needs hashes"
 	case target == HashSyncTarget:
 		return "there is no section hash_sync"
 	}

@@ -179,7 +179,7 @@ func (s *Search) Ends() (held, broken float64) {
 // close as planned.
 func (s *Search) CutShort() bool {
 	held, broken := s.Ends()
-	return s.hasty && held > 0 && (broken == 0 || broken/held > 1+s.plan.Precision)
+	return s.hasty && (broken == 0 || broken > held*(1+s.plan.Precision))
 }
 
 // Note says what there is to know of the interval; "" when it is as planned.

@@ -78,6 +78,9 @@ func TestSearchKeepsToItsTime(t *testing.T) {
 	if s, trials := search(p, func(float64) bool { return true }); trials != 1 || s.Note() == "" || !s.CutShort() {
 		t.Errorf("%d trials: %q", trials, s.Note())
 	}
+	if s, trials := search(p, func(float64) bool { return false }); trials != 1 || s.Note() == "" || !s.CutShort() {
+		t.Errorf("%d trials, of which none held: %q", trials, s.Note())
+	}
 }
 
 func TestTally(t *testing.T) {

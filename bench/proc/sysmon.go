@@ -36,10 +36,10 @@ func WithSysmon(env []string) (with []string, changed bool) {
 	return with, true
 }
 
-// SysmonTraces says that a program so started writes one trace to its standard
-// error. To a log it does no harm.
+// SysmonTraces says that a program so started writes a trace to its standard
+// error, now or within half a day. To a log it does no harm.
 func SysmonTraces() bool {
 	var up unix.Timespec
 	err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &up)
-	return err != nil || time.Duration(up.Nano()) > traceDue-time.Minute
+	return err != nil || time.Duration(up.Nano()) > traceDue-12*time.Hour
 }
