@@ -83,8 +83,8 @@ func (d *decoder) checkHashes(s *Scenario) {
 
 // checkEvents looks for a directory in which anything can happen to users.
 func (d *decoder) checkEvents(s *Scenario) {
-	if len(s.Population.Events) > 0 && s.Directory.Kind != Embedded {
-		d.wrong("population.events", "given for directory.kind "+string(s.Directory.Kind), "it only for the embedded directory, whose users can be changed while it serves")
+	if len(s.Population.Events) > 0 && s.Directory.Kind == Outside {
+		d.wrong("population.events", "given for an external directory", "it not: nothing of it is changed")
 	}
 }
 
