@@ -1,6 +1,8 @@
 package conformance
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -86,10 +88,20 @@ func TestChanges(t *testing.T) {
 				}
 			}
 			t.Run("at once", check)
-			s.end(t)
-			s.again(t)
-			eventually(t, "accepted when it is back", func() bool { return ask(pool, "plain"+atDomain, secret) == accepted })
+			again := func() {
+				s.end(t)
+				s.again(t)
+				eventually(t, "accepted when it is back", func() bool { return ask(pool, "plain"+atDomain, secret) == accepted })
+			}
+			again()
 			t.Run("after a restart", check)
+			if kind.server != nil {
+				if err := os.Remove(filepath.Join(s.cfg.State, kind.name, "provisioned")); err != nil {
+					t.Fatal(err)
+				}
+				again()
+				t.Run("with accounts made anew", check)
+			}
 			last := changing[len(changing)-1]
 			s.change(t, seq, last.name, last.kinds[len(last.kinds)-1]) // the last one once more
 			s.change(t, seq+1, "plain", population.Disable)

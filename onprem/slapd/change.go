@@ -17,8 +17,8 @@ import (
 // by itself (draft-zeilenga-ldap-relax).
 var relax = ldap.NewControlString("1.3.6.1.4.1.4203.666.5.12", true, "")
 
-// lasting are the attributes that make a state, of which an account has none or
-// one. An account that is let in has none.
+// lasting are the attributes that make a state, that of a lock first. An account
+// that is let in has none of them.
 var lasting = []string{"pwdAccountLockedTime", "pwdReset", "pwdEndTime"}
 
 // A changer changes accounts by LDAP, as the database's own administrator.
@@ -31,7 +31,8 @@ type changer struct {
 	conn *ldap.Conn // nil until it is needed
 }
 
-// change makes an account so, in one operation: nobody may see half of it.
+// change makes an account so. What an event does is one request: nobody may see
+// half of it.
 func (c *changer) change(ctx context.Context, want directory.Change) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -41,7 +42,11 @@ func (c *changer) change(ctx context.Context, want directory.Change) error {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // go-ldap's requests know no context
 	defer stop()
-	err = conn.Modify(c.tree.change(want, time.Now()))
+	for _, request := range c.tree.changes(want, time.Now()) {
+		if err = conn.Modify(request); err != nil {
+			break
+		}
+	}
 	if decided(err) {
 		return fmt.Errorf("%w: %w", directory.ErrRefused, err)
 	}
@@ -82,22 +87,35 @@ func (c *changer) stop() {
 	c.close()
 }
 
-// change is the request that makes an account so.
-func (t tree) change(want directory.Change, now time.Time) *ldap.ModifyRequest {
-	m := ldap.NewModifyRequest(t.dn(want.User), []ldap.Control{relax})
+// changes are the requests that make an account so: one where it is let in
+// afterwards or its password stays. A lock goes with a change of the password by
+// itself, and must not be in the same request.
+func (t tree) changes(want directory.Change, now time.Time) (all []*ldap.ModifyRequest) {
 	if want.Password != "" {
+		m := t.change(want.User, population.Active, lasting[1:], now)
 		m.Replace("userPassword", []string{hash(want.Password, salt())})
+		m.Replace("pwdChangedTime", []string{generalized(now)})
+		all = append(all, m)
 	}
-	has, changed := state(want.State, now)
-	if want.Password != "" || want.State == population.PasswordExpired {
+	if want.Password == "" || want.State != population.Active {
+		all = append(all, t.change(want.User, want.State, lasting, now))
+	}
+	return all
+}
+
+// change is the request that makes a state of some attributes.
+func (t tree) change(user int, s population.State, of []string, now time.Time) *ldap.ModifyRequest {
+	m := ldap.NewModifyRequest(t.dn(user), []ldap.Control{relax})
+	has, changed := state(s, now)
+	if s == population.PasswordExpired {
 		m.Replace("pwdChangedTime", []string{changed})
 	}
-	for _, attribute := range lasting {
+	for _, name := range of {
 		var values []string
-		if attribute == has.name {
+		if name == has.name {
 			values = []string{has.value}
 		}
-		m.Replace(attribute, values)
+		m.Replace(name, values)
 	}
 	return m
 }
