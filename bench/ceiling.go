@@ -75,7 +75,7 @@ func loadOn(ready observe.Ready, s *scenarios.Scenario, users *population.Popula
 	return load.Config{
 		Tenants: loadedTenants(s, cloud), TenantOf: tenantsOf(s, users),
 		URL: base + "/oauth2/v2.0/token", OpenURL: base + "/v2.0/.well-known/openid-configuration", Roots: roots, Scope: s.Load.Scope,
-		Population: users, Mix: mix, Changed: changedUsers(s), Seed: s.Seed,
+		Population: users, Mix: mix, Changed: changedUsers(s), PasswordFirst: s.Directory.Kind != scenarios.Embedded, Seed: s.Seed,
 		Arrivals: s.Load.Arrivals, Rate: float64(s.Load.Rate), Warmup: time.Duration(s.Load.Warmup),
 		Duration: time.Duration(s.Load.Duration), Timeout: time.Duration(s.Load.Timeout), Pool: pool,
 	}, base, nil

@@ -172,7 +172,7 @@ func (m *measurement) open(g *load.Generator, zero time.Time) (err error) {
 	}
 	m.recorder = results.NewRecorder(m.header, m.log)
 	if m.churn != nil {
-		m.stale = churn.NewStale(m.churn, m.header.Intents)
+		m.stale = churn.NewStale(m.churn, m.header.Intents, m.Scenario.HashSync.On())
 	}
 	return nil
 }

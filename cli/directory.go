@@ -99,9 +99,9 @@ attributes and the control of its password policy, samba by sub-codes in the
 text of a refusal. What they are provisioned with is kept in --cache: 10,000
 users of samba take minutes the first time. samba needs root and Linux; it
 can choose no ports, so it gets a loopback address of its own, made from DIR,
-and listens there on 389 and 636, unless --ldaps has another address. Neither
-has faults, accounts that change, or counts of binds by user: the observe port
-says so.
+and listens there on 389 and 636, unless --ldaps has another address. Accounts
+change there too, by /accounts; neither has faults or counts of binds by user:
+the observe port says so.
 
 Secrets come by environment:
   PTABENCH_DIRECTORY_PASSWORD  of the service account; when it is not set, the

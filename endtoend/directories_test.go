@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 
 	"ptabench/results"
@@ -45,18 +46,29 @@ func TestRealDirectories(t *testing.T) {
 }
 
 // testHashesOfSamba: the agent reads the hashes out of the domain controller's
-// database, and the cloud answers by them alone. The people are those that are
-// in the cache already.
+// database, also of passwords that change meanwhile, and the cloud answers by
+// them alone: what is wrong is what the agent had not read yet. The people are
+// those that are in the cache already.
 func testHashesOfSamba(t *testing.T, people []string) {
 	_, r, dir := run(t, append(slices.Clone(people), "throughput", "--set", "directory.kind=samba", "--skip-ceiling",
-		"--set", "tenants[0].method=hash-sync", "--set", "hash_sync.interval=500ms", "--set", "objectives=[failed == 0]",
-		"--set", "load.rate=50/s", "--set", "load.warmup=500ms", "--set", "load.duration=2s", "--set", "load.mix={right: 70%, wrong: 20%, disabled: 10%}")...)
+		"--set", "tenants[0].method=hash-sync", "--set", "hash_sync.interval=1s", "--set", "hash_sync.standing_interval=1s", "--set", "objectives=[failed == 0]",
+		"--set", "population.events={change-password: 15/s, disable: 5/s}",
+		"--set", "load.rate=50/s", "--set", "load.warmup=500ms", "--set", "load.duration=4s", "--set", "load.mix={right: 70%, wrong: 20%, disabled: 10%}")...)
 	s := r.SignIns
-	if s.Accepted == 0 || s.ByCode["50126"] == 0 || s.ByCode["50057"] == 0 || s.ByPath.HashSync != s.Sent || s.WrongAccepts+s.WrongRefusals+s.Failed+s.Unknown > 0 {
+	if s.Accepted == 0 || s.ByCode["50126"] == 0 || s.ByCode["50057"] == 0 || s.ByPath.HashSync != s.Sent || s.WrongRefusals == 0 || s.Failed+s.Unknown > 0 {
 		t.Errorf("%+v", s)
 	}
-	if r.Sync == nil || r.Sync.Accounts < 300 || !r.Ledgers.Balanced {
-		t.Errorf("the agent carried %+v; %+v", r.Sync, r.Ledgers.Checks)
+	for _, w := range r.WrongByCause {
+		if !strings.HasSuffix(w.Cause, "which hash sync had not carried yet") {
+			t.Errorf("%+v", w)
+		}
+	}
+	var happened uint64
+	for _, e := range r.Events {
+		happened += e.Count
+	}
+	if r.Sync == nil || happened < 30 || r.Sync.Accounts < 300+happened/2 || !r.Ledgers.Balanced {
+		t.Errorf("the agent carried %+v of %d changes; %+v", r.Sync, happened, r.Ledgers.Checks)
 	}
 	findNoSecrets(t, dir)
 }

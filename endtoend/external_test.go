@@ -203,7 +203,7 @@ func (d *theirs) testRefused(t *testing.T) {
 		"too high a capacity":  {append(slices.Clone(allowed), "--set", "capacity={objective: p99(response) < 1s, from: 1/s, to: 30/s}"), []string{"capacity.to: 30/s: " + limit}},
 		"from too high a rate": {append(slices.Clone(allowed), "--set", "capacity={objective: p99(response) < 1s, from: 30/s}"), []string{"capacity.from: 30/s: " + limit}},
 		"what is not theirs": {append(slices.Clone(allowed), "--set", "faults=[crash(directory) at 1s for 1s]", "--set", "hash_sync={}", "--set", "population.events={lock: 1/s}"),
-			[]string{"nothing of it is touched", "hash_sync: given for an external directory", "population.events: given for directory.kind external"}},
+			[]string{"nothing of it is touched", "hash_sync: given for an external directory", "population.events: given for an external directory"}},
 		"everything": {[]string{"--i-may-load", "ldaps://dc2", "--set", users + readable, "--set", "directory.external.ca=/no/such.pem", "--set", "directory.external.confirm=", "--set", "load.rate=21/s",
 			"--set", "capacity={objective: p99(response) < 1s, to: 30/s}", "--set", "tenants[0].fallback=automatic"},
 			[]string{"--i-may-load: ldaps://dc2", "mode 0644", "/no/such.pem", "directory.external.confirm: ", "load.rate: 21/s", "capacity.to: 30/s", "tenants[0].fallback: automatic"}},

@@ -10,7 +10,7 @@ import (
 // there is nobody for them. That chance may leave one out is for the run to say.
 func (d *decoder) checkEvents(s *Scenario) {
 	events := s.Population.Events
-	if s.Directory.Kind != Embedded || !d.sound("directory.kind", "population.events", "population.users", "population.states", "load.duration") {
+	if s.Directory.Kind == Outside || !d.sound("directory.kind", "population.events", "population.users", "population.states", "load.duration") {
 		return
 	}
 	asked := func(kind population.EventKind) float64 {

@@ -28,8 +28,8 @@ func (d *decoder) checkDirectory(s *Scenario) {
 		}
 	}
 	d.checkHashes(s)
-	if len(s.Population.Events) > 0 && kind != Embedded {
-		d.wrong("population.events", "given for directory.kind "+string(kind), "it only for the embedded directory, whose users can be changed while it serves")
+	if len(s.Population.Events) > 0 && kind == Outside {
+		d.wrong("population.events", "given for an external directory", "it not: nothing of it is changed")
 	}
 	if kind == Outside {
 		d.checkExternal(s)

@@ -24,10 +24,15 @@ func TestEvents(t *testing.T) {
 	if !maps.Equal(s.Population.Events, want) {
 		t.Errorf("events %v, want %v", s.Population.Events, want)
 	}
+	for _, kind := range []DirectoryKind{Slapd, Samba} {
+		if s := parse(t, strings.Replace(withEvents, "embedded", string(kind), 1)); !maps.Equal(s.Population.Events, want) || s.Directory.Kind != kind {
+			t.Errorf("%s: events %v", kind, s.Population.Events)
+		}
+	}
 	for word, text := range map[string]string{
 		"events.loose": strings.Replace(withEvents, "lock:", "loose:", 1),
-		"slapd":        strings.Replace(withEvents, "embedded", "slapd", 1),
-		"1000/s":       strings.Replace(withEvents, "0.5/s", "1001/s", 1),
+		"population.events: given for an external directory": strings.Replace(withEvents, "embedded", "external", 1),
+		"1000/s": strings.Replace(withEvents, "0.5/s", "1001/s", 1),
 	} {
 		if _, err := Parse("events.yaml", []byte(text), nil); err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("error %v, want one with %q", err, word)

@@ -53,7 +53,7 @@ type Scenario struct {
 	Network     Network     `yaml:"network" default:"loopback" doc:"loopback (default): free ports; namespaces: the real port numbers, and a network namespace for each connector"`
 	Population  Population  `yaml:"population" doc:"who the users are"`
 	Directory   Directory   `yaml:"directory" doc:"which directory is used, and how it behaves"`
-	HashSync    SyncAgent   `yaml:"hash_sync,omitempty" doc:"the agent that reads changed accounts from the directory and syncs their hashes to the cloud; without this section the test directory pushes its hashes by itself"`
+	HashSync    SyncAgent   `yaml:"hash_sync,omitempty" doc:"the agent that reads changed accounts from the directory and syncs their hashes to the cloud; without this section embedded and slapd push those of the users as they are at first, and of samba an agent reads them all the same"`
 	Federation  Federation  `yaml:"federation,omitempty" doc:"the federation servers, where a tenant signs in by federation"`
 	Cloud       Cloud       `yaml:"cloud" doc:"settings of the cloud simulator"`
 	Tenants     []Tenant    `yaml:"tenants" need:"yes" doc:"customers of the cloud; the load signs in to the first one, or to all (see population.spread)"`
@@ -74,7 +74,7 @@ type Scenario struct {
 type Population struct {
 	Users int `yaml:"users" default:"10000" min:"1" max:"999999" doc:"number of users; 10000 by default"`
 	// Events make hash sync wrong on purpose.
-	Events map[EventKind]Rate `yaml:"events,omitempty" min:"0/s" max:"1000/s" doc:"what happens to users while the load goes on, in the embedded directory, each kind at random at its rate: change-password, disable, enable, lock, unlock, expire, must-change, account-expire, account-renew"`
+	Events map[EventKind]Rate `yaml:"events,omitempty" min:"0/s" max:"1000/s" doc:"what happens to users while the load goes on, in every directory but an external one, each kind at random at its rate: change-password, disable, enable, lock, unlock, expire, must-change, account-expire, account-renew"`
 	// Spread is what has the load sign in to several tenants.
 	Spread Spread `yaml:"spread" is:"spread" default:"first" doc:"which domains users have: first (default), all that of the first tenant; even, or zipf and an exponent such as zipf 1.1: those of all tenants, in order, and then the load signs in to all of them"`
 	// PasswordChanges is what makes a hash store that lags behind wrong.

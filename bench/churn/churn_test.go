@@ -175,7 +175,7 @@ func TestRunEnds(t *testing.T) {
 func TestStale(t *testing.T) {
 	d := driverAt(t, 7, step{kind: population.Disable, began: 100, done: 110, after: population.Account{State: population.Disabled}})
 	intents := []string{"right", "unknown"}
-	w := NewStale(d, intents)
+	w := NewStale(d, intents, true)
 	var plain results.WrongCount
 	for _, s := range []results.Sample{
 		{User: 7, Done: 310e6, Judgement: results.WrongAccept, Path: results.PathHashSync},
@@ -209,5 +209,10 @@ func TestStale(t *testing.T) {
 	}
 	if one := find("pass-through", "disable"); one.Count != 1 {
 		t.Errorf("%+v", one)
+	}
+	w.agent = false
+	list = w.Explain(plain.ByCause(intents))
+	if one := find("hash-sync", "disable"); one.Count != 2 || !strings.Contains(one.Cause, "nobody carries") {
+		t.Errorf("without an agent: %+v", one)
 	}
 }

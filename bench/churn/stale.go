@@ -2,7 +2,6 @@ package churn
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 type Stale struct {
 	driver  *Driver
 	intents []string
+	agent   bool
 	plain   results.WrongCount // the same sign-ins, as results count those without events
 	by      map[staleKey]*results.Histogram
 }
@@ -30,9 +30,9 @@ type staleKey struct {
 }
 
 // NewStale counts answers that the events of a driver made wrong. Intents are
-// those that samples number.
-func NewStale(d *Driver, intents []string) *Stale {
-	return &Stale{driver: d, intents: intents, by: make(map[staleKey]*results.Histogram)}
+// those that samples number; with an agent, hash sync carries what it does carry.
+func NewStale(d *Driver, intents []string, agent bool) *Stale {
+	return &Stale{driver: d, intents: intents, agent: agent, by: make(map[staleKey]*results.Histogram)}
 }
 
 // Count takes in a sign-in, of whichever judgement. Those of the warm-up are left
@@ -70,7 +70,7 @@ func (w *Stale) Explain(all []results.Wrong) []results.Wrong {
 	}
 	for key, h := range w.by {
 		p := h.Percentiles()
-		list = append(list, results.Wrong{Kind: key.kind.String(), Path: key.path.String(), Cause: cause(key), Count: p.Samples,
+		list = append(list, results.Wrong{Kind: key.kind.String(), Path: key.path.String(), Cause: w.cause(key), Count: p.Samples,
 			Event: string(key.event), AgeP50: p.P50, AgeMax: p.Max})
 	}
 	slices.SortFunc(list, func(a, b results.Wrong) int {
@@ -93,7 +93,7 @@ var happened = map[population.EventKind]string{
 }
 
 // cause says why an answer differs from the directory's.
-func cause(k staleKey) string {
+func (w *Stale) cause(k staleKey) string {
 	what := happened[k.event]
 	if k.path != results.PathHashSync {
 		return what + ", and the answer was as before"
@@ -102,5 +102,8 @@ func cause(k staleKey) string {
 	case population.Lock, population.Unlock, population.Expire, population.ExpireAccount, population.RenewAccount:
 		return what + ", which hash sync does not carry"
 	}
-	return fmt.Sprintf("%s, which hash sync had not carried yet", what)
+	if !w.agent {
+		return what + ", which nobody carries: there is no agent of hash sync"
+	}
+	return what + ", which hash sync had not carried yet"
 }

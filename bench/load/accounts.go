@@ -46,7 +46,8 @@ func (g *Generator) choose(seq uint32) (kind uint8, user, version uint32) {
 
 // judge compares the answer to a sign-in with what the directory answers. Where
 // accounts change, it may have been any of several while the sign-in was under
-// way: the answer is judged by the one that it agrees with best.
+// way: the answer is judged by the one that it agrees with best. Directories
+// differ in what they tell of a wrong password of an account that is refused.
 func (t *signIns) judge(s *results.Sample, version uint32, otherUser bool) results.Judgement {
 	g, zero := t.g, t.start.Add(t.g.cfg.Warmup)
 	k := &kinds[s.Intent]
@@ -60,7 +61,8 @@ func (t *signIns) judge(s *results.Sample, version uint32, otherUser bool) resul
 		if k.old {
 			typed-- // of version 0 that is one that nobody ever has
 		}
-		if a.State == population.Active && (k.wrong || typed != a.Version) {
+		saysSo := a.State == population.Active || g.cfg.PasswordFirst && s.Code == wrongPassword
+		if saysSo && (k.wrong || typed != a.Version) {
 			truth = wrongPassword
 		}
 		best = better(best, judge(s, truth, otherUser))

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -36,23 +37,29 @@ func TestJudgedWhileAccountsChange(t *testing.T) {
 		answer   results.Sample
 		want     results.Judgement
 	}{
-		"as ever":                           {mayBe{was}, scenarios.IntentRight, 0, accepted, results.Right},
-		"accepted before or after a change": {mayBe{was, changed}, scenarios.IntentRight, 0, accepted, results.Right},
-		"refused after or before it":        {mayBe{was, changed}, scenarios.IntentRight, 0, refused(50126), results.Right},
-		"accepted long after it":            {mayBe{changed}, scenarios.IntentRight, 0, accepted, results.WrongAccept},
-		"the new one refused":               {mayBe{changed}, scenarios.IntentRight, 1, refused(50126), results.WrongRefusal},
-		"the former one accepted":           {mayBe{changed}, scenarios.IntentOld, 1, accepted, results.WrongAccept},
-		"the former one refused":            {mayBe{changed}, scenarios.IntentOld, 1, refused(50126), results.Right},
-		"the former one, still the one":     {mayBe{was, changed}, scenarios.IntentOld, 1, accepted, results.Right},
-		"disabled, and accepted":            {mayBe{disabled}, scenarios.IntentRight, 0, accepted, results.WrongAccept},
-		"disabled meanwhile":                {mayBe{was, disabled}, scenarios.IntentRight, 0, refused(50057), results.Right},
-		"disabled, for another reason":      {mayBe{disabled}, scenarios.IntentRight, 0, refused(50126), results.OtherReason},
-		"either of two reasons":             {mayBe{disabled, expired}, scenarios.IntentRight, 0, refused(50144), results.Right},
-		"the milder of two judgements":      {mayBe{was, disabled}, scenarios.IntentRight, 0, refused(50053), results.OtherReason},
-		"a wrong one while disabled":        {mayBe{disabled}, scenarios.IntentWrong, 0, refused(50057), results.Right},
-		"enabled since the plan":            {mayBe{was}, scenarios.IntentDisabled, 0, accepted, results.Right},
-		"no answer":                         {mayBe{was, disabled}, scenarios.IntentRight, 0, results.Sample{Outcome: results.OutcomeUnknown}, results.NotJudged},
-		"nobody":                            {mayBe{was}, scenarios.IntentUnknown, 0, refused(50034), results.Right},
+		"as ever":                            {mayBe{was}, scenarios.IntentRight, 0, accepted, results.Right},
+		"accepted before or after a change":  {mayBe{was, changed}, scenarios.IntentRight, 0, accepted, results.Right},
+		"refused after or before it":         {mayBe{was, changed}, scenarios.IntentRight, 0, refused(50126), results.Right},
+		"accepted long after it":             {mayBe{changed}, scenarios.IntentRight, 0, accepted, results.WrongAccept},
+		"the new one refused":                {mayBe{changed}, scenarios.IntentRight, 1, refused(50126), results.WrongRefusal},
+		"the former one accepted":            {mayBe{changed}, scenarios.IntentOld, 1, accepted, results.WrongAccept},
+		"the former one refused":             {mayBe{changed}, scenarios.IntentOld, 1, refused(50126), results.Right},
+		"the former one, still the one":      {mayBe{was, changed}, scenarios.IntentOld, 1, accepted, results.Right},
+		"disabled, and accepted":             {mayBe{disabled}, scenarios.IntentRight, 0, accepted, results.WrongAccept},
+		"disabled meanwhile":                 {mayBe{was, disabled}, scenarios.IntentRight, 0, refused(50057), results.Right},
+		"disabled, for another reason":       {mayBe{disabled}, scenarios.IntentRight, 0, refused(50126), results.OtherReason},
+		"either of two reasons":              {mayBe{disabled, expired}, scenarios.IntentRight, 0, refused(50144), results.Right},
+		"the milder of two judgements":       {mayBe{was, disabled}, scenarios.IntentRight, 0, refused(50053), results.OtherReason},
+		"a wrong one while disabled":         {mayBe{disabled}, scenarios.IntentWrong, 0, refused(50057), results.Right},
+		"told of a wrong one while disabled": {mayBe{disabled}, scenarios.IntentWrong, 0, refused(50126), results.OtherReason},
+		"password first, a wrong one":        {mayBe{disabled}, scenarios.IntentWrong, 0, refused(50126), results.Right},
+		"password first, the state":          {mayBe{disabled}, scenarios.IntentWrong, 0, refused(50057), results.Right},
+		"password first, the right one":      {mayBe{disabled}, scenarios.IntentRight, 0, refused(50126), results.OtherReason},
+		"password first, another state":      {mayBe{disabled}, scenarios.IntentWrong, 0, refused(50053), results.OtherReason},
+		"password first, accepted":           {mayBe{disabled}, scenarios.IntentWrong, 0, accepted, results.WrongAccept},
+		"enabled since the plan":             {mayBe{was}, scenarios.IntentDisabled, 0, accepted, results.Right},
+		"no answer":                          {mayBe{was, disabled}, scenarios.IntentRight, 0, results.Sample{Outcome: results.OutcomeUnknown}, results.NotJudged},
+		"nobody":                             {mayBe{was}, scenarios.IntentUnknown, 0, refused(50034), results.Right},
 	} {
 		t.Run(about, func(t *testing.T) {
 			for i, k := range kinds {
@@ -60,7 +67,7 @@ func TestJudgedWhileAccountsChange(t *testing.T) {
 					tt.answer.Intent = uint8(i)
 				}
 			}
-			s := &signIns{g: &Generator{cfg: Config{Accounts: tt.accounts}}}
+			s := &signIns{g: &Generator{cfg: Config{Accounts: tt.accounts, PasswordFirst: strings.HasPrefix(about, "password first")}}}
 			if got := s.judge(&tt.answer, tt.version, false); got != tt.want {
 				t.Errorf("%v, want %v", got, tt.want)
 			}

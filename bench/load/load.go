@@ -42,13 +42,14 @@ type Config struct {
 	Tenants  []Tenant
 	TenantOf []int
 
-	Population *population.Population
-	Mix        map[scenarios.Intent]float64 // shares, which add up to 1
-	Changed    int                          // users who changed their password last, and may still type the former one
-	Accounts   Accounts                     // what becomes of users meanwhile; nil for nothing
-	Connectors []string                     // names, in the order of the Server numbers of samples
-	Federation []string                     // likewise, the federation servers
-	Seed       uint64
+	Population    *population.Population
+	Mix           map[scenarios.Intent]float64 // shares, which add up to 1
+	Changed       int                          // users who changed their password last, and may still type the former one
+	Accounts      Accounts                     // what becomes of users meanwhile; nil for nothing
+	PasswordFirst bool                         // the directory may tell who is refused anyway that the password is wrong, when it is
+	Connectors    []string                     // names, in the order of the Server numbers of samples
+	Federation    []string                     // likewise, the federation servers
+	Seed          uint64
 
 	Arrivals scenarios.Arrivals
 	Rate     float64 // per second

@@ -43,12 +43,21 @@ type Process struct {
 // Start runs a command in a process group of its own. On Linux the kernel kills
 // it when this process ends without Stop.
 func Start(log *slog.Logger, name string, args ...string) (*Process, error) {
+	return startWith(log, nil, nil, name, args...)
+}
+
+// startWith gives the child an input, and an output other than to the log, unless
+// they are nil.
+func startWith(log *slog.Logger, in, out *os.File, name string, args ...string) (*Process, error) {
 	p := &Process{cmd: exec.Command(name, args...), ended: make(chan struct{})}
 	p.cmd.Env = Env
 	p.cmd.SysProcAttr = attributes()
 	p.cmd.WaitDelay = pipeGrace
 	read, write := io.Pipe()
 	p.cmd.Stdout, p.cmd.Stderr = write, write
+	if out != nil {
+		p.cmd.Stdin, p.cmd.Stdout = in, out
+	}
 
 	started := make(chan error)
 	go func() { // ends with the child, which Stop sees to

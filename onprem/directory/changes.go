@@ -22,6 +22,9 @@ type changes struct {
 	log   *eventLog // nil keeps none
 	// password is told of a password that was changed, with mu held.
 	password func(user int, password string)
+	// served has a server of others make an account so, with mu held, before the
+	// event is kept; nil where nobody else serves.
+	served func(Change) error
 
 	mu      sync.RWMutex
 	changed map[int]changed // the accounts that changed
@@ -135,12 +138,39 @@ func (c *changes) apply(want observe.AccountChange) (observe.AppliedChange, erro
 	if err != nil {
 		return observe.AppliedChange{}, fmt.Errorf("user %s: %w", want.User, err)
 	}
+	if c.served != nil {
+		if err := c.served(c.asked(user, kind == population.ChangePassword, after)); err != nil {
+			return observe.AppliedChange{}, fmt.Errorf("user %s: %s: %w", want.User, kind, err)
+		}
+	}
 	e := event{Seq: want.Seq, USN: c.last + 1, AtNS: time.Now().UnixNano(), Kind: string(kind), User: user}
 	if err := c.log.add(e); err != nil { // before anybody can see it
 		return observe.AppliedChange{}, err
 	}
 	c.happen(e, after)
 	return c.applied, nil
+}
+
+// asked is what a server of others is to make of an account.
+func (c *changes) asked(user int, password bool, a population.Account) Change {
+	ask := Change{User: user, State: a.State}
+	if password {
+		ask.Password = c.users.VersionOf(user, a.Version)
+	}
+	return ask
+}
+
+// serveAll has a server of others make every account as it is now, for one whose
+// accounts were made anew.
+func (c *changes) serveAll() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for user, a := range c.changed {
+		if err := c.served(c.asked(user, a.Version > 0, a.Account)); err != nil {
+			return fmt.Errorf("user %s: %w", c.users.UPN(user), err)
+		}
+	}
+	return nil
 }
 
 // happen is called with mu held, or before anybody else knows of c.

@@ -29,10 +29,7 @@ func observeHandler(token string, users *population.Population, c *counts, b bro
 		observe.WriteJSON(w, http.StatusOK, c.byUser(users))
 	})
 
-	mux.HandleFunc("POST /accounts", put("change", func(want *observe.AccountChange, _ string) (observe.AppliedChange, error) {
-		return changes.apply(*want)
-	}))
-
+	handleChanges(mux, changes)
 	gate.Handle(mux, b.gates, nil)
 
 	mux.HandleFunc("GET /faults", list(b.faults.effects))
@@ -52,6 +49,13 @@ func observeHandler(token string, users *population.Population, c *counts, b bro
 	}))
 	mux.HandleFunc("DELETE /hash-store/{id}", end("hash fault", b.store.delete))
 	return outer
+}
+
+// handleChanges takes what is to happen to accounts.
+func handleChanges(mux *http.ServeMux, changes *changes) {
+	mux.HandleFunc("POST /accounts", put("change", func(want *observe.AccountChange, _ string) (observe.AppliedChange, error) {
+		return changes.apply(*want)
+	}))
 }
 
 // maxBody is how long the text of a fault may be, in bytes: as many sources as
@@ -101,7 +105,7 @@ func end[Effect any](what string, clear func(id string) (Effect, bool, error)) h
 // statusOf tells what cannot be from what did not succeed this time.
 func statusOf(err error) int {
 	switch {
-	case errors.Is(err, errNotPushed):
+	case errors.Is(err, errNotPushed), errors.Is(err, errUnsure):
 		return http.StatusBadGateway
 	case errors.Is(err, errNotKept):
 		return http.StatusInternalServerError

@@ -39,15 +39,35 @@ type Serving interface {
 	Served() Served
 	PIDs() []int // of its processes, its own among them
 	Counters(context.Context) (observe.DirectoryCounters, error)
+	// Change makes an account so, whatever it was: doing it again does no harm. An
+	// error that is not ErrRefused leaves open whether it was done.
+	Change(context.Context, Change) error
 	Ended() <-chan struct{}
 	Stop() error // and says why it ended, when it did so by itself
 }
+
+// A Change is what an account is to be.
+type Change struct {
+	User     int
+	State    population.State
+	Password string // empty: stays as it is
+}
+
+// ErrRefused says that a server did not do what it was asked.
+var ErrRefused = errors.New("refused")
+
+// errUnsure says that a change was all right to ask for.
+var errUnsure = errors.New("nobody said that the account was changed")
+
+// changeBound is how long a server may take for a change.
+const changeBound = 10 * time.Second
 
 // Setup is what a server serves, and by what.
 type Setup struct {
 	Log             *slog.Logger
 	Users           *population.Population
 	Key             string // of Users: equal ones are of the same users in the same states
+	Changes         string // names the changes of accounts since: no other ones may be in what it serves
 	Cache           string // directory of what was provisioned before; empty for none
 	State           string // directory for the server's own files, made when it is missing
 	LDAP, LDAPS     string // host:port wanted, port 0 for any
@@ -64,6 +84,7 @@ type Served struct {
 	LDAP, LDAPS     string // host:port
 	Base, ServiceDN string
 	Dialect         string            // how it says why it refuses a bind
+	Anew            bool              // its accounts were made at this start, without any change
 	Info            map[string]string // what else there is to tell
 }
 
@@ -95,7 +116,13 @@ func RunServer(ctx context.Context, log *slog.Logger, cfg Config, server Server,
 			return err
 		}
 	}
-	store, err := openHashStore(ctx, log, cfg, newChanges(users, now))
+	key := keyOf(users)
+	changes, err := openEvents(cfg.State, server.Kind()+" "+key, users, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, changes.log.close()) }()
+	store, err := openHashStore(ctx, log, cfg, changes)
 	if err != nil {
 		return err
 	}
@@ -106,7 +133,7 @@ func RunServer(ctx context.Context, log *slog.Logger, cfg Config, server Server,
 	}
 	began := time.Now()
 	serving, err := server.Start(ctx, Setup{
-		Log: log.With("server", server.Kind()), Users: users, Key: keyOf(users), Cache: cfg.Cache, State: filepath.Join(own, server.Kind()),
+		Log: log.With("server", server.Kind()), Users: users, Key: key, Changes: changes.id(), Cache: cfg.Cache, State: filepath.Join(own, server.Kind()),
 		LDAP: free(last["ldap"], cfg.LDAP), LDAPS: free(last["ldaps"], cfg.LDAPS),
 		ServiceName: serviceName, ServicePassword: cfg.ServicePassword, CAFile: filepath.Join(own, authorityFile),
 		Certify: func(hosts ...string) (string, string, error) { return certify(own, hosts, now) },
@@ -122,7 +149,22 @@ func RunServer(ctx context.Context, log *slog.Logger, cfg Config, server Server,
 			err = errors.Join(err, fmt.Errorf("%s ended: %w", server.Kind(), ended))
 		}
 	}()
-	served, took := serving.Served(), time.Since(began)
+	served := serving.Served()
+	changes.served = func(c Change) error {
+		bound, done := context.WithTimeout(ctx, changeBound)
+		defer done()
+		err := serving.Change(bound, c)
+		if err != nil && !errors.Is(err, ErrRefused) {
+			return fmt.Errorf("%w: %w", errUnsure, err)
+		}
+		return err
+	}
+	if served.Anew {
+		if err := changes.serveAll(); err != nil {
+			return fmt.Errorf("%s: what happened to users before: %w", server.Kind(), err)
+		}
+	}
+	took := time.Since(began)
 
 	watch, err := net.Listen("tcp", free(last["observe"], cfg.Observe))
 	if err != nil {
@@ -130,7 +172,7 @@ func RunServer(ctx context.Context, log *slog.Logger, cfg Config, server Server,
 	}
 	ports := map[string]string{"ldap": served.LDAP, "ldaps": served.LDAPS, "observe": watch.Addr().String()}
 	web := &http.Server{
-		Handler:           serverHandler(cfg.ObserveToken, server.Kind(), serving, store),
+		Handler:           serverHandler(cfg.ObserveToken, server.Kind(), serving, store, changes),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
@@ -170,6 +212,7 @@ func RunServer(ctx context.Context, log *slog.Logger, cfg Config, server Server,
 	case <-ctx.Done():
 	case <-serving.Ended():
 	}
+	cancel() // no change is made of what is going down
 	return nil
 }
 

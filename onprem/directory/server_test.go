@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,8 @@ type fake struct {
 	ended                             chan struct{}
 	setup                             chan Setup
 	stopped                           chan struct{}
+	anew                              bool
+	change                            func(Change) error
 }
 
 func newFake() *fake {
@@ -40,11 +43,12 @@ func (f *fake) Start(_ context.Context, setup Setup) (Serving, error) {
 }
 
 func (f *fake) Served() Served {
-	return Served{LDAP: "127.0.0.1:1", LDAPS: "127.0.0.1:2", Base: "dc=contoso", ServiceDN: "cn=service", Dialect: "ad", Info: map[string]string{"more": "told"}}
+	return Served{LDAP: "127.0.0.1:1", LDAPS: "127.0.0.1:2", Base: "dc=contoso", ServiceDN: "cn=service", Dialect: "ad", Anew: f.anew, Info: map[string]string{"more": "told"}}
 }
-func (f *fake) PIDs() []int            { return []int{30, 4} }
-func (f *fake) Ended() <-chan struct{} { return f.ended }
-func (f *fake) Stop() error            { close(f.stopped); return f.why }
+func (f *fake) Change(_ context.Context, c Change) error { return f.change(c) }
+func (f *fake) PIDs() []int                              { return []int{30, 4} }
+func (f *fake) Ended() <-chan struct{}                   { return f.ended }
+func (f *fake) Stop() error                              { close(f.stopped); return f.why }
 func (f *fake) Counters(context.Context) (observe.DirectoryCounters, error) {
 	return observe.DirectoryCounters{Counts: observe.CountsTotal, Total: 7}, f.broken
 }
@@ -181,6 +185,75 @@ func TestServerObserve(t *testing.T) {
 	if err := client.Get(t.Context(), "/counters", &counted); err == nil || !strings.Contains(err.Error(), "502") || !strings.Contains(err.Error(), "asking fake: it does not say") {
 		t.Errorf("%v", err)
 	}
+}
+
+// TestServerChanges: an event is kept when the server has made the account so,
+// asked for again until then, and made again where the accounts are.
+func TestServerChanges(t *testing.T) {
+	cfg := serverConfig(t)
+	users, err := cfg.users()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked []Change
+	var answer error
+	change := func(c Change) error { asked = append(asked, c); return answer }
+	serve := func(anew bool) (client observe.Client, end func()) {
+		f := newFake()
+		f.anew, f.change = anew, change
+		ready, ended, stop := serveFake(t, f, cfg)
+		return observe.Client{Address: ready.Ports["observe"], Token: "token"}, func() {
+			stop()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	client, end := serve(true)
+	post := func(seq uint64, kind population.EventKind) (applied observe.AppliedChange, err error) {
+		want := observe.AccountChange{Seq: seq, User: users.UPN(3), Kind: string(kind)}
+		return applied, client.Post(t.Context(), "/accounts", want, &applied)
+	}
+	answer = errors.New("the line is dead")
+	if _, err := post(1, population.ChangePassword); err == nil || observe.Refused(err) || !strings.Contains(err.Error(), "the line is dead") {
+		t.Errorf("a server that does not answer: %v", err)
+	}
+	answer = fmt.Errorf("no such user: %w", ErrRefused)
+	if _, err := post(1, population.ChangePassword); !observe.Refused(err) || !strings.Contains(err.Error(), "no such user") {
+		t.Errorf("a server that refuses: %v", err)
+	}
+	answer = nil
+	applied, err := post(1, population.ChangePassword)
+	if err != nil || applied.Version != 1 {
+		t.Errorf("%+v, %v", applied, err)
+	}
+	password := Change{User: 3, State: population.Active, Password: users.VersionOf(3, 1)}
+	if !slices.Equal(asked, []Change{password, password, password}) {
+		t.Errorf("asked for %+v", asked)
+	}
+	if again, err := post(1, population.ChangePassword); err != nil || again != applied || len(asked) != 3 {
+		t.Errorf("the same event: %+v, %v, asked %d times", again, err, len(asked))
+	}
+	if _, err := post(2, population.Lock); err != nil || asked[3] != (Change{User: 3, State: population.Locked}) {
+		t.Errorf("%+v, %v", asked[3:], err)
+	}
+	end()
+
+	asked = nil
+	client, end = serve(false)
+	if _, err := post(2, population.Lock); err != nil || len(asked) != 0 {
+		t.Errorf("the last event after a restart: %v, asked for %+v", err, asked)
+	}
+	end()
+	client, end = serve(true)
+	password.State = population.Locked
+	if !slices.Equal(asked, []Change{password}) {
+		t.Errorf("when the accounts were made anew it is asked for %+v", asked)
+	}
+	if _, err := post(3, population.Unlock); err != nil {
+		t.Error(err)
+	}
+	end()
 }
 
 // TestServerMistakes are all reported at once.

@@ -16,9 +16,10 @@ import (
 // countBound is how long a server may take to say what it counted.
 const countBound = 2 * time.Second
 
-// serverHandler serves what a server of others counts, and takes the faults that
-// need nothing of it: those of the cloud's hash store.
-func serverHandler(token, kind string, serving Serving, store *hashStore) http.Handler {
+// serverHandler serves what a server of others counts, and takes changes of its
+// accounts and the faults that need nothing of it: those of the cloud's hash
+// store.
+func serverHandler(token, kind string, serving Serving, store *hashStore, changes *changes) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux, outer := observe.Handler(token, nil, nil, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
@@ -32,11 +33,12 @@ func serverHandler(token, kind string, serving Serving, store *hashStore) http.H
 		}
 		observe.WriteJSON(w, http.StatusOK, counted)
 	})
-	for _, path := range []string{"/binds", "/faults", "/faults/{id}", "/gates", "/gates/{id}", "/accounts"} {
+	for _, path := range []string{"/binds", "/faults", "/faults/{id}", "/gates", "/gates/{id}"} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, fmt.Sprintf("%s: %s has none: only the test directory has", r.URL.Path, kind), http.StatusNotImplemented)
 		})
 	}
+	handleChanges(mux, changes)
 	mux.HandleFunc("GET /hash-store", list(store.effects))
 	mux.HandleFunc("PUT /hash-store/{id}", put("hash fault", func(want *observe.HashFault, id string) (observe.FaultEffect, error) {
 		want.ID = id

@@ -91,8 +91,9 @@ const (
 	never       = "-9223372036854775808"
 	tick        = 100 * time.Nanosecond
 	ticksADay   = int64(24 * time.Hour / tick)
-	longAgo     = "125000000000000000" // in 1997, longer ago than passwords last
-	accountTime = 11_644_473_600       // seconds from 1601 to 1970
+	forever     = "9223372036854775807" // where it is a time
+	longAgo     = "125000000000000000"  // in 1997, longer ago than passwords last
+	accountTime = 11_644_473_600        // seconds from 1601 to 1970
 )
 
 // settings are those of the domain. Nobody is locked out for wrong passwords: a
@@ -110,16 +111,16 @@ type account struct {
 	Name       string            `json:"name"`
 	SAM        string            `json:"sam,omitempty"`
 	UPN        string            `json:"upn,omitempty"`
-	NT         string            `json:"nt"` // hexadecimal
+	NT         string            `json:"nt,omitempty"` // hexadecimal; a change without it leaves the password
 	Attributes map[string]string `json:"attributes,omitempty"`
-	Change     bool              `json:"change,omitempty"` // of the password, and of nothing else
+	Change     bool              `json:"change,omitempty"` // of one that is there, in what is given
 }
 
 // plainName is what may be an account name of old, as it is.
 var plainName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,20}$`)
 
 func (d domain) accounts() []account {
-	now := strconv.FormatInt((time.Now().Unix()+accountTime)*int64(time.Second/tick), 10)
+	now := timestamp(time.Now())
 	// Nobody knows the password of this one; see the change at each start.
 	service := account{
 		Name: d.service, SAM: d.service, UPN: d.service + "@" + d.users.Domain(), NT: nt(strconv.FormatInt(time.Now().UnixNano(), 36)),
@@ -132,22 +133,45 @@ func (d domain) accounts() []account {
 		if a.SAM = a.Name; !plainName.MatchString(a.Name) {
 			a.SAM = fmt.Sprintf("account%07d", i)
 		}
-		a.Attributes = map[string]string{"userAccountControl": "512", "pwdLastSet": now}
-		switch d.users.State(i) {
-		case population.Disabled:
-			a.Attributes["userAccountControl"] = "514"
-		case population.Locked:
-			a.Attributes["lockoutTime"] = now
-		case population.PasswordExpired:
-			a.Attributes["pwdLastSet"] = longAgo
-		case population.MustChange:
-			a.Attributes["pwdLastSet"] = "0"
-		case population.AccountExpired:
-			a.Attributes["accountExpires"] = longAgo
-		}
+		a.Attributes = state(d.users.State(i), now, true)
 		all = append(all, a)
 	}
 	return all
+}
+
+// change is what makes an account so.
+func (d domain) change(want directory.Change) account {
+	a := account{Name: d.users.UniqueName(want.User), Attributes: state(want.State, timestamp(time.Now()), want.Password != ""), Change: true}
+	if want.Password != "" {
+		a.NT = nt(want.Password)
+	}
+	return a
+}
+
+// state is how Active Directory knows a state of an account whose password is
+// of now, or as old as it was.
+func state(s population.State, now string, renewed bool) map[string]string {
+	a := map[string]string{"userAccountControl": "512", "lockoutTime": "0", "accountExpires": forever}
+	if renewed {
+		a["pwdLastSet"] = now
+	}
+	switch s {
+	case population.Disabled:
+		a["userAccountControl"] = "514"
+	case population.Locked:
+		a["lockoutTime"] = now
+	case population.PasswordExpired:
+		a["pwdLastSet"] = longAgo
+	case population.MustChange:
+		a["pwdLastSet"] = "0"
+	case population.AccountExpired:
+		a["accountExpires"] = longAgo
+	}
+	return a
+}
+
+func timestamp(t time.Time) string {
+	return strconv.FormatInt((t.Unix()+accountTime)*int64(time.Second/tick), 10)
 }
 
 func nt(password string) string {

@@ -1,6 +1,7 @@
-# Fills a provisioned domain with accounts, or sets the password of one, by
-# Samba's own database code. What to do comes as JSON lines on standard input:
-# first what is common to all, then an account a line. Passwords come as NT
+# Fills a provisioned domain with accounts, or changes them, by Samba's own
+# database code. What to do comes as JSON lines on standard input: first what is
+# common to all, then an account a line. Where each is to be answered, each is in
+# the database when it is, and an error is of that one alone. Passwords come as NT
 # hashes and are stored as they are; deriving Kerberos keys from them would take
 # ten times as long, and nobody binds by them.
 import binascii
@@ -33,6 +34,30 @@ def main():
         dn.add_base(parent)
         return dn
 
+    def put(account):
+        entry = {"dn": dn_of(account["name"])}
+        entry.update(account.get("attributes", {}))
+        if "nt" in account:
+            entry["unicodePwd"] = binascii.unhexlify(account["nt"])
+        if account.get("change"):
+            db.modify(ldb.Message.from_dict(db, entry, ldb.FLAG_MOD_REPLACE),
+                      controls=AS_IT_IS)
+            return
+        entry["objectClass"] = "user"
+        entry["sAMAccountName"] = account["sam"]
+        entry["userPrincipalName"] = account["upn"]
+        db.add(entry, controls=AS_IT_IS)
+
+    if common.get("answer"):
+        for line in iter(sys.stdin.readline, ""):
+            answer = {}
+            try:
+                put(json.loads(line))  # a transaction by itself
+            except ldb.LdbError as error:
+                answer["error"] = str(error)
+            print(json.dumps(answer), flush=True)
+        return
+
     db.transaction_start()
     try:
         if common.get("domain"):
@@ -43,23 +68,7 @@ def main():
             if number % BATCH == 0:
                 db.transaction_commit()
                 db.transaction_start()
-            account = json.loads(line)
-            dn = dn_of(account["name"])
-            nt = binascii.unhexlify(account["nt"])
-            if account.get("change"):
-                change = {"dn": dn, "unicodePwd": nt}
-                db.modify(ldb.Message.from_dict(db, change, ldb.FLAG_MOD_REPLACE),
-                          controls=AS_IT_IS)
-                continue
-            entry = {
-                "dn": dn,
-                "objectClass": "user",
-                "sAMAccountName": account["sam"],
-                "userPrincipalName": account["upn"],
-                "unicodePwd": nt,
-            }
-            entry.update(account["attributes"])
-            db.add(entry, controls=AS_IT_IS)
+            put(json.loads(line))
     except BaseException:
         db.transaction_cancel()
         raise

@@ -142,7 +142,8 @@ func (s *serving) start(ctx context.Context, setup directory.Setup, d domain, p 
 	}
 	version := fmt.Sprint(info.Size(), info.ModTime().UnixNano()) // a database of one need not be readable by another
 	empty := kept.Key(version, script, format, strings.Join(d.provision("", ""), " "))
-	if err := provision(ctx, setup, d, p, empty); err != nil {
+	anew, err := provision(ctx, setup, d, p, empty)
+	if err != nil {
 		return fmt.Errorf("provisioning: %w", err)
 	}
 	cert, certKey, err := setup.Certify(host)
@@ -170,9 +171,11 @@ func (s *serving) start(ctx context.Context, setup directory.Setup, d domain, p 
 	s.process = process
 	s.served = directory.Served{
 		LDAP: net.JoinHostPort(host, portLDAP), LDAPS: net.JoinHostPort(host, portLDAPS), Base: d.base,
-		ServiceDN: "CN=" + setup.ServiceName + ",CN=Users," + d.base, Dialect: "ad",
+		ServiceDN: "CN=" + setup.ServiceName + ",CN=Users," + d.base, Dialect: "ad", Anew: anew,
 		Info: map[string]string{"samba": p.data, "smb_conf": p.config, "sam_ldb": p.sam()},
 	}
+	s.changer = changer{log: setup.Log, domain: d, first: d.common(p, p.config)}
+	s.changer.first.Answer = true
 	if err := s.wait(ctx, setup); err != nil {
 		process.Stop(stopGrace)
 		return err
@@ -190,19 +193,21 @@ func at(dir string) paths {
 
 func (p paths) sam() string { return filepath.Join(p.data, "private", "sam.ldb") }
 
-// provision has the domain be that of the users. The domain without users, which
+// provision has the domain be that of the users, with no changes but those of
+// the setup. It says whether it made the accounts anew. The domain without users, which
 // takes longest to make, is kept too: others have the same one.
-func provision(ctx context.Context, setup directory.Setup, d domain, p paths, empty string) error {
+func provision(ctx context.Context, setup directory.Setup, d domain, p paths, empty string) (anew bool, err error) {
 	key := kept.Key(empty, setup.Key)
-	if is, err := os.ReadFile(p.key); err == nil && string(is) == key {
-		return nil
+	is, err := os.ReadFile(p.key)
+	if err == nil && string(is) == key+"\n"+setup.Changes {
+		return false, nil
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return false, err
 	}
 	if err := errors.Join(os.RemoveAll(p.key), os.RemoveAll(p.data)); err != nil {
-		return err
+		return false, err
 	}
-	err := kept.Copy(ctx, setup.Cache, "samba-"+key, p.data, func(dir string) error {
+	err = kept.Copy(ctx, setup.Cache, "samba-"+key, p.data, func(dir string) error {
 		began := time.Now()
 		setup.Log.Info("provisioning", "users", setup.Users.Len())
 		if err := os.Remove(dir); err != nil { // Copy makes it anew
@@ -218,9 +223,9 @@ func provision(ctx context.Context, setup directory.Setup, d domain, p paths, em
 		return nil
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
-	return whole.Bytes(p.key, 0o600, []byte(key))
+	return true, whole.Bytes(p.key, 0o600, []byte(key+"\n"+setup.Changes))
 }
 
 // create makes a domain without users in dir.
@@ -254,6 +259,11 @@ type common struct {
 	Base   string            `json:"base"`
 	Parent string            `json:"parent"`
 	Domain map[string]string `json:"domain,omitempty"`
+	Answer bool              `json:"answer,omitempty"` // each account
+}
+
+func (d domain) common(p paths, config string) common {
+	return common{Config: config, SAM: p.sam(), Base: d.base, Parent: "CN=Users," + d.base}
 }
 
 // fill adds accounts to the database, or changes them. It is the server's own
@@ -261,7 +271,9 @@ type common struct {
 func fill(ctx context.Context, d domain, p paths, config string, settings map[string]string, accounts []account) error {
 	var input bytes.Buffer
 	lines := json.NewEncoder(&input)
-	err := lines.Encode(common{Config: config, SAM: p.sam(), Base: d.base, Parent: "CN=Users," + d.base, Domain: settings})
+	first := d.common(p, config)
+	first.Domain = settings
+	err := lines.Encode(first)
 	for i := 0; i < len(accounts) && err == nil; i++ {
 		err = lines.Encode(accounts[i])
 	}

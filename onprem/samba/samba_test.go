@@ -159,10 +159,11 @@ func TestAccounts(t *testing.T) {
 			t.Errorf("user %d: %v", i, a)
 		}
 		state := users.State(i)
-		for attribute, in := range map[string]bool{
-			"lockoutTime": state == population.Locked, "accountExpires": state == population.AccountExpired,
+		for attribute, out := range map[string]bool{
+			"lockoutTime 0": state != population.Locked, "accountExpires " + forever: state != population.AccountExpired,
 		} {
-			if (a.Attributes[attribute] != "") != in {
+			attribute, value, _ := strings.Cut(attribute, " ")
+			if (a.Attributes[attribute] == value) != out {
 				t.Errorf("user %d, %v: %s is %q", i, state, attribute, a.Attributes[attribute])
 			}
 		}

@@ -22,6 +22,7 @@ type serving struct {
 	process *child.Process
 	served  directory.Served
 	release func() // of its address
+	changer changer
 }
 
 var _ directory.Serving = (*serving)(nil)
@@ -35,9 +36,15 @@ func (s *serving) Counters(context.Context) (observe.DirectoryCounters, error) {
 	return observe.DirectoryCounters{Counts: observe.CountsNone, Binds: map[string]uint64{}}, nil
 }
 
+// Change makes an account so.
+func (s *serving) Change(ctx context.Context, c directory.Change) error {
+	return s.changer.change(ctx, c)
+}
+
 // Stop ends Samba. It says why when Samba had ended by itself.
 func (s *serving) Stop() error {
 	defer s.release()
+	s.changer.stop()
 	select {
 	case <-s.process.Ended():
 		return s.process.Err()

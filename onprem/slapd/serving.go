@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -21,11 +22,12 @@ import (
 type serving struct {
 	process  *child.Process
 	served   directory.Served
-	password string // of the service account
+	password string        // of the service account
+	own      atomic.Uint64 // binds that were made here
+	changer  *changer
 
 	mu    sync.Mutex
 	admin *ldap.Conn // what its counts are read by; nil until it is needed
-	own   uint64     // binds made for that
 }
 
 var _ directory.Serving = (*serving)(nil)
@@ -33,6 +35,11 @@ var _ directory.Serving = (*serving)(nil)
 func (s *serving) Served() directory.Served { return s.served }
 func (s *serving) PIDs() []int              { return s.process.PIDs() }
 func (s *serving) Ended() <-chan struct{}   { return s.process.Ended() }
+
+// Change makes an account so.
+func (s *serving) Change(ctx context.Context, c directory.Change) error {
+	return s.changer.change(ctx, c)
+}
 
 // Stop ends slapd. It says why when slapd had ended by itself.
 func (s *serving) Stop() error {
@@ -42,6 +49,7 @@ func (s *serving) Stop() error {
 		s.admin = nil
 	}
 	s.mu.Unlock()
+	s.changer.stop()
 	select {
 	case <-s.process.Ended():
 		return s.process.Err()
@@ -78,22 +86,27 @@ func (s *serving) wait(ctx context.Context) error {
 }
 
 // connect binds as the service account; mu is held.
-func (s *serving) connect(ctx context.Context) error {
+func (s *serving) connect(ctx context.Context) (err error) {
+	s.admin, err = s.dial(ctx, s.served.ServiceDN, s.password)
+	return err
+}
+
+// dial binds over a connection of its own.
+func (s *serving) dial(ctx context.Context, dn, password string) (*ldap.Conn, error) {
 	dialer := &net.Dialer{}
 	if deadline, ok := ctx.Deadline(); ok {
 		dialer.Deadline = deadline
 	}
 	c, err := ldap.DialURL("ldap://"+s.served.LDAP, ldap.DialWithDialer(dialer))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	c.SetTimeout(2 * time.Second)
-	s.own++
-	if err := c.Bind(s.served.ServiceDN, s.password); err != nil {
-		return errors.Join(err, c.Close())
+	s.own.Add(1)
+	if err := c.Bind(dn, password); err != nil {
+		return nil, errors.Join(err, c.Close())
 	}
-	s.admin = c
-	return nil
+	return c, nil
 }
 
 // Counters reads what slapd counted from its monitor database.
@@ -127,7 +140,7 @@ func (s *serving) Counters(ctx context.Context) (observe.DirectoryCounters, erro
 	binds := number("cn=Bind,cn=Operations,cn=Monitor", "monitorOpCompleted")
 	return observe.DirectoryCounters{
 		Counts: observe.CountsTotal, Binds: map[string]uint64{},
-		Total:    binds - min(s.own, binds),
+		Total:    binds - min(s.own.Load(), binds),
 		Searches: number("cn=Search,cn=Operations,cn=Monitor", "monitorOpCompleted"),
 		Open:     int(number("cn=Current,cn=Connections,cn=Monitor", "monitorCounter")),
 		Accepted: number("cn=Total,cn=Connections,cn=Monitor", "monitorCounter"),

@@ -63,15 +63,16 @@ func (Server) Start(ctx context.Context, setup directory.Setup) (directory.Servi
 	if err != nil {
 		return nil, err
 	}
-	key := kept.Key(version, tree.policy(), tree.config(p.relative(), false), format, setup.Key)
-	if err := provision(ctx, setup, tree, p, key); err != nil {
+	key := kept.Key(version, tree.policy(), tree.config(p.relative(), ""), format, setup.Key)
+	anew, err := provision(ctx, setup, tree, p, key)
+	if err != nil {
 		return nil, fmt.Errorf("provisioning: %w", err)
 	}
 	if err := setPassword(ctx, setup, tree, p); err != nil {
 		return nil, fmt.Errorf("setting the service account's password: %w", err)
 	}
 	for attempt := 1; ; attempt++ {
-		serving, err := start(ctx, setup, tree, p)
+		serving, err := start(ctx, setup, tree, p, anew)
 		if err == nil || ctx.Err() != nil || attempt == attempts || !errors.Is(err, errInUse) {
 			return serving, err
 		}
@@ -115,23 +116,25 @@ func at(dir string) paths {
 // depend on it.
 func (p paths) relative() paths { return at("") }
 
-// provision has the database be that of the key.
-func provision(ctx context.Context, setup directory.Setup, t tree, p paths, key string) error {
+// provision has the database be that of the key, with no changes but those of
+// the setup. It says whether it made the database anew.
+func provision(ctx context.Context, setup directory.Setup, t tree, p paths, key string) (anew bool, err error) {
 	if err := whole.Bytes(p.schema, 0o600, []byte(userSchema)); err != nil {
-		return err
+		return false, err
 	}
-	if err := whole.Bytes(p.loading, 0o600, []byte(t.config(p, false))); err != nil {
-		return err
+	if err := whole.Bytes(p.loading, 0o600, []byte(t.config(p, ""))); err != nil {
+		return false, err
 	}
-	if is, err := os.ReadFile(p.key); err == nil && string(is) == key {
-		return nil
+	is, err := os.ReadFile(p.key)
+	if err == nil && string(is) == key+"\n"+setup.Changes {
+		return false, nil
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return false, err
 	}
 	if err := errors.Join(os.RemoveAll(p.key), os.RemoveAll(p.data)); err != nil {
-		return err
+		return false, err
 	}
-	err := kept.Copy(ctx, setup.Cache, "slapd-"+key, p.data, func(dir string) error {
+	err = kept.Copy(ctx, setup.Cache, "slapd-"+key, p.data, func(dir string) error {
 		began := time.Now()
 		if err := load(ctx, t, p, dir); err != nil {
 			return err
@@ -140,9 +143,9 @@ func provision(ctx context.Context, setup directory.Setup, t tree, p paths, key 
 		return nil
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
-	return whole.Bytes(p.key, 0o600, []byte(key))
+	return true, whole.Bytes(p.key, 0o600, []byte(key+"\n"+setup.Changes))
 }
 
 // load fills a database that is to be in dir, which may be another one than the
@@ -160,7 +163,7 @@ func load(ctx context.Context, t tree, p paths, dir string) error {
 	elsewhere := p
 	elsewhere.data = dir
 	config := filepath.Join(scratch, "slapd.conf")
-	if err := whole.Bytes(config, 0o600, []byte(t.config(elsewhere, false))); err != nil {
+	if err := whole.Bytes(config, 0o600, []byte(t.config(elsewhere, ""))); err != nil {
 		return err
 	}
 	var ldif bytes.Buffer
@@ -195,7 +198,7 @@ func salt() []byte {
 var errInUse = errors.New("the port was taken meanwhile")
 
 // start starts slapd and waits until the service account can bind.
-func start(ctx context.Context, setup directory.Setup, t tree, p paths) (directory.Serving, error) {
+func start(ctx context.Context, setup directory.Setup, t tree, p paths, anew bool) (directory.Serving, error) {
 	program, err := child.Find("slapd", installer)
 	if err != nil {
 		return nil, err
@@ -215,7 +218,8 @@ func start(ctx context.Context, setup directory.Setup, t tree, p paths) (directo
 	if err != nil {
 		return nil, err
 	}
-	config := t.tls(setup.CAFile, cert, key) + t.config(p, true)
+	root := rand.Text()
+	config := t.tls(setup.CAFile, cert, key) + t.config(p, hash(root, salt()))
 	if err := whole.Bytes(p.config, 0o600, []byte(config)); err != nil {
 		return nil, err
 	}
@@ -225,8 +229,9 @@ func start(ctx context.Context, setup directory.Setup, t tree, p paths) (directo
 		return nil, err
 	}
 	s := &serving{process: process, served: directory.Served{
-		LDAP: ldap, LDAPS: ldaps, Base: t.base, ServiceDN: t.service, Dialect: "ppolicy",
+		LDAP: ldap, LDAPS: ldaps, Base: t.base, ServiceDN: t.service, Dialect: "ppolicy", Anew: anew,
 	}, password: setup.ServicePassword}
+	s.changer = &changer{of: s, tree: t, password: root}
 	if err := s.wait(ctx); err != nil {
 		process.Stop(stopGrace)
 		return nil, err

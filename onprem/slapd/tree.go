@@ -29,11 +29,16 @@ type tree struct {
 	users   *population.Population
 	base    string
 	service string
+	root    string // who may change users while slapd serves
 }
 
 func newTree(setup directory.Setup) tree {
 	base := "dc=" + strings.ReplaceAll(setup.Users.Domain(), ".", ",dc=")
-	return tree{users: setup.Users, base: base, service: "cn=" + setup.ServiceName + ",ou=services," + base}
+	return tree{users: setup.Users, base: base, service: "cn=" + setup.ServiceName + ",ou=services," + base, root: "cn=root," + base}
+}
+
+func (t tree) dn(user int) string {
+	return "cn=" + ldap.EscapeDN(t.users.UniqueName(user)) + ",ou=users," + t.base
 }
 
 // userSchema is the attribute that users are found by. OpenLDAP's own schema of
@@ -61,8 +66,9 @@ func (t tree) policy() string {
 }
 
 // config is slapd.conf, without TLS, which only a server that serves needs.
-// With serve it has what only that needs too.
-func (t tree) config(p paths, serve bool) string {
+// With a hash of the password of root it has what only that needs too.
+func (t tree) config(p paths, rootHash string) string {
+	serve := rootHash != ""
 	var b strings.Builder
 	write := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	for _, schema := range []string{"core", "cosine", "inetorgperson"} {
@@ -90,6 +96,10 @@ func (t tree) config(p paths, serve bool) string {
 	write("dbnosync") // it can be provisioned again
 	for _, index := range []string{"objectClass", "cn", "userPrincipalName"} {
 		write("index %s eq", index)
+	}
+	if serve {
+		write("rootdn %q", t.root)
+		write("rootpw %s", rootHash)
 	}
 	write("access to attrs=userPassword by anonymous auth by * none")
 	write("access to * by dn.exact=%q read by self read by * none", t.service)
@@ -137,21 +147,33 @@ func (t tree) write(w *bytes.Buffer) {
 			"objectClass", "inetOrgPerson", "objectClass", "userPrincipal", "cn", name, "sn", name,
 			"userPrincipalName", t.users.UPN(i), "userPassword", hash(t.users.Password(i), salt()),
 		}
-		since := changed
-		switch t.users.State(i) {
-		case population.Disabled:
-			pairs = append(pairs, "pwdAccountLockedTime", "000001010000Z") // for good: slapo-ppolicy(5)
-		case population.Locked:
-			pairs = append(pairs, "pwdAccountLockedTime", changed)
-		case population.PasswordExpired:
-			since = generalized(now.AddDate(-20, 0, 0))
-		case population.MustChange:
-			pairs = append(pairs, "pwdReset", "TRUE")
-		case population.AccountExpired:
-			pairs = append(pairs, "pwdEndTime", generalized(now.AddDate(0, 0, -1)))
+		has, changed := state(t.users.State(i), now)
+		if has.name != "" {
+			pairs = append(pairs, has.name, has.value)
 		}
-		entry("cn="+ldap.EscapeDN(name)+",ou=users,"+t.base, append(pairs, "pwdChangedTime", since)...)
+		entry(t.dn(i), append(pairs, "pwdChangedTime", changed)...)
 	}
+}
+
+type attribute struct{ name, value string }
+
+// state is how ppolicy knows a state: by an attribute, if by any, and by when the
+// password was changed.
+func state(s population.State, now time.Time) (has attribute, changed string) {
+	changed = generalized(now)
+	switch s {
+	case population.Disabled:
+		has = attribute{"pwdAccountLockedTime", "000001010000Z"} // for good: slapo-ppolicy(5)
+	case population.Locked:
+		has = attribute{"pwdAccountLockedTime", changed}
+	case population.PasswordExpired:
+		changed = generalized(now.AddDate(-20, 0, 0))
+	case population.MustChange:
+		has = attribute{"pwdReset", "TRUE"}
+	case population.AccountExpired:
+		has = attribute{"pwdEndTime", generalized(now.AddDate(0, 0, -1))}
+	}
+	return has, changed
 }
 
 func cnOf(dn string) string {
