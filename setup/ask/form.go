@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	tea "charm.land/bubbletea/v2"
 	"charm.land/huh/v2"
 )
 
@@ -63,10 +64,20 @@ func (f *Form) Ask(ctx context.Context, page Page) error {
 	}
 	keys := huh.NewDefaultKeyMap()
 	keys.Select.Filter.SetEnabled(false) // four options need none
-	form := huh.NewForm(groups...).WithInput(f.in).WithOutput(f.out).WithKeyMap(keys).WithShowHelp(true)
+	// An interrupt ends the form as anything else does, when nobody reads the
+	// terminal any more: else it is closed below whoever reads.
+	interrupted := false
+	ends := tea.WithFilter(func(_ tea.Model, m tea.Msg) tea.Msg {
+		if _, is := m.(tea.InterruptMsg); is {
+			interrupted = true
+			return tea.QuitMsg{}
+		}
+		return m
+	})
+	form := huh.NewForm(groups...).WithProgramOptions(ends).WithInput(f.in).WithOutput(f.out).WithKeyMap(keys).WithShowHelp(true)
 	err := form.RunWithContext(ctx)
 	switch {
-	case ctx.Err() != nil, errors.Is(err, huh.ErrUserAborted):
+	case ctx.Err() != nil, interrupted, errors.Is(err, huh.ErrUserAborted):
 		return ErrAborted
 	case err != nil:
 		return fmt.Errorf("asking: %w", err)
