@@ -104,7 +104,8 @@ func TestPagesOfAForm(t *testing.T) {
 		{Title: "Page two", Questions: []ask.Question{
 			{Kind: ask.Choice, Title: "Your color", Answer: &color, Options: []ask.Option{{Value: "r", Label: "red"}, {Value: "g", Label: "green"}}},
 			{Title: "Not asked", Answer: &extra, When: func() bool { return color == "r" }},
-			{Kind: ask.Secret, Title: "Your word", Answer: &secret},
+			// Nothing of it is as above in the same place: only what differs is drawn.
+			{Kind: ask.Secret, Title: "A password", Answer: &secret},
 		}},
 		{Title: "Page three", Text: "kept text", Keep: true, Questions: []ask.Question{{Kind: ask.YesNo, Title: "Any more?", Answer: &more}}},
 	}
@@ -113,7 +114,7 @@ func TestPagesOfAForm(t *testing.T) {
 		term.type_(t, "Your name", "ann\r")
 		term.type_(t, "Your color", "\x1b[B") // down: the first key of its page
 		term.type_(t, "Your color", "\r")
-		term.type_(t, "Your word", "hush\r")
+		term.type_(t, "A password", "hush\r")
 		term.type_(t, "Any more?", "y")
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
@@ -127,7 +128,7 @@ func TestPagesOfAForm(t *testing.T) {
 	if name != "ann" || color != "g" || secret != "hush" || extra != "" || more != ask.Yes {
 		t.Errorf("got %q, %q, %q, %q, %q", name, color, secret, extra, more)
 	}
-	if !strings.Contains(term.text(), "Your word: ********\r\n") {
+	if !strings.Contains(term.text(), "A password: ********\r\n") {
 		t.Errorf("the secret, of four letters, is not summed up by eight stars:\n%q", term.text())
 	}
 	if strings.Contains(term.text(), "hush") {
