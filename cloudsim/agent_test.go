@@ -120,6 +120,7 @@ type link struct {
 	queue   chan *wire.Answer
 
 	sendMu   sync.Mutex
+	sent     bool // all that there is to send
 	requests grpc.BidiStreamingClient[wire.ConnectorMessage, wire.CloudMessage]
 
 	mu    sync.Mutex
@@ -242,7 +243,17 @@ func (l *link) ended() error {
 func (l *link) send(m *wire.ConnectorMessage) {
 	l.sendMu.Lock()
 	defer l.sendMu.Unlock()
-	_ = l.requests.Send(m) // receive learns why not
+	if !l.sent { // a stream that is closed would be ended by it
+		_ = l.requests.Send(m) // receive learns why not
+	}
+}
+
+// closeSend says that nothing more comes.
+func (l *link) closeSend() {
+	l.sendMu.Lock()
+	defer l.sendMu.Unlock()
+	l.sent = true
+	_ = l.requests.CloseSend()
 }
 
 func (l *link) status(reachable, draining bool) {

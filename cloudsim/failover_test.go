@@ -152,7 +152,7 @@ func TestConnectionReset(t *testing.T) {
 func TestStreamClosed(t *testing.T) {
 	t.Parallel()
 	c := start(t)
-	l := loseFirst(t, c, "closed-by-connector", func(l *link) { _ = l.requests.CloseSend() })
+	l := loseFirst(t, c, "closed-by-connector", (*link).closeSend)
 	if err := l.ended(); status.Code(err) != codes.Unknown && err.Error() != "EOF" {
 		t.Errorf("the stream ended with %v", err)
 	}
@@ -207,7 +207,7 @@ func TestDraining(t *testing.T) {
 	c.expect(c.signIn(user, password), 200, 0, PassThrough, "connector-2", "1")
 	one.reply(g, wire.Result_RESULT_ACCEPTED) // it finishes what it has
 	c.expect(c.await(answered), 200, 0, PassThrough, "connector-1", "1")
-	_ = one.requests.CloseSend()
+	one.closeSend()
 	c.event(observe.ConnectorLost, "drained")
 	if two.taken() != 1 {
 		t.Errorf("connector-2 took %d", two.taken())

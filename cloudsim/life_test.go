@@ -189,9 +189,7 @@ func TestSuccession(t *testing.T) {
 	}
 	old.reply(g, wire.Result_RESULT_ACCEPTED) // what it had in hand it still answers
 	c.expect(<-answered, 200, 0, PassThrough, "connector-1", "1")
-	if err := old.requests.CloseSend(); err != nil {
-		t.Fatal(err)
-	}
+	old.closeSend()
 	if err := old.ended(); err == nil || strings.Contains(err.Error(), "replaced") {
 		t.Errorf("the predecessor ended with %v", err)
 	}
